@@ -1,0 +1,272 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The network: MobileNet-v2 encoder, Light-Weight RefineNet decoder, one head a task.
+
+Nekrasov et al., Real-Time Joint Semantic Segmentation and Depth Estimation Using Asymmetric
+Annotations (2018), arXiv 1809.04766. Parameter names are those of the checkpoints that its
+authors published, so that these load unchanged; hence ``layer1``, ``conv8``, ``crp4``,
+``1_outvar_dimred`` and the like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import nn, Tensor
+from torch.nn import functional
+
+IMAGE_MEAN = (0.485, 0.456, 0.406)
+"""Mean of red, green, blue in [0, 1] that the input is normalised with."""
+IMAGE_STD = (0.229, 0.224, 0.225)
+"""Standard deviation of red, green, blue that the input is normalised with."""
+MINIMUM_SIZE = 32
+"""Smallest height and width of an input image, in pixels: one cell of the coarsest level."""
+OUTPUT_STRIDE = 4
+
+DECODER_CHANNELS = 256
+HEAD_PREFIX = {'segmentation': 'segm', 'depth': 'depth', 'normals': 'normal'}
+"""Name of each task's head in the published checkpoints."""
+
+# MobileNet-v2 (Sandler et al. 2018, table 2): expansion, output channels, repeats, stride.
+_ENCODER_STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+_STEM_CHANNELS = 32
+_POOLINGS_PER_CRP = 4
+
+
+def _conv_bn(
+    channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1
+) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(
+            channels_in,
+            channels_out,
+            kernel,
+            stride=stride,
+            padding=kernel // 2,
+            groups=groups,
+            bias=False,
+        ),
+        nn.BatchNorm2d(channels_out, eps=1e-5),
+    )
+
+
+def _conv_bn_relu6(
+    channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1
+) -> nn.Sequential:
+    block = _conv_bn(channels_in, channels_out, kernel, stride, groups)
+    block.append(nn.ReLU6(inplace=True))
+    return block
+
+
+class InvertedResidual(nn.Module):
+    """
+    Expand by a 1x1, filter by a depthwise 3x3, project by a linear 1x1 (MobileNet-v2).
+
+    The published network keeps the expansion also where its factor is 1.
+    """
+
+    def __init__(self, channels_in: int, channels_out: int, expansion: int, stride: int) -> None:
+        super().__init__()
+        hidden = channels_in * expansion
+        self.residual = stride == 1 and channels_in == channels_out
+        self.output = nn.Sequential(
+            _conv_bn_relu6(channels_in, hidden, 1),
+            _conv_bn_relu6(hidden, hidden, 3, stride=stride, groups=hidden),
+            _conv_bn(hidden, channels_out, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map N x C x H x W features to N x C' x H/stride x W/stride features."""
+        return x + self.output(x) if self.residual else self.output(x)
+
+
+def max_pool_5x5(x: Tensor) -> Tensor:
+    """
+    Take the maximum over each 5x5 neighbourhood, at stride 1.
+
+    As a row after a column: the same values with 8 instead of 24 comparisons a pixel.
+    """
+    rows = functional.max_pool2d(x, (1, 5), stride=1, padding=(0, 2))
+    return functional.max_pool2d(rows, (5, 1), stride=1, padding=(2, 0))
+
+
+class ChainedResidualPooling(nn.Module):
+    """Sum a chain of 5x5 max-pool and 1x1 convolution pairs onto the input (RefineNet)."""
+
+    def __init__(self, channels: int, groups: int = 1) -> None:
+        super().__init__()
+        for index in range(1, _POOLINGS_PER_CRP + 1):
+            convolution = nn.Conv2d(channels, channels, 1, groups=groups, bias=False)
+            self.add_module(f'{index}_outvar_dimred', convolution)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map N x C x H x W features to as many of the same shape."""
+        link = x
+        for convolution in self.children():
+            link = convolution(max_pool_5x5(link))
+            x = x + link
+        return x
+
+
+class HydraNet(nn.Module):
+    """
+    One encoder and decoder, shared by any number of dense tasks.
+
+    Parameters
+    ----------
+    tasks
+        Task name to number of output channels, e.g. ``{'segmentation': 6, 'depth': 1}``.
+
+    Raises
+    ------
+    ValueError
+        If there is no task, an unknown one, or one without channels.
+
+    """
+
+    def __init__(self, tasks: Mapping[str, int]) -> None:
+        super().__init__()
+        if not tasks:
+            raise ValueError('HydraNet needs at least one task.')
+        for name, channels in tasks.items():
+            if name not in HEAD_PREFIX:
+                raise ValueError(f'Unknown task {name!r}; known are {", ".join(HEAD_PREFIX)}.')
+            if channels < 1:
+                raise ValueError(f'Task {name!r} needs at least one channel, not {channels}.')
+        self.tasks = dict(tasks)
+
+        self.layer1 = _conv_bn_relu6(3, _STEM_CHANNELS, 3, stride=2)
+        channels = _STEM_CHANNELS
+        for number, (expansion, width, repeats, stride) in enumerate(_ENCODER_STAGES, start=2):
+            blocks = []
+            for repeat in range(repeats):
+                block_stride = stride if repeat == 0 else 1
+                blocks.append(InvertedResidual(channels, width, expansion, block_stride))
+                channels = width
+            self.add_module(f'layer{number}', nn.Sequential(*blocks))
+
+        wide = DECODER_CHANNELS
+        for number, (_, width, _, _) in reversed(list(enumerate(_ENCODER_STAGES, start=2))):
+            if number >= 3:
+                self.add_module(f'conv{number}', nn.Conv2d(width, wide, 1, bias=False))
+        for level in (4, 3, 2, 1):
+            groups = wide if level == 1 else 1
+            self.add_module(f'crp{level}', nn.Sequential(ChainedResidualPooling(wide, groups)))
+        for level in (4, 3, 2):
+            self.add_module(f'conv_adapt{level}', nn.Conv2d(wide, wide, 1, bias=False))
+        for name, outputs in self.tasks.items():
+            prefix = HEAD_PREFIX[name]
+            depthwise = nn.Conv2d(wide, wide, 1, groups=wide, bias=False)
+            self.add_module(f'pre_{prefix}', depthwise)
+            self.add_module(prefix, nn.Conv2d(wide, outputs, 3, padding=1))
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """
+        Predict every task at a quarter of the input's resolution.
+
+        Parameters
+        ----------
+        image
+            N x 3 x H x W, RGB in [0, 1], normalised by ``IMAGE_MEAN`` and ``IMAGE_STD``; H and W
+            from 32 pixels up, multiples of nothing.
+
+        Returns
+        -------
+        dict
+            Task name to raw output, N x C x ceil(H/4) x ceil(W/4): logits, signed metres,
+            unnormalised normals.
+
+        """
+        features = self.decode(self.encode(image))
+        return {name: self._head(HEAD_PREFIX[name], features) for name in self.tasks}
+
+    def encode(self, image: Tensor) -> dict[int, Tensor]:
+        """Return the outputs of layers 3 to 8 by their number, at strides 4 to 32."""
+        levels = {}
+        x = image
+        for number in range(1, 9):
+            x = self.get_submodule(f'layer{number}')(x)
+            if number >= 3:
+                levels[number] = x
+        return levels
+
+    def decode(self, levels: Mapping[int, Tensor]) -> Tensor:
+        """Fuse the encoder's levels, coarse to fine, into N x 256 x ceil(H/4) x ceil(W/4)."""
+        l3, l4, l5, l6, l7, l8 = (
+            self.get_submodule(f'conv{number}')(levels[number]) for number in range(3, 9)
+        )
+        x = self._refine(4, functional.relu6(l8 + l7), l6)
+        x = self._refine(3, functional.relu6(l5 + l6 + x), l4)
+        x = self._refine(2, functional.relu6(l4 + x), l3)
+        return self.get_submodule('crp1')(functional.relu6(l3 + x))
+
+    def _refine(self, level: int, x: Tensor, finer: Tensor) -> Tensor:
+        x = self.get_submodule(f'crp{level}')(x)
+        x = self.get_submodule(f'conv_adapt{level}')(x)
+        return functional.interpolate(
+            x, size=finer.shape[-2:], mode='bilinear', align_corners=False
+        )
+
+    def _head(self, prefix: str, features: Tensor) -> Tensor:
+        x = functional.relu6(self.get_submodule(f'pre_{prefix}')(features))
+        return self.get_submodule(prefix)(x)
+
+    def encoder_parameters(self) -> Iterator[nn.Parameter]:
+        """Yield the parameters of MobileNet-v2."""
+        for name, parameter in self.named_parameters():
+            if name.startswith('layer'):
+                yield parameter
+
+    def decoder_parameters(self) -> Iterator[nn.Parameter]:
+        """Yield the parameters of the decoder and the heads: all that the encoder has not."""
+        for name, parameter in self.named_parameters():
+            if not name.startswith('layer'):
+                yield parameter
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Return the number of trainable parameters."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+@torch.no_grad()
+def count_macs(network: nn.Module, height: int, width: int) -> int:
+    """
+    Count the multiply-accumulates of the convolutions for one image.
+
+    Published "GFLOPs" of this network count these. Runs the network once on the meta device, so
+    that nothing is computed.
+
+    Parameters
+    ----------
+    network
+        Any network that takes a 1 x 3 x H x W image.
+    height, width
+        Size of the image in pixels.
+
+    """
+    import copy
+
+    total = 0
+
+    def count(module: nn.Module, _inputs: object, output: Tensor) -> None:
+        nonlocal total
+        if isinstance(module, nn.Conv2d):
+            total += output.numel() * module.weight[0].numel()
+
+    shapes_only = copy.deepcopy(network).to('meta').eval()
+    for module in shapes_only.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(count)
+    shapes_only(torch.empty(1, 3, height, width, device='meta'))
+    return total
