@@ -1,0 +1,335 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Measures of labels, depth and normals against ground truth.
+
+Each class gathers sums over a dataset by ``update``, can be merged with another of its kind (so
+that several processes each measure a share of the images), and gives its figures at the end.
+They work on numpy arrays at the resolution of the ground truth.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.evaluation.crops import crop_window
+
+DEPTH_FIGURES = (
+    'abs_rel',
+    'sq_rel',
+    'rmse',
+    'rmse_log',
+    'log10',
+    'silog',
+    'delta1',
+    'delta2',
+    'delta3',
+)
+"""Names of the depth figures, in the order in which tables show them."""
+
+
+class ConfusionMatrix:
+    """
+    Agreement of predicted and true classes, counted over all pixels of a dataset.
+
+    Parameters
+    ----------
+    num_classes
+        Number of classes; ids are 0 … num_classes - 1.
+    ignore_id
+        Id of ground-truth pixels that count for nothing.
+
+    Attributes
+    ----------
+    counts : ndarray of int64, shape (num_classes, num_classes + 1)
+        Pixels by true class (row) and predicted class (column). The last column holds
+        predictions that are no class: misses of the true class, false alarms of none.
+
+    """
+
+    def __init__(self, num_classes: int, ignore_id: int = 255) -> None:
+        self.num_classes = num_classes
+        self.ignore_id = ignore_id
+        self.counts: NDArray[np.int64] = np.zeros((num_classes, num_classes + 1), np.int64)
+
+    def update(self, pred: NDArray[np.integer], gt: NDArray[np.integer]) -> None:
+        """
+        Count the pixels of one image.
+
+        Parameters
+        ----------
+        pred, gt
+            Predicted and true ids, of the same shape, any integer type.
+
+        Raises
+        ------
+        HydranetError
+            If the shapes differ, or the ground truth holds an id that is neither a class nor
+            the ignored id.
+
+        """
+        _check_same_shape(pred, gt)
+        valid = gt != self.ignore_id
+        true = gt[valid].astype(np.int64)
+        if true.size and not 0 <= true.min() <= true.max() < self.num_classes:
+            wrong = true[(true < 0) | (true >= self.num_classes)][0]
+            raise HydranetError(
+                f'The ground truth holds the id {wrong}, which is neither a class '
+                f'(0-{self.num_classes - 1}) nor the ignored id {self.ignore_id}.'
+            )
+        found = pred[valid].astype(np.int64)
+        found[(found < 0) | (found >= self.num_classes)] = self.num_classes
+        columns = self.num_classes + 1
+        pairs = np.bincount(true * columns + found, minlength=self.counts.size)
+        self.counts += pairs.reshape(self.counts.shape)
+
+    def merge(self, other: ConfusionMatrix) -> None:
+        """Add the counts of another matrix over the same classes."""
+        self.counts += other.counts
+
+    def iou(self) -> NDArray[np.float64]:
+        """Return intersection over union of each class, NaN where the truth never has it."""
+        hits = np.diagonal(self.counts).astype(float)
+        true = self.counts.sum(axis=1)
+        found = self.counts[:, : self.num_classes].sum(axis=0)
+        return _divide(hits, np.where(true > 0, true + found - hits, 0))
+
+    def mean_iou(self) -> float:
+        """Return the mean IoU over the classes that the ground truth has (NaN without any)."""
+        return _nan_mean(self.iou())
+
+    def accuracy(self) -> NDArray[np.float64]:
+        """Return the share of each class's pixels that were found, NaN for absent classes."""
+        return _divide(np.diagonal(self.counts).astype(float), self.counts.sum(axis=1))
+
+    def mean_accuracy(self) -> float:
+        """Return the mean of ``accuracy`` over the classes that the ground truth has."""
+        return _nan_mean(self.accuracy())
+
+    def pixel_accuracy(self) -> float:
+        """Return the share of all labelled pixels that were found (NaN without any)."""
+        total = self.counts.sum()
+        return float(np.trace(self.counts) / total) if total else float('nan')
+
+    def pooled(self) -> dict[str, float]:
+        """Return the figures over all pixels of the dataset, as shares from 0 to 1."""
+        return {
+            'mean_iou': self.mean_iou(),
+            'pixel_accuracy': self.pixel_accuracy(),
+            'mean_accuracy': self.mean_accuracy(),
+        }
+
+
+class DepthMetrics:
+    """
+    Errors of metric depth, over all pixels and as the mean of the images' own values.
+
+    Ground truth counts where it is finite, above ``minimum`` and below ``maximum``. Predictions
+    are clipped to that range first, as the benchmarks do; a prediction that is not a number
+    counts as ``minimum``, so that leaving pixels out never pays. No median scaling is done.
+
+    Parameters
+    ----------
+    minimum, maximum
+        Range of ground truth that counts, in metres (KITTI: 1e-3 and 80).
+    crop
+        One of ``crops.CROPS``, or None for the whole image.
+
+    """
+
+    def __init__(self, minimum: float, maximum: float, crop: str | None = None) -> None:
+        if not 0 < minimum < maximum:
+            raise HydranetError(
+                f'The depth range {minimum}-{maximum} m is not one: give 0 < minimum < maximum.'
+            )
+        self.minimum = minimum
+        self.maximum = maximum
+        self.crop = crop
+        self._image_sums: list[NDArray[np.float64]] = []
+
+    def update(self, pred: NDArray[np.floating], gt: NDArray[np.floating]) -> None:
+        """
+        Measure one image; images without valid ground truth change nothing.
+
+        Parameters
+        ----------
+        pred, gt
+            Depth in metres, both of shape (height, width). Ground truth is invalid where it is
+            NaN, infinite or not positive.
+
+        Raises
+        ------
+        HydranetError
+            If the shapes differ, or the crop does not fit the size.
+
+        """
+        _check_same_shape(pred, gt)
+        window = crop_window(self.crop, *gt.shape)
+        pred, gt = pred[window], gt[window]
+        valid = (gt > self.minimum) & (gt < self.maximum)
+        if valid.any():
+            found = np.nan_to_num(pred[valid].astype(np.float64), nan=self.minimum)
+            found = np.clip(found, self.minimum, self.maximum)
+            self._image_sums.append(_depth_sums(found, gt[valid].astype(np.float64)))
+
+    def merge(self, other: DepthMetrics) -> None:
+        """Add the images of another measurement with the same range and crop."""
+        self._image_sums.extend(other._image_sums)
+
+    @property
+    def images(self) -> int:
+        """Number of images that had valid ground truth."""
+        return len(self._image_sums)
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels with valid ground truth."""
+        return int(sum(sums[0] for sums in self._image_sums))
+
+    def pooled(self) -> dict[str, float]:
+        """
+        Return the figures over all pixels of the dataset together.
+
+        Returns
+        -------
+        dict
+            ``abs_rel``, ``sq_rel`` (m), ``rmse`` (m), ``rmse_log`` (natural), ``log10``,
+            ``silog`` (BTS's: 100 · sqrt(mean e² - (mean e)²), e the difference of natural
+            logarithms), ``delta1`` … ``delta3`` (share of pixels within a factor 1.25, 1.25²,
+            1.25³). NaN where nothing was measured.
+
+        """
+        if not self._image_sums:
+            return dict.fromkeys(DEPTH_FIGURES, float('nan'))
+        return _depth_figures(np.sum(self._image_sums, axis=0))
+
+    def per_image(self) -> dict[str, float]:
+        """Return the means of the images' own figures (names as in ``pooled``)."""
+        if not self._image_sums:
+            return dict.fromkeys(DEPTH_FIGURES, float('nan'))
+        images = [_depth_figures(sums) for sums in self._image_sums]
+        return {name: float(np.mean([image[name] for image in images])) for name in DEPTH_FIGURES}
+
+
+class NormalsMetrics:
+    """
+    Angles between predicted and true surface normals, over all pixels of a dataset.
+
+    Angles are counted in bins of 0.01 degrees, so that the median is exact to that width while
+    the memory stays the same for any number of images.
+    """
+
+    _BINS = 18000
+    _SHARES = (11.25, 22.5, 30.0)
+
+    def __init__(self) -> None:
+        self._histogram: NDArray[np.int64] = np.zeros(self._BINS, np.int64)
+        self._below: NDArray[np.int64] = np.zeros(len(self._SHARES), np.int64)
+        self._sum = 0.0
+
+    def update(self, pred: NDArray[np.floating], gt: NDArray[np.floating]) -> None:
+        """
+        Measure one image.
+
+        Parameters
+        ----------
+        pred, gt
+            Normals of shape (height, width, 3), of any positive length. Ground truth is invalid
+            where it is not finite or has no length; a prediction without direction counts as
+            90 degrees off.
+
+        """
+        _check_same_shape(pred, gt)
+        true = gt.astype(np.float64)
+        length = np.linalg.norm(true, axis=-1)
+        valid = np.isfinite(length) & (length > 0)
+        true = true[valid] / length[valid][:, None]
+        found = np.nan_to_num(pred[valid].astype(np.float64), nan=0, posinf=0, neginf=0)
+        found_length = np.linalg.norm(found, axis=-1)
+        found = _divide(found, found_length[:, None], otherwise=0.0)
+        # atan2 keeps its precision at small angles, where arccos of a dot product loses it.
+        sine = np.linalg.norm(np.cross(found, true), axis=-1)
+        cosine = np.einsum('ij,ij->i', found, true)
+        angles = np.where(found_length > 0, np.degrees(np.arctan2(sine, cosine)), 90.0)
+        bins = np.minimum((angles * (self._BINS / 180)).astype(np.int64), self._BINS - 1)
+        self._histogram += np.bincount(bins, minlength=self._BINS)
+        self._below += [int((angles < share).sum()) for share in self._SHARES]
+        self._sum += float(angles.sum())
+
+    def merge(self, other: NormalsMetrics) -> None:
+        """Add the pixels of another measurement."""
+        self._histogram += other._histogram
+        self._below += other._below
+        self._sum += other._sum
+
+    def pooled(self) -> dict[str, float]:
+        """
+        Return the figures over all pixels.
+
+        Returns
+        -------
+        dict
+            ``mean`` and ``median`` in degrees; ``below_11_25``, ``below_22_5`` and ``below_30``
+            as shares. NaN where nothing was measured.
+
+        """
+        names = [f'below_{share:g}'.replace('.', '_') for share in self._SHARES]
+        total = int(self._histogram.sum())
+        if not total:
+            return dict.fromkeys(['mean', 'median', *names], float('nan'))
+        middle = int(np.searchsorted(np.cumsum(self._histogram), total / 2))
+        return {
+            'mean': self._sum / total,
+            'median': (middle + 0.5) * 180 / self._BINS,
+            **{name: int(n) / total for name, n in zip(names, self._below, strict=True)},
+        }
+
+
+def _depth_sums(pred: NDArray[np.float64], gt: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the sums from which every depth figure follows; they add up over images."""
+    error = pred - gt
+    log_error = np.log(pred) - np.log(gt)
+    ratio = np.maximum(pred / gt, gt / pred)
+    return np.array(
+        [
+            gt.size,
+            np.sum(np.abs(error) / gt),
+            np.sum(error**2 / gt),
+            np.sum(error**2),
+            np.sum(log_error**2),
+            np.sum(log_error),
+            np.sum(np.abs(log_error)) / np.log(10),
+            *(np.count_nonzero(ratio < 1.25**power) for power in (1, 2, 3)),
+        ]
+    )
+
+
+def _depth_figures(sums: NDArray[np.float64]) -> dict[str, float]:
+    """Turn the sums of ``_depth_sums`` into figures."""
+    abs_rel, sq_rel, square, log_square, log_mean, log10, *deltas = (sums[1:] / sums[0]).tolist()
+    # Rounding can leave the variance of a constant error a hair below zero.
+    variance = max(log_square - log_mean**2, 0.0)
+    roots = (square**0.5, log_square**0.5, log10, 100 * variance**0.5)
+    return dict(zip(DEPTH_FIGURES, (abs_rel, sq_rel, *roots, *deltas), strict=True))
+
+
+def _check_same_shape(pred: NDArray, gt: NDArray) -> None:
+    if pred.shape != gt.shape:
+        raise HydranetError(
+            f'The prediction has the shape {pred.shape} but the ground truth {gt.shape}; '
+            'bring the prediction to the size of the ground truth first.'
+        )
+
+
+def _divide(numerator: NDArray, denominator: NDArray, otherwise: float = np.nan) -> NDArray:
+    """Divide where the denominator is not zero; give ``otherwise`` elsewhere."""
+    result = np.full(np.broadcast_shapes(numerator.shape, denominator.shape), otherwise, float)
+    np.divide(numerator, denominator, out=result, where=denominator != 0)
+    return result
+
+
+def _nan_mean(values: NDArray[np.float64]) -> float:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if known.size else float('nan')
