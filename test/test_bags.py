@@ -122,7 +122,7 @@ def test_faults_are_named(tmp_path: Path) -> None:
     with pytest.raises(HydranetError, match=r'There is no bag .*nowhere'):
         BagReader(tmp_path / 'nowhere')
     (tmp_path / 'empty').mkdir()
-    with pytest.raises(HydranetError, match='no metadata.yaml'):
+    with pytest.raises(HydranetError, match=r'no metadata\.yaml'):
         BagReader(tmp_path / 'empty')
     (tmp_path / 'notes.txt').touch()
     with pytest.raises(HydranetError, match='is not a bag'):
@@ -152,7 +152,7 @@ def test_a_damaged_message_gives_one_sentence(tmp_path: Path) -> None:
         bag.write('/image', START, b'\x00\x01\x00\x00\x01\x02')
     with BagReader(tmp_path / 'bag') as bag:
         message = next(bag.messages())
-        with pytest.raises(HydranetError, match='/image .* is damaged'):
+        with pytest.raises(HydranetError, match=r'/image .* is damaged'):
             bag.decode(message)
         with pytest.raises(HydranetError, match='too short'):
             read_stamp(message.data)
