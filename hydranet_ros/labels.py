@@ -88,7 +88,7 @@ class LabelSet:
 
     @property
     def size(self) -> int:
-        """The number of classes."""
+        """Number of classes."""
         return len(self.classes)
 
     def palette(self) -> NDArray[np.uint8]:
