@@ -1,0 +1,230 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Play a rosbag2 without ``ros2 bag``: ``ros2 run hydranet_ros bag_player --ros-args -p bag:=PATH``.
+
+The recorded bytes are published as they are, at their own pace. Playing begins when the
+subscribers have been discovered, so that the first message is not lost.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+
+from builtin_interfaces.msg import Time
+from rclpy.duration import Duration
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from rosgraph_msgs.msg import Clock
+
+from hydranet_ros.bags import BagMessage, BagReader
+from hydranet_ros.cdr import NANOSECONDS
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.node.bag_process import (
+    absolute_names,
+    declare_parameters,
+    message_class,
+    required,
+    run_process,
+)
+from hydranet_ros.playback import Restamper, Timeline
+
+PARAMETERS = {
+    'bag': ('', 'Bag folder, .mcap or .db3 file to play.'),
+    'topics': (Parameter.Type.STRING_ARRAY, 'Topics to play; all if empty.'),
+    'rate': (1.0, 'Recorded seconds per second.'),
+    'start_offset': (0.0, 'Seconds of the recording to leave out at its beginning.'),
+    'loop': (False, 'Begin anew at the end, until stopped.'),
+    'restamp': (False, 'Replace header stamps by the time of playing, so that ages are real.'),
+    'clock': (0.0, 'Publish the recorded time on /clock at this rate in Hz; 0 for not at all.'),
+    'wait_for': (
+        Parameter.Type.STRING_ARRAY,
+        'Begin once each of these topics has its subscribers; if empty, once any topic has them.',
+    ),
+    'wait_subscribers': (1, 'How many subscribers to wait for; 0 begins at once.'),
+    'wait_timeout': (30.0, 'Seconds after which to give up waiting for subscribers.'),
+}
+
+QUEUE_DEPTH = 10
+_POLL = 0.02  # s between looks at the number of subscribers
+# We learn of a subscriber a little before it has learned of us (and a best-effort one loses what
+# comes earlier), and a recorder looks for new topics only now and then.
+_SETTLE = 0.5  # s that the subscribers must have been there
+_FLUSH = 5.0  # s to wait for reliable subscribers to have received the last messages
+
+
+class BagPlayer(Node):
+    """
+    Publish the messages of a bag.
+
+    Raises
+    ------
+    HydranetError
+        If the bag cannot be read or a parameter makes no sense.
+
+    """
+
+    def __init__(self) -> None:
+        super().__init__('bag_player')
+        self._settings = declare_parameters(self, PARAMETERS)
+        self._reader = BagReader(required(self._settings, 'bag'))
+        self._restamper = Restamper() if self._settings['restamp'] else None
+        first = self._reader.start + round(self._settings['start_offset'] * NANOSECONDS)
+        self._timeline = Timeline(first, self._settings['rate'])
+        self._clock = self.create_publisher(Clock, '/clock', 1)
+        self._with_header: set[str] = set()
+        self._outlets = self._create_publishers()
+        self._published = 0
+        self._behind = 0.0
+
+    def destroy_node(self) -> None:
+        """Close the bag and leave the graph."""
+        self._reader.close()
+        super().destroy_node()
+
+    def _create_publishers(self) -> dict[str, Publisher]:
+        """Create a publisher for each topic to play whose type is installed."""
+        wanted = self._settings['topics'] or tuple(self._reader.topics)
+        publishers = {}
+        for name in wanted:
+            if name not in self._reader.topics:
+                raise HydranetError(
+                    f'{self._reader.path} has no topic {name}; it has '
+                    f'{", ".join(sorted(self._reader.topics))}.'
+                )
+            topic = self._reader.topics[name]
+            kind = message_class(topic.type)
+            if kind is None:
+                self.get_logger().warning(f'Not playing {name}: {topic.type} is not installed.')
+                continue
+            qos = QoSProfile(depth=QUEUE_DEPTH)
+            if topic.latched:
+                qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
+            publishers[name] = self.create_publisher(kind, name, qos)
+            if kind.get_fields_and_field_types().get('header') == 'std_msgs/Header':
+                self._with_header.add(name)
+        if not publishers:
+            raise HydranetError(f'{self._reader.path} holds nothing that can be played.')
+        return publishers
+
+    def wait_for_subscribers(self, stop: threading.Event) -> None:
+        """
+        Wait until those who listen have been discovered.
+
+        Raises
+        ------
+        HydranetError
+            If they do not appear in time.
+
+        """
+        wanted = self._settings['wait_subscribers']
+        patience = self._settings['wait_timeout']
+        deadline = time.monotonic() + patience
+        since: float | None = None
+        while wanted > 0 and not stop.is_set():
+            now = time.monotonic()
+            if not self._subscribed(wanted):
+                since = None
+            elif since is None:
+                since = now
+            elif now - since >= _SETTLE:
+                return
+            if now >= deadline:
+                topics = ', '.join(self._settings['wait_for'] or sorted(self._outlets))
+                raise HydranetError(
+                    f'After {patience:g} s there are fewer than {wanted} subscribers of {topics}; '
+                    'start them first, or set wait_subscribers to 0.'
+                )
+            stop.wait(_POLL)
+
+    def _subscribed(self, wanted: int) -> bool:
+        """Tell whether the topics waited for have that many subscribers each."""
+        publishers = {p.topic_name: p for p in self._outlets.values()}
+        names = absolute_names(self, self._settings['wait_for'])
+        counts = [p.get_subscription_count() for p in publishers.values()]
+        if not names:
+            return max(counts) >= wanted
+        missing = [name for name in names if name not in publishers]
+        if missing:
+            raise HydranetError(f'Cannot wait for subscribers of {missing[0]}: it is not played.')
+        return all(publishers[name].get_subscription_count() >= wanted for name in names)
+
+    def play(self, stop: threading.Event) -> None:
+        """Publish everything in time, once or over and over, until done or stopped."""
+        self.get_logger().info(
+            f'Playing {", ".join(sorted(self._outlets))} of {self._reader.path} '
+            f'at {self._timeline.rate:g} times its pace.'
+        )
+        self._play_once(stop)
+        while self._settings['loop'] and not stop.is_set():
+            self._play_once(stop)
+        if not stop.is_set():
+            for publisher in self._outlets.values():
+                publisher.wait_for_all_acked(Duration(seconds=_FLUSH))
+        self.get_logger().info(
+            f'Published {self._published} messages, at most {1e3 * self._behind:.0f} ms late.'
+        )
+
+    def _play_once(self, stop: threading.Event) -> None:
+        """Publish the bag from the first message to play to the last."""
+        began, began_on_wall = time.monotonic(), time.time_ns()
+        messages = self._reader.messages(tuple(self._outlets), start=self._timeline.first)
+        for message in messages:
+            due = self._timeline.due(message.time)
+            if not self._wait_until(began, due, stop):
+                return
+            self._publish(message, began_on_wall + round(due * NANOSECONDS))
+            self._behind = max(self._behind, time.monotonic() - began - due)
+
+    def _wait_until(self, began: float, due: float, stop: threading.Event) -> bool:
+        """Wait for a moment of the replay, keeping the clock going; False if stopped."""
+        frequency = self._settings['clock']
+        step = 1 / frequency if frequency > 0 else float('inf')
+        while not stop.is_set():
+            elapsed = time.monotonic() - began
+            if frequency > 0:
+                recorded = divmod(self._timeline.recorded(min(elapsed, due)), NANOSECONDS)
+                self._clock.publish(Clock(clock=Time(sec=recorded[0], nanosec=recorded[1])))
+            if elapsed >= due:
+                return True
+            stop.wait(min(due - elapsed, step))
+        return False
+
+    def _publish(self, message: BagMessage, played: int) -> None:
+        """Publish one message, with a new stamp if that is wanted."""
+        data = message.data
+        if self._restamper and message.topic in self._with_header:
+            data = self._restamper.restamp(data, played)
+        self._outlets[message.topic].publish(data)
+        self._published += 1
+
+
+def play_bag(stop: threading.Event) -> None:
+    """Play the bag that the parameters name."""
+    player = BagPlayer()
+    executor = SingleThreadedExecutor()
+    executor.add_node(player)
+    # Serves parameters and logging requests while the main thread keeps the time.
+    services = threading.Thread(target=executor.spin, daemon=True)
+    services.start()
+    try:
+        player.wait_for_subscribers(stop)
+        player.play(stop)
+    finally:
+        executor.shutdown()
+        services.join()
+        player.destroy_node()
+
+
+def main() -> None:
+    """Run the player as a process."""
+    sys.exit(run_process('bag_player', play_bag))
+
+
+if __name__ == '__main__':
+    main()

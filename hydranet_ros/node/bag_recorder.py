@@ -1,0 +1,154 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Record topics into a rosbag2 without ``ros2 bag``.
+
+``ros2 run hydranet_ros bag_recorder --ros-args -p bag:=PATH -p topics:="['/image']"`` records the
+serialised bytes as they come, from when each topic appears until SIGINT or SIGTERM.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+import sys
+import threading
+import time
+
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+
+from hydranet_ros.bags import BagWriter
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.node.bag_process import (
+    absolute_names,
+    declare_parameters,
+    message_class,
+    required,
+    run_process,
+)
+
+PARAMETERS = {
+    'bag': ('', 'Folder to record into; it must not exist.'),
+    'topics': (Parameter.Type.STRING_ARRAY, 'Topics to record; all that appear if empty.'),
+    'storage': ('mcap', 'Storage format: mcap or sqlite3.'),
+}
+
+# Messages that may wait while the disk is busy.
+QUEUE_DEPTH = 64
+_LOOK = 0.1  # s between looks for new topics
+_DRAIN = 2.0  # s at most for what has already arrived when the recording ends
+_IDLE_ROUNDS = 5  # rounds of the executor without a message after which nothing is left
+
+
+class BagRecorder(Node):
+    """
+    Write what topics carry into a bag.
+
+    Raises
+    ------
+    HydranetError
+        If the bag cannot be made.
+
+    """
+
+    def __init__(self) -> None:
+        super().__init__('bag_recorder')
+        settings = declare_parameters(self, PARAMETERS)
+        self._wanted = absolute_names(self, settings['topics'])
+        self._writer = BagWriter(required(settings, 'bag'), settings['storage'])
+        self._refused: set[str] = set()
+        self.counts: dict[str, int] = {}
+
+    def destroy_node(self) -> None:
+        """Close the bag and leave the graph."""
+        self._writer.close()
+        super().destroy_node()
+
+    def subscribe_to_new_topics(self) -> None:
+        """Look for wanted topics that have appeared, and record them from now on."""
+        for name, types in self.get_topic_names_and_types():
+            wanted = name in self._wanted if self._wanted else True
+            if wanted and name not in self.counts and name not in self._refused:
+                self._subscribe(name, types[0])
+
+    def _subscribe(self, topic: str, message_type: str) -> None:
+        """Record a topic, or say once why not."""
+        kind = message_class(message_type)
+        publishers = self.get_publishers_info_by_topic(topic)
+        if not publishers:
+            return  # only subscribers so far: what QoS will be offered is not known yet
+        qos = _matching_qos([info.qos_profile for info in publishers])
+        latched = qos.durability == DurabilityPolicy.TRANSIENT_LOCAL
+        try:
+            if kind is None:
+                raise HydranetError(f'{message_type} is not installed.')
+            self._writer.add_topic(topic, message_type, latched=latched)
+        except HydranetError as error:
+            self._refused.add(topic)
+            self.get_logger().warning(f'Not recording {topic}: {error}')
+            return
+        self.counts[topic] = 0
+        self.create_subscription(kind, topic, self._write_callback(topic), qos, raw=True)
+        self.get_logger().info(f'Recording {topic}.')
+
+    def _write_callback(self, topic: str) -> Callable[[bytes, Mapping[str, int]], None]:
+        """Return what writes the messages of one topic."""
+
+        def write(data: bytes, info: Mapping[str, int]) -> None:
+            # When it arrived, not when we found time for it; not every middleware tells.
+            received = info.get('received_timestamp') or time.time_ns()
+            self._writer.write(topic, received, data)
+            self.counts[topic] += 1
+
+        return write
+
+
+def _matching_qos(offered: list[QoSProfile]) -> QoSProfile:
+    """Ask for what all publishers offer, so that nothing is lost for want of asking."""
+    qos = QoSProfile(depth=QUEUE_DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
+    if all(profile.reliability == ReliabilityPolicy.RELIABLE for profile in offered):
+        qos.reliability = ReliabilityPolicy.RELIABLE
+    if all(profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for profile in offered):
+        qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
+    return qos
+
+
+def record_bag(stop: threading.Event) -> None:
+    """Record into the bag that the parameters name, until stopped."""
+    recorder = BagRecorder()
+    executor = SingleThreadedExecutor()
+    executor.add_node(recorder)
+    try:
+        look = 0.0
+        while not stop.is_set():
+            if time.monotonic() >= look:
+                recorder.subscribe_to_new_topics()
+                look = time.monotonic() + _LOOK
+            executor.spin_once(timeout_sec=_LOOK)
+        _drain(recorder, executor)
+        for topic, count in sorted(recorder.counts.items()):
+            recorder.get_logger().info(f'Recorded {count} messages of {topic}.')
+    finally:
+        executor.shutdown()
+        recorder.destroy_node()
+
+
+def _drain(recorder: BagRecorder, executor: SingleThreadedExecutor) -> None:
+    """Write what had already arrived when the recording was stopped."""
+    deadline = time.monotonic() + _DRAIN
+    idle = 0
+    while idle < _IDLE_ROUNDS and time.monotonic() < deadline:
+        before = sum(recorder.counts.values())
+        executor.spin_once(timeout_sec=0)
+        idle = idle + 1 if sum(recorder.counts.values()) == before else 0
+
+
+def main() -> None:
+    """Run the recorder as a process."""
+    sys.exit(run_process('bag_recorder', record_bag))
+
+
+if __name__ == '__main__':
+    main()

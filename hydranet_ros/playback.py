@@ -1,0 +1,73 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""When a recorded message is due in a replay, and which stamp it then carries; without ROS."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from hydranet_ros.cdr import NANOSECONDS, read_stamp, replace_stamp
+from hydranet_ros.errors import HydranetError
+
+# Messages of one frame lie close together in a bag; this many distinct stamps are remembered.
+_REMEMBERED_STAMPS = 256
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """
+    The course of one replay.
+
+    Attributes
+    ----------
+    first
+        Recorded time at which the replay begins, in nanoseconds since the epoch.
+    rate
+        Recorded seconds per second of the replay, above 0.
+
+    """
+
+    first: int
+    rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.rate > 0:
+            raise HydranetError(f'The rate of a replay must be above 0, not {self.rate}.')
+
+    def due(self, recorded: int) -> float:
+        """Return how many seconds into the replay a message of that recorded time is due."""
+        return (recorded - self.first) / NANOSECONDS / self.rate
+
+    def recorded(self, elapsed: float) -> int:
+        """Return the recorded time that is reached so many seconds into the replay."""
+        return self.first + round(elapsed * self.rate * NANOSECONDS)
+
+
+class Restamper:
+    """
+    Give messages the time at which they are played as their stamp.
+
+    Messages that shared a stamp (an image and its camera information) share the new one too,
+    namely that of the first of them.
+    """
+
+    def __init__(self) -> None:
+        self._given: OrderedDict[int, int] = OrderedDict()
+
+    def restamp(self, data: bytes, played: int) -> bytes:
+        """
+        Return the serialised message with its new stamp.
+
+        Parameters
+        ----------
+        data
+            A CDR message that begins with a header.
+        played
+            The time at which it is due, in nanoseconds since the epoch.
+
+        """
+        stamp = self._given.setdefault(read_stamp(data), played)
+        if len(self._given) > _REMEMBERED_STAMPS:
+            self._given.popitem(last=False)
+        return replace_stamp(data, stamp)
