@@ -49,7 +49,7 @@ class LabelSlice:
 
     @property
     def stop(self) -> int:
-        """Number of the channel behind the last one."""
+        """Return the number of the channel behind the last one."""
         return self.start + self.labels.size
 
 
@@ -295,7 +295,8 @@ def load_bundle(path: str | Path) -> Bundle:
                     f'{path} is a safetensors file but no model of hydranet_ros: make one with '
                     '`hydranet convert` or `hydranet train`.'
                 )
-            weights = {key: file.get_tensor(key).astype(np.float32) for key in file.keys()}  # noqa: SIM118
+            keys = file.keys()
+            weights = {key: file.get_tensor(key).astype(np.float32) for key in keys}
     except SafetensorError as error:
         raise HydranetError(
             f'{path} is truncated or no safetensors file ({error}); copy it again, or convert a '

@@ -88,7 +88,7 @@ class LabelSet:
 
     @property
     def size(self) -> int:
-        """Number of classes."""
+        """Return the number of classes."""
         return len(self.classes)
 
     def palette(self) -> NDArray[np.uint8]:

@@ -111,22 +111,22 @@ class Predictor:
 
     @property
     def backend_name(self) -> str:
-        """Name of the runtime in use."""
+        """Return the name of the runtime in use."""
         return self._backend.name
 
     @property
     def device(self) -> str:
-        """Device in use, e.g. ``cpu`` or ``cuda:0``."""
+        """Return the device in use, e.g. ``cpu`` or ``cuda:0``."""
         return self._backend.device
 
     @property
     def precision(self) -> str:
-        """Arithmetic in use, e.g. ``float32``."""
+        """Return the arithmetic in use, e.g. ``float32``."""
         return self._backend.precision
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Names of the fields of :class:`Prediction` that are computed."""
+        """Return the names of the fields of :class:`Prediction` computed."""
         return self._backend.fields
 
     def predict(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Prediction:

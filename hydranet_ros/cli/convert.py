@@ -1,0 +1,61 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""``hydranet convert``: a published checkpoint to a model file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+HELP = 'convert a published checkpoint to a model file'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('checkpoint', type=Path, help='file by torch.save, e.g. .ckpt or .pth.tar')
+    parser.add_argument(
+        '--labels',
+        nargs='+',
+        action='extend',
+        default=[],
+        metavar='NAME',
+        help='label sets of the segmentation logits in order, by name or .yaml path; several '
+        'where the network has several (NYUD + KITTI: --labels nyud40 kitti6)',
+    )
+    parser.add_argument(
+        '-o', '--output', type=Path, required=True, help='model file, .safetensors'
+    )
+    parser.add_argument('--name', help='what to call the model (default: name of the checkpoint)')
+    parser.add_argument(
+        '--depth-range',
+        type=float,
+        nargs=2,
+        metavar=('MIN', 'MAX'),
+        help='depths in metres that the model may give (default: 0.001 1000)',
+    )
+    parser.add_argument('--license', default='unknown', help='terms of use of the weights')
+    parser.add_argument(
+        '--dtype',
+        choices=('float16', 'float32'),
+        default='float32',
+        help='how weights are stored (default: float32, as published)',
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Convert; see :func:`hydranet_ros.checkpoints.convert_checkpoint`."""
+    from hydranet_ros.bundle import BundleMetadata, save_bundle
+    from hydranet_ros.checkpoints import convert_checkpoint
+    from hydranet_ros.labels import load_label_set
+
+    bundle = convert_checkpoint(
+        arguments.checkpoint,
+        [load_label_set(name) for name in arguments.labels],
+        name=arguments.name,
+        depth_range=tuple(arguments.depth_range or BundleMetadata.depth_range),
+        license_name=arguments.license,
+    )
+    saved = save_bundle(arguments.output, bundle, arguments.dtype)
+    tasks = ', '.join(f'{name} ({n})' for name, n in saved.metadata.tasks.items())
+    print(f'{saved.path}: {tasks}')
+    return 0

@@ -1,0 +1,112 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""``hydranet info``: all that a model file says of itself."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any, TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hydranet_ros.bundle import Bundle
+
+HELP = 'print what a model file holds'
+
+
+def image_size(text: str) -> tuple[int, int]:
+    """Parse ``WIDTHxHEIGHT`` into (width, height), in pixels."""
+    try:
+        width, height = (int(part) for part in text.lower().split('x'))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is not WIDTHxHEIGHT, e.g. 640x480') from None
+    if min(width, height) < 32:
+        raise argparse.ArgumentTypeError(f'{text} is smaller than 32x32 pixels')
+    return width, height
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('model', help='model file, or the name of a shipped model')
+    parser.add_argument(
+        '--size',
+        type=image_size,
+        default=(1200, 350),
+        metavar='WxH',
+        help='image size for which operations are counted (default: 1200x350)',
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the report."""
+    from hydranet_ros.bundle import load_bundle
+    from hydranet_ros.resources import model_path
+
+    bundle = load_bundle(model_path(arguments.model))
+    print(describe(bundle, arguments.size))
+    return 0
+
+
+def describe(bundle: Bundle, size: tuple[int, int]) -> str:
+    """
+    Describe a model in lines of text.
+
+    Parameters
+    ----------
+    bundle
+        The model.
+    size
+        Width and height in pixels for which multiply-accumulates are counted.
+
+    """
+    from hydranet_ros.network import count_macs, count_parameters
+
+    metadata = bundle.metadata
+    network = bundle.network()
+    width, height = size
+    macs = count_macs(network, height, width)
+    rows: list[tuple[str, Any]] = [
+        ('model', metadata.name),
+        ('file', f'{bundle.path}'),
+        ('sha256', bundle.sha256),
+        ('licence', metadata.license),
+        ('tasks', ', '.join(f'{name} ({count})' for name, count in metadata.tasks.items())),
+        ('parameters', f'{count_parameters(network):,}'),
+        ('operations', f'{macs / 1e9:.2f} G multiply-accumulates at {width}x{height}'),
+        ('normalisation', f'mean {_numbers(metadata.mean)}, std {_numbers(metadata.std)}'),
+        ('interpolation', metadata.interpolation),
+    ]
+    if 'depth' in metadata.tasks:
+        minimum, maximum = metadata.depth_range
+        rows.append(('depth range', f'{minimum:g} to {maximum:g} m'))
+        canonical = metadata.canonical_focal
+        rows.append(
+            (
+                'canonical focal length',
+                f'{canonical:g} px' if canonical else 'none: metric for its own camera only',
+            )
+        )
+        if metadata.default_focal:
+            rows.append(('assumed focal length', f'{metadata.default_focal:g} px'))
+    for piece in metadata.label_slices:
+        labels = piece.labels
+        where = f'logits {piece.start} to {piece.stop - 1}, ignored id {labels.ignore_id}'
+        rows.append((f'label set {labels.name}', where))
+        rows.extend(
+            (f'  {index:3d} {name}', 'rgb ' + ' '.join(f'{int(v):3d}' for v in color))
+            for index, (name, color) in enumerate(zip(labels.classes, labels.colors, strict=True))
+        )
+    for title, content in (('provenance', metadata.provenance), ('figures', metadata.figures)):
+        rows.extend(_flatten(title, content))
+    indent = max(len(key) for key, _ in rows) + 2
+    return '\n'.join(f'{key:{indent}}{value}' for key, value in rows)
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ' '.join(f'{value:g}' for value in values)
+
+
+def _flatten(title: str, content: Any) -> list[tuple[str, Any]]:
+    """Turn nested mappings into rows ``title.key.key``."""
+    if not isinstance(content, dict):
+        return [(title, content)]
+    return [row for key, value in content.items() for row in _flatten(f'{title}.{key}', value)]

@@ -1,0 +1,68 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The command ``hydranet`` and the table of its subcommands."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from importlib import import_module
+import os
+import sys
+
+from hydranet_ros import __version__
+from hydranet_ros.errors import HydranetError
+
+COMMANDS = {
+    'info': 'hydranet_ros.cli.info',
+    'convert': 'hydranet_ros.cli.convert',
+}
+"""
+Subcommand to module. A module has ``HELP``, ``add_arguments(parser)`` and
+``run(arguments) -> exit status``, and imports what is heavy or optional only when it runs.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of all subcommands."""
+    parser = argparse.ArgumentParser(
+        prog='hydranet', description='Joint semantic segmentation and metric depth.'
+    )
+    parser.add_argument('--version', action='version', version=f'hydranet_ros {__version__}')
+    subparsers = parser.add_subparsers(dest='command', required=True, metavar='COMMAND')
+    for name, module_name in COMMANDS.items():
+        module = import_module(module_name)
+        subparser = subparsers.add_parser(name, help=module.HELP, description=module.HELP)
+        module.add_arguments(subparser)
+        subparser.set_defaults(run=module.run)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """
+    Run ``hydranet``.
+
+    Returns
+    -------
+    int
+        Exit status: 0; 1 for a fault that one sentence on stderr names; 2 for wrong usage; 130
+        when interrupted.
+
+    """
+    parsed = build_parser().parse_args(arguments)
+    try:
+        return int(parsed.run(parsed))
+    except HydranetError as error:
+        print(f'hydranet {parsed.command}: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f'hydranet {parsed.command}: interrupted', file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output (head, say) has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
