@@ -1,0 +1,121 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""``hydranet run``: predictions of images, folders, videos and cameras as files, without ROS."""
+
+from __future__ import annotations
+
+import argparse
+from contextlib import nullcontext, suppress
+from itertools import islice
+from pathlib import Path
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hydranet_ros.media import FrameSource
+    from hydranet_ros.predictor import Predictor
+    from hydranet_ros.results import ResultWriter
+
+HELP = 'segmentation and depth of an image, a folder, a video or a camera, as files'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('model', help='model file, or the name of a shipped model')
+    parser.add_argument('input', help='image, folder of images, video, or index of a camera')
+    parser.add_argument('-o', '--output', type=Path, required=True, help='folder for the results')
+    parser.add_argument('--label-set', help="which of the model's label sets (default: its first)")
+    parser.add_argument(
+        '--fx',
+        type=float,
+        help="the camera's focal length in pixels, for models that scale depth by it",
+    )
+    parser.add_argument(
+        '--depth-format',
+        choices=('png', 'npy'),
+        default='png',
+        help='raw depth as 16-bit PNG in millimetres, 0 invalid (default), or as .npy, float32 '
+        'metres; beyond 65.535 m only .npy holds it',
+    )
+    parser.add_argument(
+        '--depth-colors',
+        type=float,
+        nargs=2,
+        metavar=('NEAR', 'FAR'),
+        help="depths in metres at the ends of the colours (default: the model's range within "
+        '0.5 to 80)',
+    )
+    parser.add_argument('--max-frames', type=int, help='stop after so many frames')
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    parser.add_argument('--backend', default='auto', help='runtime of the network')
+    parser.add_argument('--precision', default='auto', help='auto, float32 or float16')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Predict every frame of the input; 1 if any could not be read or predicted."""
+    from hydranet_ros.media import open_source
+    from hydranet_ros.panels import depth_colors, Look
+    from hydranet_ros.predictor import Predictor
+    from hydranet_ros.results import ResultWriter
+
+    source = open_source(arguments.input)
+    predictor = Predictor(
+        arguments.model,
+        device=arguments.device,
+        backend=arguments.backend,
+        precision=arguments.precision,
+        label_set=arguments.label_set,
+    )
+    try:
+        depth_range = depth_colors(predictor.metadata.depth_range, arguments.depth_colors)
+        look = Look(predictor.label_set, depth_range)
+        film = arguments.output / f'{source.name}.mp4'
+        with ResultWriter(
+            arguments.output,
+            look,
+            depth_format=arguments.depth_format,
+            film=None if source.rate is None else (film, source.rate),
+        ) as writer:
+            failed = _predict_all(source, predictor, writer, arguments)
+    finally:
+        predictor.close()
+    if failed:
+        print(f'hydranet run: {failed} frames failed, as named above.', file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _predict_all(
+    source: FrameSource,
+    predictor: Predictor,
+    writer: ResultWriter,
+    arguments: argparse.Namespace,
+) -> int:
+    """Write the results of all frames; returns how many frames failed."""
+    from tqdm import tqdm
+
+    from hydranet_ros.errors import HydranetError
+
+    counts = [n for n in (source.count, arguments.max_frames) if n is not None]
+    total = min(counts, default=None)
+    failed, seconds, assumed = 0, [], False
+    frames = islice(source.frames(), arguments.max_frames)
+    # A camera has no end: Ctrl-C is how its recording is completed.
+    ending = nullcontext() if counts else suppress(KeyboardInterrupt)
+    with ending, tqdm(frames, total=total, unit='frame') as progress:
+        for frame in progress:
+            try:
+                rgb = frame.read()
+                prediction = predictor.predict(rgb, arguments.fx)
+            except HydranetError as error:
+                failed += 1
+                progress.write(f'hydranet run: {frame.origin}: {error}', file=sys.stderr)
+                continue
+            writer.write(frame.name, rgb, prediction)
+            seconds.append(prediction.timing['total'])
+            assumed = prediction.scale_assumed
+    if seconds:
+        median = sorted(seconds)[len(seconds) // 2]
+        print(f'{len(seconds)} frames, {1e3 * median:.0f} ms each (median): {arguments.output}')
+    if assumed:
+        print('Depth is scaled for a focal length that the model assumes; give yours with --fx.')
+    return failed
