@@ -1,0 +1,86 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The network is the published one."""
+
+import json
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+import numpy as np
+from published import published_weights
+import pytest
+import torch
+from torch.nn import functional
+
+from hydranet_ros.network import count_macs, count_parameters, HydraNet, max_pool_5x5
+
+DATA = Path(__file__).parent / 'data'
+THREE_TASKS = {'depth': 1, 'segmentation': 40, 'normals': 3}
+
+
+def test_state_dict_has_the_published_keys_and_shapes():
+    published = json.loads((DATA / 'published_keys_nyud40_three_tasks.json').read_text())
+    state = HydraNet(THREE_TASKS).state_dict()
+    assert {key: list(tensor.shape) for key, tensor in state.items()} == published
+
+
+def test_outputs_are_those_of_the_published_architecture():
+    network = HydraNet(THREE_TASKS).eval()
+    weights = published_weights(THREE_TASKS)
+    network.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()}, strict=False)
+    with np.load(DATA / 'golden_nyud40_three_tasks.npz') as golden, torch.inference_mode():
+        outputs = network(torch.from_numpy(golden['image']))
+        for task, channel_step in (('segmentation', 5), ('depth', 1), ('normals', 1)):
+            expected = golden[task]
+            found = outputs[task][:, ::channel_step, ::2, ::2].numpy()
+            assert found.shape == expected.shape
+            assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max(), task
+
+
+@pytest.mark.parametrize(
+    ('tasks', 'parameters'),
+    [
+        ({'segmentation': 6, 'depth': 1}, 2_991_687),
+        ({'segmentation': 40, 'depth': 1, 'normals': 3}, 3_077_228),
+    ],
+)
+def test_parameter_counts_are_the_published_ones(tasks, parameters):
+    assert count_parameters(HydraNet(tasks)) == parameters
+
+
+def test_operations_come_near_the_published_figure():
+    # The paper says 6.45 G; it does not say what beside the convolutions it counts.
+    macs = count_macs(HydraNet({'segmentation': 6, 'depth': 1}), 350, 1200)
+    assert macs == pytest.approx(6.45e9, rel=0.06)
+
+
+@pytest.mark.parametrize('tasks', [{'depth': 1}, {'segmentation': 3}, {'normals': 3, 'depth': 1}])
+@pytest.mark.parametrize(('height', 'width'), [(32, 32), (33, 97), (50, 63)])
+def test_any_tasks_and_any_size(tasks, height, width):
+    with torch.inference_mode():
+        outputs = HydraNet(tasks).eval()(torch.zeros(2, 3, height, width))
+    assert {task: tuple(tensor.shape) for task, tensor in outputs.items()} == {
+        task: (2, channels, -(-height // 4), -(-width // 4)) for task, channels in tasks.items()
+    }
+
+
+@given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=50)
+def test_separable_pooling_is_exact(height, width, seed):
+    x = torch.randn(1, 2, height, width, generator=torch.Generator().manual_seed(seed))
+    assert torch.equal(max_pool_5x5(x), functional.max_pool2d(x, 5, stride=1, padding=2))
+
+
+def test_encoder_and_decoder_share_out_all_parameters():
+    network = HydraNet({'segmentation': 6, 'depth': 1})
+    encoder = {id(p) for p in network.encoder_parameters()}
+    decoder = {id(p) for p in network.decoder_parameters()}
+    assert not encoder & decoder
+    assert encoder | decoder == {id(p) for p in network.parameters()}
+
+
+@pytest.mark.parametrize('tasks', [{}, {'flow': 2}, {'depth': 0}])
+def test_impossible_tasks_are_refused(tasks):
+    with pytest.raises(ValueError, match=r'task|channel'):
+        HydraNet(tasks)
