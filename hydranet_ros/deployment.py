@@ -1,0 +1,185 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What is started, with which parameters and topics: shared by launch file, demo and tests.
+
+The launch file turns a :class:`ProcessSpec` into a launch action; :func:`command_line` starts the
+very same process where no ``launch`` package is installed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+import json
+import os
+from pathlib import Path
+import posixpath
+import sys
+
+from hydranet_ros.resources import config_path, PACKAGE
+
+NODE_NAME = 'perception_node'
+# Where Fast DDS looks for its profile: version 3 (Kilted on), version 2 (up to Jazzy).
+FASTDDS_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
+
+# The topics that config/hydranet.rviz shows, as absolute names.
+RVIZ_TOPICS = ('/image', '/segmentation/color', '/depth/color')
+
+ParameterValue = str | bool | int | float | list[str]
+
+
+@dataclass(frozen=True)
+class ProcessSpec:
+    """
+    One process of a ROS graph.
+
+    Attributes
+    ----------
+    package, executable
+        As for ``ros2 run``.
+    name, namespace
+        Of its node; an empty namespace is the root.
+    parameter_files
+        YAML files, later ones win.
+    parameters
+        Single values, which win over the files.
+    remappings
+        Pairs (from, to) of topic names.
+    arguments
+        Further command-line arguments, outside ``--ros-args``.
+    environment
+        Variables to add to the environment.
+    log_level
+        Severity of the log, e.g. ``info``.
+
+    """
+
+    package: str
+    executable: str
+    name: str
+    namespace: str = ''
+    parameter_files: tuple[Path, ...] = ()
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
+    remappings: tuple[tuple[str, str], ...] = ()
+    arguments: tuple[str, ...] = ()
+    environment: Mapping[str, str] = field(default_factory=dict)
+    log_level: str = 'info'
+
+
+def perception_process(
+    *,
+    params_file: str | Path | None = None,
+    model: str | Path = '',
+    image: str = 'image',
+    camera_info: str = '',
+    namespace: str = '',
+    use_sim_time: bool = False,
+    log_level: str = 'info',
+) -> ProcessSpec:
+    """
+    Describe the perception node.
+
+    Parameters
+    ----------
+    params_file
+        YAML file of parameters; None for ``config/hydranet.yaml``.
+    model
+        A model's path or name; empty leaves what the file says.
+    image
+        Topic of the camera's images; the compressed ones are expected at ``<image>/compressed``.
+    camera_info
+        Topic of the camera's calibration; empty for ``camera_info`` beside the images, where
+        drivers publish it.
+    namespace
+        Of the node and its outputs.
+    use_sim_time
+        Whether to take the time from ``/clock``.
+    log_level
+        Severity of the log.
+
+    """
+    # What is not given here stays as the file says.
+    parameters: dict[str, ParameterValue] = {}
+    if use_sim_time:
+        parameters['use_sim_time'] = True
+    if model:
+        parameters['model'] = str(model)
+    beside = posixpath.join(posixpath.dirname(image), 'camera_info')
+    return ProcessSpec(
+        package=PACKAGE,
+        executable='perception_node',
+        name=NODE_NAME,
+        namespace=namespace,
+        parameter_files=(Path(params_file) if params_file else config_path('hydranet.yaml'),),
+        parameters=parameters,
+        remappings=(('image', image), ('camera_info', camera_info or beside)),
+        environment=image_transport_environment(),
+        log_level=log_level,
+    )
+
+
+def rviz_process(
+    *, image: str = 'image', namespace: str = '', use_sim_time: bool = False
+) -> ProcessSpec:
+    """Describe rviz with the package's view, its topics those of :func:`perception_process`."""
+    prefix = posixpath.join('/', namespace)
+    # Not the image: its topic is its own argument.
+    outputs = [posixpath.join(prefix, topic.lstrip('/')) for topic in RVIZ_TOPICS[1:]]
+    targets = [posixpath.join(prefix, image), *outputs]
+    return ProcessSpec(
+        package='rviz2',
+        executable='rviz2',
+        name='rviz2',
+        parameters={'use_sim_time': use_sim_time},
+        remappings=tuple(zip(RVIZ_TOPICS, targets, strict=True)),
+        arguments=('-d', str(config_path('hydranet.rviz'))),
+        environment=image_transport_environment(),
+    )
+
+
+def image_transport_environment(
+    environment: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """
+    Return the variables that make Fast DDS carry images, empty if the user has set any of them.
+
+    Parameters
+    ----------
+    environment
+        The environment to look at; None for this process's own.
+
+    """
+    present = os.environ if environment is None else environment
+    if any(present.get(variable) for variable in FASTDDS_VARIABLES):
+        return {}
+    # Version 2 was the package fastrtps. Version 3 warns where it finds the old variable.
+    prefixes = [sys.prefix, *present.get('AMENT_PREFIX_PATH', '').split(os.pathsep)]
+    is_version_3 = any(Path(prefix, 'share', 'fastdds').is_dir() for prefix in prefixes if prefix)
+    variables = FASTDDS_VARIABLES[:1] if is_version_3 else FASTDDS_VARIABLES
+    return dict.fromkeys(variables, str(config_path('fastdds_images.xml')))
+
+
+def command_line(spec: ProcessSpec) -> list[str]:
+    """
+    Return the command that starts a process without ``launch``.
+
+    Executables of this package are started as modules of the running interpreter, so that a
+    checkout needs no installation; others by their name on the ``PATH``. The environment's
+    additions are the caller's to set.
+    """
+    if spec.package == PACKAGE:
+        command = [sys.executable, '-m', f'{PACKAGE}.node.{spec.executable}']
+    else:
+        command = [spec.executable]
+    command += [*spec.arguments, '--ros-args', '-r', f'__node:={spec.name}']
+    if spec.namespace:
+        command += ['-r', f'__ns:={posixpath.join("/", spec.namespace)}']
+    for source, target in spec.remappings:
+        command += ['-r', f'{source}:={target}']
+    for path in spec.parameter_files:
+        command += ['--params-file', str(path)]
+    for name, value in spec.parameters.items():
+        # JSON is YAML, and keeps a string that looks like a number a string.
+        command += ['-p', f'{name}:={json.dumps(value)}']
+    return [*command, '--log-level', spec.log_level]

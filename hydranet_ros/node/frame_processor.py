@@ -1,0 +1,189 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""One frame from its serialised message to the published outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+import time
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import CompressedImage, Image
+from std_msgs.msg import Header
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.node.camera_info import camera_of, CameraInfoBuffer
+from hydranet_ros.node.conversion import compressed_to_rgb, image_to_rgb
+from hydranet_ros.node.outputs import Frame, Output
+from hydranet_ros.node.parameters import Settings
+from hydranet_ros.node.statistics import Statistics
+from hydranet_ros.predictor import Predictor
+
+NANOSECONDS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """
+    An image as it came in.
+
+    Attributes
+    ----------
+    data
+        The serialised message; one that is dropped is never deserialised.
+    moment
+        When, in seconds of ``time.monotonic``.
+
+    """
+
+    data: bytes
+    moment: float
+
+
+@dataclass(frozen=True)
+class Source:
+    """The input's message type and how it becomes RGB."""
+
+    message_type: type
+    to_rgb: Callable[..., NDArray[np.uint8]]
+    topic_suffix: str
+
+
+SOURCES = {
+    'raw': Source(Image, image_to_rgb, ''),
+    'compressed': Source(CompressedImage, compressed_to_rgb, '/compressed'),
+}
+"""By the parameter ``image_transport``."""
+
+
+class MessagePublisher(Protocol):
+    """The part of rclpy's publisher that is used here."""
+
+    def publish(self, msg: object) -> None:
+        """Publish a message."""
+
+    def get_subscription_count(self) -> int:
+        """Return the number of subscribers."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """An output and its publisher."""
+
+    output: Output
+    publisher: MessagePublisher
+
+
+@dataclass(frozen=True)
+class InputFacts:
+    """What is known of the input from the last frame that was processed."""
+
+    width: int
+    height: int
+    frame_id: str
+    calibrated: bool
+    scale_assumed: bool
+
+
+class FrameProcessor:
+    """
+    Turn arrivals into published outputs; used by one worker thread.
+
+    Parameters
+    ----------
+    predictor
+        The model.
+    source
+        How the input is decoded.
+    publications
+        Outputs, each computed only while somebody subscribes.
+    camera_infos
+        The camera's calibration.
+    settings
+        Returns the parameters of the moment.
+    now
+        Returns the ROS time in nanoseconds.
+    statistics
+        Where to count.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        predictor: Predictor,
+        source: Source,
+        publications: Sequence[Publication],
+        camera_infos: CameraInfoBuffer,
+        settings: Callable[[], Settings],
+        now: Callable[[], int],
+        statistics: Statistics,
+    ) -> None:
+        self._predictor = predictor
+        self._source = source
+        self._publications = publications
+        self._camera_infos = camera_infos
+        self._settings = settings
+        self._now = now
+        self._statistics = statistics
+        self.input_facts: InputFacts | None = None
+
+    def process(self, arrival: Arrival) -> None:
+        """
+        Process one image; without a subscriber it is discarded unread.
+
+        Raises
+        ------
+        HydranetError
+            If the image cannot be used.
+
+        """
+        wanted = [p for p in self._publications if p.publisher.get_subscription_count() > 0]
+        if not wanted:
+            self._statistics.idle()
+            return
+        begin = time.monotonic()
+        header, rgb = self._decode(arrival.data)
+        decoded = time.monotonic()
+        frame = self._predict(header, rgb)
+        predicted = time.monotonic()
+        for publication in wanted:
+            message = publication.output.build(frame)
+            if message is not None:
+                publication.publisher.publish(message)
+        end = time.monotonic()
+        durations = {
+            'wait': begin - arrival.moment,
+            'decode': decoded - begin,
+            'predict': predicted - decoded,
+            **{f'predict/{stage}': s for stage, s in frame.prediction.timing.items()},
+            'publish': end - predicted,
+            'latency': end - arrival.moment,
+        }
+        stamp = header.stamp.sec * NANOSECONDS + header.stamp.nanosec
+        self._statistics.processed(durations, age=(self._now() - stamp) / NANOSECONDS)
+
+    def _decode(self, data: bytes) -> tuple[Header, NDArray[np.uint8]]:
+        """Return the header and the RGB image of a serialised message."""
+        try:
+            message = deserialize_message(data, self._source.message_type)
+        except RuntimeError as error:  # the base of what rclpy raises for a damaged message
+            raise HydranetError(
+                f'A message of {len(data)} bytes is no {self._source.message_type.__name__}.'
+            ) from error
+        return message.header, self._source.to_rgb(message)
+
+    def _predict(self, header: Header, rgb: NDArray[np.uint8]) -> Frame:
+        """Run the model with the focal length of the camera."""
+        height, width = rgb.shape[:2]
+        info = self._camera_infos.match(header)
+        focal_length = None if info is None else camera_of(info, width, height).focal_length
+        prediction = self._predictor.predict(rgb, focal_length)
+        self.input_facts = InputFacts(
+            width, height, header.frame_id, info is not None, prediction.scale_assumed
+        )
+        return Frame(header, prediction, self._settings(), self._predictor.label_set, info)

@@ -1,0 +1,148 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The camera's side: subscriptions, the newest image to a worker thread, and what goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import time
+import traceback
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, qos_policy_name_from_kind, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import CameraInfo
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.node.camera_info import CameraInfoBuffer
+from hydranet_ros.node.distributions import SubscriptionEventCallbacks
+from hydranet_ros.node.frame_processor import Arrival, Source
+from hydranet_ros.node.statistics import Statistics
+from hydranet_ros.node.worker import Worker
+
+LOG_PERIOD = 5.0
+"""Seconds between repeated warnings."""
+
+
+class ImageInput:
+    """
+    Subscriptions to images and their calibration.
+
+    Parameters
+    ----------
+    node
+        Where to subscribe and log.
+    source
+        Kind of the images.
+    statistics
+        Where to count.
+
+    Attributes
+    ----------
+    topic
+        Absolute name of the images' topic.
+    camera_infos
+        What arrived on ``camera_info``.
+    incompatible_qos
+        A clause on the last publisher that cannot be heard, empty if there was none.
+
+    """
+
+    def __init__(self, node: Node, source: Source, statistics: Statistics) -> None:
+        self._node = node
+        self._source = source
+        self._statistics = statistics
+        self._worker: Worker[Arrival] | None = None
+        self._subscriptions: list[Any] = []
+        # As image_transport does it: remapping the base topic moves the compressed one too.
+        self.topic: str = node.resolve_topic_name('image') + source.topic_suffix
+        self.camera_infos = CameraInfoBuffer()
+        self.incompatible_qos = ''
+
+    @property
+    def message_type(self) -> str:
+        """ROS name of the images' type."""
+        return f'sensor_msgs/msg/{self._source.message_type.__name__}'
+
+    def start(self, handle: Callable[[Arrival], None]) -> None:
+        """
+        Subscribe, and hand the newest image to a worker thread.
+
+        Parameters
+        ----------
+        handle
+            Called in that thread, one image at a time.
+
+        """
+        self._worker = Worker(handle, self._on_failure, 'perception')
+        self._worker.start()
+        overridable = QoSOverridingOptions.with_default_policies()
+        self._subscriptions = [
+            self._node.create_subscription(
+                CameraInfo,
+                'camera_info',
+                self.camera_infos.put,
+                _sensor_qos(5),
+                qos_overriding_options=overridable,
+            ),
+            self._node.create_subscription(
+                self._source.message_type,
+                self.topic,
+                self._on_image,
+                _sensor_qos(1),
+                event_callbacks=SubscriptionEventCallbacks(
+                    incompatible_qos=self._on_incompatible_qos,
+                    message_lost=lambda event: self._statistics.lost(event.total_count_change),
+                ),
+                qos_overriding_options=overridable,
+                # A dropped image is never deserialised.
+                raw=True,
+            ),
+        ]
+
+    def stop(self) -> None:
+        """Unsubscribe, and return when the image in hand is done."""
+        for subscription in self._subscriptions:
+            self._node.destroy_subscription(subscription)
+        self._subscriptions = []
+        if self._worker is not None:
+            self._worker.stop()
+            self._worker = None
+
+    def publisher_types(self) -> list[str]:
+        """Return the message type of each publisher on the images' topic."""
+        return [info.topic_type for info in self._node.get_publishers_info_by_topic(self.topic)]
+
+    def _on_image(self, data: bytes) -> None:
+        """Leave an image to the worker."""
+        self._statistics.received()
+        # One more may come after the subscription was destroyed.
+        if self._worker and self._worker.mailbox.put(Arrival(data, time.monotonic())):
+            self._statistics.dropped()
+
+    def _on_failure(self, error: Exception) -> None:
+        """Count and tell what went wrong with an image."""
+        if isinstance(error, HydranetError):
+            self._statistics.failed(str(error))
+            self._node.get_logger().warning(str(error), throttle_duration_sec=LOG_PERIOD)
+            return
+        self._statistics.failed(f'{type(error).__name__}: {error}')
+        trace = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
+        self._node.get_logger().error(trace, throttle_duration_sec=LOG_PERIOD)
+
+    def _on_incompatible_qos(self, event: Any) -> None:
+        """Note that a publisher offers less than was asked for."""
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        self.incompatible_qos = (
+            f'a publisher offers an incompatible quality of service ({policy}); remove the '
+            'override of it in qos_overrides'
+        )
+        self._node.get_logger().warning(f'{self.topic}: {self.incompatible_qos}.')
+
+
+def _sensor_qos(depth: int) -> QoSProfile:
+    """Return the input's quality of service: best effort matches every publisher."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT
+    )

@@ -1,0 +1,201 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What the node publishes: one entry of one table for each topic.
+
+The node walks over the table and publishes what its model can give; an entry names the field of
+the prediction that it shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from hydranet_ros.labels import LabelSet
+from hydranet_ros.node.camera_info import camera_info_for
+from hydranet_ros.node.conversion import array_to_image
+from hydranet_ros.node.parameters import Settings
+from hydranet_ros.predictor import Prediction
+from hydranet_ros.render import colorize_depth, colorize_labels
+
+MILLIMETRES = 1000.0
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """
+    All that outputs are made of.
+
+    Attributes
+    ----------
+    header
+        The input image's; outputs carry it unchanged.
+    prediction
+        What the model says.
+    settings
+        The node's parameters.
+    label_set
+        Of the predicted labels, None without segmentation.
+    camera_info
+        The input's calibration, None if there is none.
+
+    """
+
+    header: Header
+    prediction: Prediction
+    settings: Settings
+    label_set: LabelSet | None = None
+    camera_info: CameraInfo | None = None
+
+    @cached_property
+    def depth(self) -> NDArray[np.float32]:
+        """H×W float32: metres, NaN where invalid or outside the limits that the user set."""
+        depth = _present(self.prediction.depth)
+        lower, upper = self.settings.depth_minimum, self.settings.depth_maximum
+        with np.errstate(invalid='ignore'):
+            outside = ~((depth >= lower) & (depth <= upper))
+        return np.where(outside, np.float32(np.nan), depth) if outside.any() else depth
+
+
+@dataclass(frozen=True)
+class Output:
+    """
+    One topic.
+
+    Attributes
+    ----------
+    topic
+        Relative name.
+    field
+        Field of the prediction that it needs.
+    message_type
+        Class of its messages.
+    build
+        From a frame to a message, None if there is nothing to publish for it.
+    content
+        What it carries, for the documentation.
+
+    """
+
+    topic: str
+    field: str
+    message_type: type
+    build: Callable[[Frame], Any]
+    content: str
+
+
+def _segmentation(frame: Frame) -> Image:
+    return array_to_image(_present(frame.prediction.labels), 'mono8', frame.header)
+
+
+def _segmentation_color(frame: Frame) -> Image:
+    labels, label_set = _present(frame.prediction.labels), _present(frame.label_set)
+    return array_to_image(colorize_labels(labels, label_set), 'rgb8', frame.header)
+
+
+def _depth(frame: Frame) -> Image:
+    encoding = frame.settings.depth_encoding
+    depth = frame.depth if encoding == '32FC1' else depth_millimetres(frame.depth)
+    return array_to_image(depth, encoding, frame.header)
+
+
+def _depth_camera_info(frame: Frame) -> CameraInfo | None:
+    if frame.camera_info is None:
+        return None
+    height, width = _present(frame.prediction.depth).shape
+    return camera_info_for(frame.camera_info, frame.header, width, height)
+
+
+def _depth_color(frame: Frame) -> Image:
+    settings = frame.settings
+    colors = colorize_depth(
+        frame.depth, settings.depth_color_minimum, settings.depth_color_maximum
+    )
+    return array_to_image(colors, 'rgb8', frame.header)
+
+
+def _normals(frame: Frame) -> Image:
+    return array_to_image(_present(frame.prediction.normals), '32FC3', frame.header)
+
+
+OUTPUTS = (
+    Output(
+        'segmentation',
+        'labels',
+        Image,
+        _segmentation,
+        'mono8: class ids, see parameter `class_names`; 255 is unlabelled',
+    ),
+    Output(
+        'segmentation/color', 'labels', Image, _segmentation_color, 'rgb8: colours of the classes'
+    ),
+    Output(
+        'depth',
+        'depth',
+        Image,
+        _depth,
+        '32FC1: metres along the optical axis, NaN is invalid; or 16UC1: millimetres, 0 is '
+        'invalid (parameter `depth_encoding`, REP 118)',
+    ),
+    Output(
+        'depth/camera_info',
+        'depth',
+        CameraInfo,
+        _depth_camera_info,
+        'the calibration of the input, at the size of `depth`; only where the camera has one',
+    ),
+    Output(
+        'depth/color',
+        'depth',
+        Image,
+        _depth_color,
+        'rgb8: depth in a fixed range of colours, near is warm; black is invalid',
+    ),
+    Output(
+        'normals',
+        'normals',
+        Image,
+        _normals,
+        '32FC3: unit surface normals in the optical frame; for models with that task',
+    ),
+)
+
+
+def available_outputs(fields: Collection[str]) -> tuple[Output, ...]:
+    """Return the outputs that a model with these fields can give."""
+    return tuple(output for output in OUTPUTS if output.field in fields)
+
+
+def depth_millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """
+    Convert metres to whole millimetres.
+
+    What 16 bits cannot hold is not clipped, which would put walls there, but invalid: 0.
+    """
+    with np.errstate(invalid='ignore'):
+        millimetres = np.rint(depth * MILLIMETRES)
+        valid = (millimetres > 0) & (millimetres <= np.iinfo(np.uint16).max)
+    return np.where(valid, millimetres, 0).astype(np.uint16)
+
+
+def markdown_table() -> str:
+    """Return the table of output topics for the README."""
+    rows = [
+        f'| `{output.topic}` | sensor_msgs/{output.message_type.__name__} | {output.content} |'
+        for output in OUTPUTS
+    ]
+    return '\n'.join(['| Topic | Type | Content |', '|---|---|---|', *rows]) + '\n'
+
+
+def _present(value: Any) -> Any:
+    """Return a value that the output's field promises to be there."""
+    assert value is not None
+    return value

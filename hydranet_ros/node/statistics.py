@@ -1,0 +1,184 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Counts, rate and latencies of the frames that pass through the node."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+import threading
+import time
+
+import numpy as np
+
+WINDOW = 5.0
+"""Seconds over which rate and percentiles are taken."""
+MAXIMUM_AGE = 60.0
+"""Seconds; a frame "older" than this has a stamp from another clock, e.g. an old recording."""
+
+_EVENTS = ('received', 'dropped', 'idle', 'processed', 'failed', 'lost')
+
+
+@dataclass(frozen=True)
+class Percentiles:
+    """Median and 95th percentile of durations, in seconds."""
+
+    p50: float
+    p95: float
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """
+    The statistics at one moment.
+
+    Attributes
+    ----------
+    received
+        Images that came in since activation.
+    dropped
+        Of them: replaced by a newer one before they were looked at.
+    idle
+        Of them: discarded unread because no output had a subscriber.
+    processed
+        Of them: turned into outputs.
+    failed
+        Of them: refused or failed.
+    lost
+        Images that the transport reports as lost on the way here.
+    rate
+        Processed images per second over the last seconds.
+    durations
+        Percentiles by stage over the last seconds; ``latency`` is from an image's arrival to
+        its last output, ``age`` from its stamp to its last output.
+    uptime
+        Seconds since activation.
+    since_image, since_processed, since_idle, since_failure, since_loss
+        Seconds since the last one, None if there was none.
+    last_error
+        Sentence of the last failure, empty if there was none.
+
+    """
+
+    received: int = 0
+    dropped: int = 0
+    idle: int = 0
+    processed: int = 0
+    failed: int = 0
+    lost: int = 0
+    rate: float = 0.0
+    durations: Mapping[str, Percentiles] = field(default_factory=dict)
+    uptime: float = 0.0
+    since_image: float | None = None
+    since_processed: float | None = None
+    since_idle: float | None = None
+    since_failure: float | None = None
+    since_loss: float | None = None
+    last_error: str = ''
+
+
+class Statistics:
+    """
+    Collect what happens to frames; all methods may be called from any thread.
+
+    Parameters
+    ----------
+    clock
+        Monotonic time in seconds; jumps of the ROS time do not touch the statistics.
+
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._begin = clock()
+        self._lock = threading.Lock()
+        self._counts = dict.fromkeys(
+            ('received', 'dropped', 'idle', 'processed', 'failed', 'lost'), 0
+        )
+        self._recent: deque[tuple[float, Mapping[str, float]]] = deque()
+        self._last: dict[str, float] = {}
+        self._last_error = ''
+
+    def received(self) -> None:
+        """Count an image that came in."""
+        self._count('received')
+
+    def dropped(self) -> None:
+        """Count an image that was replaced by a newer one before it was looked at."""
+        self._count('dropped')
+
+    def idle(self) -> None:
+        """Count an image that nobody wanted the results of."""
+        self._count('idle')
+
+    def lost(self, count: int) -> None:
+        """Count images that the transport lost."""
+        self._count('lost', count)
+
+    def failed(self, sentence: str) -> None:
+        """Count an image that could not be processed, and why."""
+        self._count('failed')
+        with self._lock:
+            self._last_error = sentence
+
+    def processed(self, durations: Mapping[str, float], age: float) -> None:
+        """
+        Count an image that was processed.
+
+        Parameters
+        ----------
+        durations
+            Seconds by stage.
+        age
+            Seconds from the image's stamp to its last output; left out where it makes no sense
+            (stamp from another clock, time that jumped back).
+
+        """
+        self._count('processed')
+        stages = {**durations, 'age': age} if 0 <= age <= MAXIMUM_AGE else dict(durations)
+        with self._lock:
+            self._recent.append((self._clock(), stages))
+
+    def snapshot(self) -> Snapshot:
+        """Return the statistics at this moment."""
+        with self._lock:
+            now = self._clock()
+            while self._recent and now - self._recent[0][0] > WINDOW:
+                self._recent.popleft()
+            since = {name: now - moment for name, moment in self._last.items()}
+            return Snapshot(
+                **self._counts,
+                rate=_rate([moment for moment, _ in self._recent]),
+                durations=_percentiles([stages for _, stages in self._recent]),
+                uptime=now - self._begin,
+                since_image=since.get('received'),
+                since_processed=since.get('processed'),
+                since_idle=since.get('idle'),
+                since_failure=since.get('failed'),
+                since_loss=since.get('lost'),
+                last_error=self._last_error,
+            )
+
+    def _count(self, event: str, count: int = 1) -> None:
+        """Count an event and note its time."""
+        with self._lock:
+            self._counts[event] += count
+            self._last[event] = self._clock()
+
+
+def _rate(moments: list[float]) -> float:
+    """Return the events per second of their times in seconds, 0 for fewer than two."""
+    if len(moments) < 2 or moments[-1] == moments[0]:
+        return 0.0
+    return (len(moments) - 1) / (moments[-1] - moments[0])
+
+
+def _percentiles(records: list[Mapping[str, float]]) -> dict[str, Percentiles]:
+    """Return the percentiles of each stage over the records that have it."""
+    stages = dict.fromkeys(stage for record in records for stage in record)
+    result = {}
+    for stage in stages:
+        p50, p95 = np.percentile([r[stage] for r in records if stage in r], (50, 95))
+        result[stage] = Percentiles(float(p50), float(p95))
+    return result
