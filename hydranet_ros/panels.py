@@ -161,9 +161,9 @@ def mosaic(panels: Sequence[Panel], columns: int = 2) -> RgbImage:
     result = _blank(rows * height, columns * width)
     for index, panel in enumerate(panels):
         row, column = divmod(index, columns)
-        cell = result[row * height : (row + 1) * height, column * width : (column + 1) * width]
-        cell[:] = panel.picture
+        cell = panel.picture.copy()
         label_corner(cell, panel.name)
+        _place(result, cell, column * width, row * height)
     return result
 
 
@@ -246,10 +246,8 @@ def contact_sheet(
     for row in rows:
         line = _blank(size[1], total)
         for column, panel in enumerate(row):
-            left = _MARGIN + column * (panel_width + GAP)
-            line[:, left : left + panel_width] = cv2.resize(
-                panel.picture, size, interpolation=cv2.INTER_AREA
-            )
+            small = cv2.resize(panel.picture, size, interpolation=cv2.INTER_AREA)
+            _place(line, np.asarray(small, np.uint8), _MARGIN + column * (panel_width + GAP), 0)
         parts += [line, _blank(GAP, total)]
     parts.append(_legends([panel.name for panel in rows[0]], look, total))
     return np.concatenate(parts)
@@ -269,7 +267,7 @@ def _legends(names: Sequence[str], look: Look, width: int) -> RgbImage:
     result = _blank(max((p.shape[0] for p in pictures), default=0) + _MARGIN, width)
     x = _MARGIN
     for picture in pictures:
-        result[: picture.shape[0], x : x + picture.shape[1]] = picture
+        _place(result, picture, x, 0)
         x += picture.shape[1]
     return result
 
@@ -277,3 +275,9 @@ def _legends(names: Sequence[str], look: Look, width: int) -> RgbImage:
 def _blank(height: int, width: int) -> RgbImage:
     """Return a dark picture."""
     return np.full((height, width, 3), BACKGROUND, np.uint8)
+
+
+def _place(canvas: RgbImage, picture: RgbImage, x: int, y: int) -> None:
+    """Lay a picture on a larger one, its upper left corner at (x, y), in place."""
+    rows, columns = slice(y, y + picture.shape[0]), slice(x, x + picture.shape[1])
+    canvas[rows, columns] = picture

@@ -30,8 +30,8 @@ from hydranet_ros.node.bag_process import (
     declare_parameters,
     message_class,
     required,
-    run_process,
 )
+from hydranet_ros.node.process import run_process
 from hydranet_ros.playback import Restamper, Timeline
 
 PARAMETERS = {
@@ -221,10 +221,10 @@ def play_bag(stop: threading.Event) -> None:
         player.destroy_node()
 
 
-def main() -> None:
+def main() -> int:
     """Run the player as a process."""
-    sys.exit(run_process('bag_player', play_bag))
+    return run_process('bag_player', play_bag)
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())

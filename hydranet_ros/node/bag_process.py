@@ -1,58 +1,22 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the bag player and the bag recorder share: parameters, signals, message classes."""
+"""What the bag player and the bag recorder share: parameters, topic names, message classes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
-import signal
-import sys
-import threading
 from typing import Any
 
 from rcl_interfaces.msg import ParameterDescriptor
-import rclpy
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.signals import SignalHandlerOptions
 
 from hydranet_ros.errors import HydranetError
 
 ParameterTable = Mapping[str, tuple[Any, str]]
 """Name -> (default, or `Parameter.Type.STRING_ARRAY` for an empty list of names; description)."""
-
-
-def run_process(name: str, work: Callable[[threading.Event], None]) -> int:
-    """
-    Run a process's work until it is done or the process is asked to end.
-
-    Parameters
-    ----------
-    name
-        What the user's messages begin with.
-    work
-        Called with an event that SIGINT and SIGTERM set, with rclpy initialised.
-
-    Returns
-    -------
-    int
-        Exit status: 0, also after a signal; 1 after a fault that was told on the console.
-
-    """
-    stop = threading.Event()
-    # rclpy's own handlers would end the context while messages are still under way.
-    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        work(stop)
-    except HydranetError as error:
-        print(f'{name}: {error}', file=sys.stderr)
-        return 1
-    finally:
-        rclpy.shutdown()
-    return 0
 
 
 def declare_parameters(node: Node, table: ParameterTable) -> dict[str, Any]:
@@ -75,7 +39,7 @@ def declare_parameters(node: Node, table: ParameterTable) -> dict[str, Any]:
         descriptor = ParameterDescriptor(description=description, read_only=True)
         try:
             value = node.declare_parameter(name, default, descriptor).value
-        except rclpy.exceptions.InvalidParameterTypeException as error:
+        except InvalidParameterTypeException as error:
             raise HydranetError(f'The parameter {name} has the wrong type: {error}') from error
         values[name] = tuple(value or ()) if default is Parameter.Type.STRING_ARRAY else value
     return values

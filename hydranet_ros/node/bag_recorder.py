@@ -26,8 +26,8 @@ from hydranet_ros.node.bag_process import (
     declare_parameters,
     message_class,
     required,
-    run_process,
 )
+from hydranet_ros.node.process import run_process
 
 PARAMETERS = {
     'bag': ('', 'Folder to record into; it must not exist.'),
@@ -145,10 +145,10 @@ def _drain(recorder: BagRecorder, executor: SingleThreadedExecutor) -> None:
         idle = idle + 1 if sum(recorder.counts.values()) == before else 0
 
 
-def main() -> None:
+def main() -> int:
     """Run the recorder as a process."""
-    sys.exit(run_process('bag_recorder', record_bag))
+    return run_process('bag_recorder', record_bag)
 
 
 if __name__ == '__main__':
-    main()
+    sys.exit(main())
