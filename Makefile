@@ -1,0 +1,69 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# For machines without a ROS distribution. With one sourced, use colcon and ros2 launch: README.md.
+#
+#   make demo      street video -> player -> perception node -> recorder -> demo_output/
+#   make test      linters, type checks and tests
+#   make test-all  also the slow tests and those that need data
+#   make env       only the virtual environment
+
+PYTHON ?= $(firstword $(shell command -v python3.11 python3))
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime-installed
+DEVELOPMENT := $(VENV)/.development-installed
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+# The demo on a video or bag of your own: make demo VIDEO=drive.mp4 MODEL=mine.safetensors, or
+# make demo VIDEO=my_bag IMAGE_TOPIC=/camera/image_raw.
+VIDEO ?=
+MODEL ?=
+IMAGE_TOPIC ?=
+DEMO_OUTPUT ?= demo_output
+
+# Tests talk over DDS on this machine alone.
+export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
+export ROS_LOG_DIR ?= $(CURDIR)/log
+
+.PHONY: env demo test test-all check pin clean
+
+env: $(RUNTIME)
+
+# ROS 2 wheels beside a sourced distribution would shadow its rclpy.
+$(VENV)/bin/python:
+	@test -z "$$ROS_DISTRO" || { echo "ROS 2 $$ROS_DISTRO is sourced: use colcon build and" \
+	  "ros2 launch as README.md says, or start a shell without it." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(RUNTIME): .ci/requirements.txt setup.py | $(VENV)/bin/python
+	$(PIP) install -r .ci/requirements.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(DEVELOPMENT): .ci/requirements-dev.txt $(RUNTIME)
+	$(PIP) install -r .ci/requirements-dev.txt
+	@touch $@
+
+demo: $(RUNTIME)
+	$(BIN)/hydranet demo --output $(DEMO_OUTPUT) $(if $(VIDEO),--video $(VIDEO)) \
+	  $(if $(MODEL),--model $(MODEL)) $(if $(IMAGE_TOPIC),--image-topic $(IMAGE_TOPIC))
+
+check: $(DEVELOPMENT)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/ament_flake8 hydranet_ros launch test setup.py > $(VENV)/flake8.log || { cat $(VENV)/flake8.log; exit 1; }
+	$(BIN)/ament_pep257 hydranet_ros launch setup.py > $(VENV)/pep257.log 2>&1 || { cat $(VENV)/pep257.log; exit 1; }
+	$(BIN)/mypy
+
+test: check
+	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term
+
+test-all: check
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+pin: | $(VENV)/bin/python
+	$(BIN)/python .ci/pin.py
+
+clean:
+	rm -rf $(VENV) .cache build install log demo_output
