@@ -249,12 +249,12 @@ def contact_sheet(
             small = cv2.resize(panel.picture, size, interpolation=cv2.INTER_AREA)
             _place(line, np.asarray(small, np.uint8), _MARGIN + column * (panel_width + GAP), 0)
         parts += [line, _blank(GAP, total)]
-    parts.append(_legends([panel.name for panel in rows[0]], look, total))
+    parts.append(legends([panel.name for panel in rows[0]], look, total))
     return np.concatenate(parts)
 
 
-def _legends(names: Sequence[str], look: Look, width: int) -> RgbImage:
-    """Draw the legends that a row of panels needs, side by side."""
+def legends(names: Sequence[str], look: Look, width: int) -> RgbImage:
+    """Draw the legends that panels of these names need, side by side."""
     pictures = []
     inner = width - 2 * _MARGIN
     with_depth = 'depth' in names

