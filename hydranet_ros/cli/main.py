@@ -16,6 +16,9 @@ from hydranet_ros.errors import HydranetError
 COMMANDS = {
     'info': 'hydranet_ros.cli.info',
     'convert': 'hydranet_ros.cli.convert',
+    'distill': 'hydranet_ros.cli.distill',
+    'demo': 'hydranet_ros.cli.demo',
+    'run': 'hydranet_ros.cli.run',
 }
 """
 Subcommand to module. A module has ``HELP``, ``add_arguments(parser)`` and
