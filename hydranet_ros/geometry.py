@@ -1,19 +1,37 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pinhole camera models: what an image's intrinsics become when it is resized."""
+"""
+Camera models: intrinsics of a resized image, the ray of each pixel, points from depth.
+
+The optical frame is that of REP 103: x right, y down, z forward; depth lies along z (REP 118).
+Pixel centres have integer coordinates.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hydranet_ros.errors import HydranetError
+
+DISTORTION_COEFFICIENTS = {'plumb_bob': 5, 'rational_polynomial': 8}
+"""Lens models of CameraInfo that are known, and how many coefficients they have."""
+
+_NEWTON_STEPS = 20
+_NEWTON_TOLERANCE = 1e-10
+_DIFFERENCE = 1e-6
+_LARGEST_RESIDUAL = 1e-6
+"""On normalised coordinates: a thousandth of a pixel at a focal length of 1000."""
+
+Coordinates = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
 class Camera:
     """
-    Intrinsics of a pinhole camera for one image size.
+    Intrinsics of a camera for one image size.
 
     Attributes
     ----------
@@ -24,6 +42,11 @@ class Camera:
     projection
         3×4 float64 projection matrix (``P`` of CameraInfo), pixels; its fourth column carries
         the baseline of a stereo pair (``-fx·b``).
+    distortion_model
+        One of `DISTORTION_COEFFICIENTS`; not looked at where all coefficients are zero.
+    distortion
+        Coefficients of the lens in the order of CameraInfo (and OpenCV): ``k1 k2 p1 p2 k3``,
+        then ``k4 k5 k6``; missing ones are zero.
 
     """
 
@@ -31,6 +54,8 @@ class Camera:
     height: int
     matrix: NDArray[np.float64]
     projection: NDArray[np.float64]
+    distortion_model: str = 'plumb_bob'
+    distortion: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     @property
     def focal_length(self) -> float | None:
@@ -42,9 +67,9 @@ class Camera:
         """
         Return the intrinsics of the same view resized to another size.
 
-        Pixel centres lie at integer coordinates and the outer *edges* of the two images agree,
-        as with ``cv2.resize``: a centre at ``x`` comes to ``(x + 0.5)·s - 0.5``. Lens distortion
-        acts on normalised coordinates and stays as it is.
+        The outer *edges* of the two images agree, as with ``cv2.resize``: a pixel centre at
+        ``x`` comes to ``(x + 0.5)·s - 0.5``. Lens distortion acts on normalised coordinates and
+        stays as it is.
 
         Parameters
         ----------
@@ -54,4 +79,159 @@ class Camera:
         """
         sx, sy = width / self.width, height / self.height
         resize = np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
-        return Camera(width, height, resize @ self.matrix, resize @ self.projection)
+        return replace(
+            self,
+            width=width,
+            height=height,
+            matrix=resize @ self.matrix,
+            projection=resize @ self.projection,
+        )
+
+    def rectified(self) -> Camera:
+        """Return the ideal camera of the rectified image (``image_rect``): ``P``, no lens."""
+        # Drivers without rectification leave P zero.
+        matrix = self.projection[:, :3] if self.projection[0, 0] > 0 else self.matrix
+        return replace(self, matrix=matrix, distortion=np.zeros(0))
+
+    def rays(self, stride: int = 1) -> NDArray[np.float32]:
+        """
+        Return the ray of each pixel, to be computed once for a camera.
+
+        Parameters
+        ----------
+        stride
+            Take every so many-th row and column, beginning with the first.
+
+        Returns
+        -------
+        ceil(height / stride) × ceil(width / stride) × 3, float32: the point at depth 1 that is
+        seen in the pixel; NaN where the lens model maps no point there.
+
+        Raises
+        ------
+        HydranetError
+            If the camera is not calibrated or its lens model is not known.
+
+        """
+        if self.focal_length is None or not self.matrix[1, 1] > 0:
+            raise HydranetError(
+                'The camera is not calibrated: its focal lengths are not positive in camera_info.'
+            )
+        coefficients = self._lens()
+        (fx, skew, cx), (_, fy, cy) = self.matrix[0], self.matrix[1]
+        v, u = np.mgrid[0 : self.height : stride, 0 : self.width : stride].astype(np.float64)
+        y = (v - cy) / fy
+        x = (u - cx - skew * y) / fx
+        if coefficients.any():
+            x, y = _undistort(x, y, coefficients)
+        z = np.where(np.isnan(x), np.nan, 1.0)
+        return np.stack([x, y, z], axis=-1).astype(np.float32)
+
+    def _lens(self) -> NDArray[np.float64]:
+        """Return ``k1 k2 p1 p2 k3 k4 k5 k6``."""
+        coefficients = np.zeros(8)
+        if not self.distortion.any():
+            return coefficients
+        known = DISTORTION_COEFFICIENTS.get(self.distortion_model)
+        if known is None or self.distortion[known:].any():
+            raise HydranetError(
+                f'The lens model {self.distortion_model!r} with {self.distortion.size} '
+                f'coefficients is not known; rectify the images, or calibrate with one of '
+                f'{", ".join(DISTORTION_COEFFICIENTS)}.'
+            )
+        given = self.distortion[:known]
+        coefficients[: given.size] = given
+        return coefficients
+
+
+def depth_to_points(
+    depth: NDArray[np.float32],
+    rays: NDArray[np.float32],
+    stride: int = 1,
+    maximum_range: float = np.inf,
+) -> NDArray[np.float32]:
+    """
+    Turn a depth image into points.
+
+    Parameters
+    ----------
+    depth
+        H × W: metres along z; NaN, infinite and non-positive values are invalid.
+    rays
+        :meth:`Camera.rays` of the depth image's camera for the same stride.
+    stride
+        Take every so many-th row and column.
+    maximum_range
+        Points farther from the camera than that, in metres, become invalid.
+
+    Returns
+    -------
+    The shape of ``rays``, float32: x y z in the camera's optical frame, in metres; all three
+    NaN where invalid.
+
+    """
+    taken = depth[::stride, ::stride]
+    if taken.shape != rays.shape[:2]:
+        raise ValueError(f'depth of shape {taken.shape} does not fit rays of {rays.shape[:2]}')
+    valid = np.isfinite(taken) & (taken > 0)
+    points = np.where(valid, taken, np.float32(np.nan))[..., None] * rays
+    if np.isfinite(maximum_range):
+        with np.errstate(invalid='ignore'):
+            squared = np.einsum('...i,...i->...', points, points)
+            points[squared > maximum_range**2] = np.nan
+    return np.asarray(points, np.float32)
+
+
+def distort(
+    x: Coordinates, y: Coordinates, coefficients: NDArray[np.float64]
+) -> tuple[Coordinates, Coordinates]:
+    """
+    Apply a lens.
+
+    Parameters
+    ----------
+    x, y
+        Normalised coordinates of an ideal camera: ``X / Z`` and ``Y / Z``.
+    coefficients
+        ``k1 k2 p1 p2 k3 k4 k5 k6``; Brown (1966), with the rational radial part of OpenCV.
+
+    Returns
+    -------
+    Normalised coordinates in the distorted image.
+
+    """
+    k1, k2, p1, p2, k3, k4, k5, k6 = coefficients
+    r2 = x * x + y * y
+    radial = (1 + r2 * (k1 + r2 * (k2 + r2 * k3))) / (1 + r2 * (k4 + r2 * (k5 + r2 * k6)))
+    return (
+        x * radial + 2 * p1 * x * y + p2 * (r2 + 2 * x * x),
+        y * radial + p1 * (r2 + 2 * y * y) + 2 * p2 * x * y,
+    )
+
+
+def _undistort(
+    seen_x: Coordinates, seen_y: Coordinates, coefficients: NDArray[np.float64]
+) -> tuple[Coordinates, Coordinates]:
+    """Invert :func:`distort` by Newton's method; NaN where it has no inverse."""
+    x, y = seen_x.copy(), seen_y.copy()
+    # Far outside the picture a lens model may fold over or overflow; such pixels become NaN.
+    with np.errstate(all='ignore'):
+        for _ in range(_NEWTON_STEPS):
+            at = np.stack(distort(x, y, coefficients))
+            error_x, error_y = at[0] - seen_x, at[1] - seen_y
+            xx, yx = (np.stack(distort(x + _DIFFERENCE, y, coefficients)) - at) / _DIFFERENCE
+            xy, yy = (np.stack(distort(x, y + _DIFFERENCE, coefficients)) - at) / _DIFFERENCE
+            determinant = xx * yy - xy * yx
+            step_x = (yy * error_x - xy * error_y) / determinant
+            step_y = (xx * error_y - yx * error_x) / determinant
+            x, y = x - step_x, y - step_y
+            step = np.hypot(step_x, step_y)
+            if np.max(step, initial=0.0, where=np.isfinite(step)) < _NEWTON_TOLERANCE:
+                break
+        again_x, again_y = distort(x, y, coefficients)
+        residual = np.hypot(again_x - seen_x, again_y - seen_y)
+        # Behind its fold the model gives a second, wrong solution: the picture is mirrored there
+        # along the radius, or, farther out, through the centre.
+        upright = (determinant > 0) & (x * seen_x + y * seen_y >= 0)
+        good = (residual < _LARGEST_RESIDUAL) & upright
+    return np.where(good, x, np.nan), np.where(good, y, np.nan)
