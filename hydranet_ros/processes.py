@@ -9,14 +9,15 @@ from dataclasses import dataclass
 import os
 from pathlib import Path
 import signal
+import socket
 import subprocess
 import time
 
 from hydranet_ros.deployment import command_line, image_transport_environment, ProcessSpec
 from hydranet_ros.errors import HydranetError
 
-# Domains above 101 need ports that some systems hand out to others.
-_DOMAINS = 101
+# Domains 1 to 100: those whose ports Linux does not hand out to others.
+_DOMAINS = 100
 _POLL = 0.05  # s
 _PATIENCE = 10.0  # s for a process to end after it was asked to
 _LINES_SHOWN = 12
@@ -33,14 +34,31 @@ def private_graph_environment(log_folder: Path) -> dict[str, str]:
 
     """
     return {
-        'ROS_DOMAIN_ID': str(1 + os.getpid() % _DOMAINS),
+        'ROS_DOMAIN_ID': str(_unused_domain()),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
         'ROS_LOG_DIR': str(log_folder),
         **image_transport_environment(),
     }
 
 
-@dataclass(frozen=True)
+def _unused_domain() -> int:
+    """Return a ROS domain in which nobody on this machine takes part."""
+    offset = os.getpid()
+    domains = [1 + (offset + index) % _DOMAINS for index in range(_DOMAINS)]
+    return next((domain for domain in domains if _is_unused(domain)), domains[0])
+
+
+def _is_unused(domain: int) -> bool:
+    """Tell whether the port is free that the first participant of a domain binds (DDSI-RTPS)."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind(('', 7410 + 250 * domain))
+        except OSError:
+            return False
+    return True
+
+
+@dataclass(frozen=True, eq=False)
 class RunningProcess:
     """
     A process that was started.
@@ -119,27 +137,29 @@ class ProcessGroup:
         self._running.append(process)
         return process
 
-    def wait(self, process: RunningProcess, timeout: float) -> None:
+    def wait(self, *processes: RunningProcess, timeout: float) -> None:
         """
-        Wait until a process has done its work, while the others go on.
+        Wait until some processes have done their work, while the others go on.
 
         Raises
         ------
         HydranetError
-            If it fails or takes longer than ``timeout`` seconds, or another one ends meanwhile.
+            If one fails or takes longer than ``timeout`` seconds, or another one ends meanwhile.
 
         """
         deadline = time.monotonic() + timeout
-        while process.popen.poll() is None:
-            for other in self._running:
-                if other is not process and other.popen.poll() is not None:
-                    raise _failure(other, f'ended early with status {other.popen.returncode}')
+        waiting = set(processes)
+        while waiting:
+            for process in self._running.copy():
+                status = process.popen.poll()
+                if status == 0 and process in waiting:
+                    waiting.remove(process)
+                    self._running.remove(process)
+                elif status is not None:
+                    raise _failure(process, f'ended early with status {status}')
             if time.monotonic() > deadline:
-                raise _failure(process, f'was not done after {timeout:.0f} s')
+                raise _failure(waiting.pop(), f'was not done after {timeout:.0f} s')
             time.sleep(_POLL)
-        if process.popen.returncode:
-            raise _failure(process, f'failed with status {process.popen.returncode}')
-        self._running.remove(process)
 
     def stop(self, process: RunningProcess) -> None:
         """Ask a process to end, and end it if it does not."""

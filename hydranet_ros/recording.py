@@ -46,12 +46,12 @@ class ResultTimes:
 
     @property
     def count(self) -> int:
-        """Number of results."""
+        """Return the number of results."""
         return len(self.arrivals)
 
     @property
     def rate(self) -> float:
-        """Results per second, 0 for fewer than two."""
+        """Return the results per second, 0 for fewer than two."""
         span = self.arrivals[-1] if self.count else 0.0
         return float((self.count - 1) / span) if span > 0 else 0.0
 

@@ -143,8 +143,7 @@ def _play(group: ProcessGroup, specs: tuple, duration: float) -> None:
     """Start the processes, and wait until everything is played and recorded."""
     node, recorder, player = (group.start(spec) for spec in specs)
     try:
-        group.wait(player, 2 * _STARTUP + 2 * duration)
-        group.wait(recorder, _STARTUP)
+        group.wait(player, recorder, timeout=2 * _STARTUP + 2 * duration)
     except Exception:
         print(f'The perception node said:\n{node.last_lines()}')
         raise
