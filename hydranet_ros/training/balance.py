@@ -1,0 +1,68 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Weights of classes by how rare they are, so that poles count beside roads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.labels import load_label_set, UNLABELED
+from hydranet_ros.training.recipe import Recipe
+from hydranet_ros.training.sample import Dataset
+
+LARGEST_WEIGHT = 10.0
+"""A class that is all but absent weighs no more than this many average pixels."""
+
+
+def class_weights(recipe: Recipe, datasets: Sequence[Dataset]) -> list[NDArray[np.float32]]:
+    """
+    Return the weight of each class of each label set of a recipe.
+
+    A class with frequency f weighs ``f ** -b`` with the recipe's exponent for its label set,
+    normalised so that an average pixel weighs one. Classes that never occur weigh one.
+
+    Parameters
+    ----------
+    recipe
+        Label sets, exponents and shares of the datasets.
+    datasets
+        Those of its mixture; their labels are counted.
+
+    """
+    weights = []
+    for name in recipe.label_sets:
+        size = load_label_set(name).size
+        exponent = recipe.losses.balance.get(name, 0.0)
+        if exponent == 0.0:
+            weights.append(np.ones(size, np.float32))
+            continue
+        frequency = np.zeros(size)
+        for part, dataset in zip(recipe.mixture, datasets, strict=True):
+            if dataset.label_set == name:
+                frequency += part.share * class_frequencies(dataset, size)
+        weights.append(weights_of(frequency, exponent))
+    return weights
+
+
+def weights_of(frequency: NDArray[np.float64], exponent: float) -> NDArray[np.float32]:
+    """Return ``frequency ** -exponent`` as weights with a mean of one over the pixels."""
+    present = frequency > 0
+    weights = np.ones(len(frequency))
+    share = frequency[present] / frequency.sum()
+    raw = share**-exponent
+    weights[present] = np.minimum(raw / (share * raw).sum(), LARGEST_WEIGHT)
+    return weights.astype(np.float32)
+
+
+def class_frequencies(dataset: Dataset, size: int) -> NDArray[np.float64]:
+    """Return the share of each class in a dataset's labelled pixels."""
+    counts = np.zeros(UNLABELED + 1, np.int64)
+    for index in range(len(dataset)):
+        if 'segmentation' in dataset.tasks(index):
+            labels = dataset.load(index).segmentation
+            assert labels is not None
+            counts += np.bincount(labels.ravel(), minlength=len(counts))
+    return counts[:size] / max(int(counts[:size].sum()), 1)

@@ -1,0 +1,265 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""From datasets to batches: draw, load, augment, stack."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as TorchDataset
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.labels import UNLABELED
+from hydranet_ros.training.mixing import Mixture
+from hydranet_ros.training.recipe import Ingredient, Recipe
+from hydranet_ros.training.sample import Dataset, Sample
+from hydranet_ros.training.transforms import augment
+
+NO_LABELS = -1
+"""Number of the label set of a sample that has no labels."""
+
+
+@dataclass
+class Batch:
+    """
+    Samples of one size, stacked; a missing annotation is one without a valid pixel.
+
+    Attributes
+    ----------
+    names
+        Of the samples.
+    image
+        N x H x W x 3, uint8, RGB.
+    segmentation
+        N x H x W, uint8, 255 unlabelled.
+    label_set
+        N, int64: number of the sample's label set in the recipe, -1 for none.
+    depth
+        N x H x W, float32, metres at the canonical focal length, NaN unknown.
+    normals
+        N x 3 x H x W, float32, NaN unknown.
+    weights
+        Task name to N, float32: how much an annotated pixel of the sample counts.
+
+    """
+
+    names: list[str]
+    image: Tensor
+    segmentation: Tensor
+    label_set: Tensor
+    depth: Tensor
+    normals: Tensor
+    weights: dict[str, Tensor]
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        moved = {
+            field.name: value.to(device, non_blocking=True)
+            for field in fields(self)
+            if isinstance(value := getattr(self, field.name), Tensor)
+        }
+        weights = {task: weight.to(device) for task, weight in self.weights.items()}
+        return replace(self, **moved, weights=weights)
+
+
+def stack(
+    samples: Sequence[Sample],
+    label_sets: Sequence[str],
+    weights: Sequence[Mapping[str, float]],
+) -> Batch:
+    """
+    Stack samples into a batch.
+
+    Parameters
+    ----------
+    samples
+        Of the same size.
+    label_sets
+        The recipe's.
+    weights
+        Task name to weight, for each sample.
+
+    Raises
+    ------
+    HydranetError
+        If a sample has labels of another label set.
+
+    """
+    size = samples[0].image.shape[:2]
+    count = len(samples)
+    segmentation = np.full((count, *size), UNLABELED, np.uint8)
+    depth = np.full((count, *size), np.nan, np.float32)
+    normals = np.full((count, 3, *size), np.nan, np.float32)
+    numbers = np.full(count, NO_LABELS, np.int64)
+    for row, sample in enumerate(samples):
+        if sample.segmentation is not None:
+            if sample.label_set not in label_sets:
+                raise HydranetError(
+                    f'{sample.name} has labels of {sample.label_set}, which is none of the '
+                    f"recipe's label sets ({', '.join(label_sets)})."
+                )
+            segmentation[row] = sample.segmentation
+            numbers[row] = list(label_sets).index(sample.label_set)
+        if sample.depth is not None:
+            depth[row] = sample.depth
+        if sample.normals is not None:
+            normals[row] = sample.normals.transpose(2, 0, 1)
+    return Batch(
+        names=[sample.name for sample in samples],
+        image=torch.from_numpy(np.stack([sample.image for sample in samples])),
+        segmentation=torch.from_numpy(segmentation),
+        label_set=torch.from_numpy(numbers),
+        depth=torch.from_numpy(depth),
+        normals=torch.from_numpy(normals),
+        weights={
+            task: torch.tensor([weight.get(task, 1.0) for weight in weights])
+            for task in ('segmentation', 'depth', 'normals')
+        },
+    )
+
+
+class CachedDataset:
+    """
+    A dataset whose decoded samples stay in memory.
+
+    Fill it before loader processes are forked and they share the memory.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.name = dataset.name
+        self.label_set = dataset.label_set
+        self.about = dataset.about
+        self._dataset = dataset
+        self._samples: dict[int, Sample] = {}
+
+    def __len__(self) -> int:
+        """Return the number of samples."""
+        return len(self._dataset)
+
+    def tasks(self, index: int) -> frozenset[str]:
+        """Return the names of the tasks that a sample is annotated for."""
+        return self._dataset.tasks(index)
+
+    def load(self, index: int) -> Sample:
+        """Return a sample, read the first time."""
+        if index not in self._samples:
+            self._samples[index] = self._dataset.load(index)
+        return self._samples[index]
+
+    def fill(self) -> None:
+        """Read all samples."""
+        for index in range(len(self)):
+            self.load(index)
+
+
+class TrainingBatches(TorchDataset[Batch]):
+    """
+    All batches of a training, by number: those of one process among several.
+
+    Parameters
+    ----------
+    datasets
+        One for each ingredient of the recipe.
+    recipe
+        What is trained.
+    rank, processes
+        Which part of each batch this process gets.
+
+    """
+
+    def __init__(
+        self, datasets: Sequence[Dataset], recipe: Recipe, rank: int = 0, processes: int = 1
+    ) -> None:
+        if recipe.batch % processes:
+            raise HydranetError(
+                f'A batch of {recipe.batch} samples cannot be divided among {processes} '
+                'processes; choose a multiple.'
+            )
+        self._datasets = list(datasets)
+        self._recipe = recipe
+        self._rank = rank
+        self._own = recipe.batch // processes
+        self._mixture = Mixture(
+            [len(dataset) for dataset in datasets],
+            [part.share for part in recipe.mixture],
+            recipe.seed,
+        )
+
+    def __len__(self) -> int:
+        """Return the number of batches in the training."""
+        return self._recipe.steps * self._recipe.optimization.accumulate
+
+    def __getitem__(self, number: int) -> Batch:
+        """Return a batch: the same one whenever and wherever it is asked for."""
+        first = number * self._recipe.batch + self._rank * self._own
+        numbers = range(first, first + self._own)
+        parts = [self._ingredient(n) for n in numbers]
+        return stack(
+            [self._sample(n) for n in numbers],
+            self._recipe.label_sets,
+            [part.weights for part in parts],
+        )
+
+    def _ingredient(self, number: int) -> Ingredient:
+        return self._recipe.mixture[self._mixture[number].dataset]
+
+    def _sample(self, number: int) -> Sample:
+        draw = self._mixture[number]
+        return augment(
+            self._datasets[draw.dataset].load(draw.index),
+            self._recipe.augmentation,
+            np.random.default_rng([self._recipe.seed, number]),
+            size=self._recipe.crop,
+            scale=self._recipe.mixture[draw.dataset].scale,
+            canonical_focal=self._recipe.canonical_focal,
+        )
+
+
+def load_batches(batches: TrainingBatches, first: int, workers: int) -> Iterator[Batch]:
+    """
+    Yield the batches from number ``first`` on, in order, loaded by worker processes.
+
+    Raises
+    ------
+    HydranetError
+        What a worker ran into, as if it had happened here.
+
+    """
+    loader = DataLoader(
+        _Guarded(batches),
+        batch_size=None,
+        sampler=range(first, len(batches)),
+        num_workers=workers,
+        worker_init_fn=_one_thread if workers else None,
+        prefetch_factor=2 if workers else None,
+        multiprocessing_context='fork' if workers else None,
+    )
+    for item in loader:
+        if isinstance(item, HydranetError):
+            raise item
+        yield item
+
+
+class _Guarded(TorchDataset[Batch | HydranetError]):
+    """Batches, with errors as values: a worker would raise them with a traceback as text."""
+
+    def __init__(self, batches: TrainingBatches) -> None:
+        self._batches = batches
+
+    def __getitem__(self, number: int) -> Batch | HydranetError:
+        try:
+            return self._batches[number]
+        except HydranetError as error:
+            return error
+
+
+def _one_thread(_worker: int) -> None:
+    # Loader processes leave the cores to the network.
+    cv2.setNumThreads(0)
+    torch.set_num_threads(1)

@@ -1,0 +1,90 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The state of a training on disk, from which it goes on as if it had not stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+import pickle
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hydranet_ros.errors import HydranetError
+
+
+@dataclass
+class TrainingState:
+    """
+    All that a step depends on. Which samples it draws follows from its number alone.
+
+    Attributes
+    ----------
+    step
+        Steps done.
+    network, criterion, average, optimizer
+        Their state dicts; the average's is empty where there is none.
+    average_updates
+        Updates of the average.
+    random
+        State of torch's generator.
+    best
+        Best figure so far, or None.
+    recipe
+        The recipe as plain values, to notice that another one goes on.
+
+    """
+
+    step: int
+    network: Mapping[str, Tensor]
+    criterion: Mapping[str, Tensor]
+    average: Mapping[str, Tensor]
+    average_updates: int
+    optimizer: Mapping[str, Any]
+    random: Tensor
+    best: float | None
+    recipe: Mapping[str, Any]
+
+
+def save_state(path: Path, state: TrainingState) -> None:
+    """
+    Write a state; the file is replaced whole or not at all.
+
+    Raises
+    ------
+    HydranetError
+        If it cannot be written.
+
+    """
+    partial = path.with_name(path.name + '.partial')
+    try:
+        torch.save(vars(state), partial)
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:
+        raise HydranetError(
+            f'Cannot write checkpoint {path} ({error}); free some space.'
+        ) from error
+
+
+def load_state(path: Path) -> TrainingState:
+    """
+    Read a state.
+
+    Raises
+    ------
+    HydranetError
+        If the file is missing, damaged or no training state.
+
+    """
+    try:
+        content = torch.load(path, map_location='cpu', weights_only=True)
+        return TrainingState(**content)
+    except OSError as error:
+        raise HydranetError(f'Cannot read checkpoint {path}: {error.strerror}.') from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, TypeError) as error:
+        raise HydranetError(
+            f'{path} is damaged or no training state; remove it to start again.'
+        ) from error

@@ -1,0 +1,196 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""YAML files with variables and overrides, checked into dataclasses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+import os
+from pathlib import Path
+import re
+import types
+from typing import Any, get_args, get_origin, get_type_hints, TypeVar, Union
+
+import yaml
+
+from hydranet_ros.errors import HydranetError
+
+_VARIABLE = re.compile(r'\$\{(\w+)\}')
+_ENVIRONMENT_PREFIX = 'HYDRANET_'
+
+T = TypeVar('T')
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """
+    Read a YAML file that holds a mapping.
+
+    Raises
+    ------
+    HydranetError
+        If it is missing or something else.
+
+    """
+    try:
+        content = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
+    except OSError as error:
+        raise HydranetError(f'Cannot read {path}: {error.strerror or error}.') from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise HydranetError(f'{path} is not valid YAML ({error}).'.replace('\n', ' ')) from error
+    if not isinstance(content, dict):
+        raise HydranetError(f'{path} does not hold a mapping of keys to values.')
+    return content
+
+
+def substitute(
+    content: Mapping[str, Any], variables: Mapping[str, str], source: str
+) -> dict[str, Any]:
+    """
+    Replace ``${name}`` in all strings.
+
+    A name's value is looked up in ``variables``, in the content's own ``variables`` and in the
+    environment as ``HYDRANET_NAME``, in this order; values may hold variables themselves.
+
+    Raises
+    ------
+    HydranetError
+        If a variable has no value.
+
+    """
+    defaults = {str(k): str(v) for k, v in (content.get('variables') or {}).items()}
+
+    def value_of(name: str, within: tuple[str, ...] = ()) -> str:
+        text = variables.get(name, defaults.get(name))
+        if text is None or name in within:
+            text = os.environ.get(_ENVIRONMENT_PREFIX + name.upper())
+            if text is None:
+                raise HydranetError(
+                    f'{source} needs the variable {name!r}: give {name}=VALUE or set '
+                    f'{_ENVIRONMENT_PREFIX}{name.upper()}.'
+                )
+            return text
+        return _VARIABLE.sub(lambda match: value_of(match[1], (*within, name)), str(text))
+
+    def walk(node: Any) -> Any:
+        if isinstance(node, str):
+            return _VARIABLE.sub(lambda match: value_of(match[1]), node)
+        if isinstance(node, Mapping):
+            return {
+                key: value if key == 'variables' else walk(value) for key, value in node.items()
+            }
+        if isinstance(node, list):
+            return [walk(value) for value in node]
+        return node
+
+    return walk(content)
+
+
+def apply_overrides(
+    content: dict[str, Any], overrides: Sequence[str], source: str, cls: type
+) -> None:
+    """
+    Set values given as ``key=value`` or ``section.key=value``, the value in YAML, in place.
+
+    A plain key that is no field of the dataclass ``cls`` sets the variable of that name.
+
+    Raises
+    ------
+    HydranetError
+        If an override has no ``=`` or names a section that is none.
+
+    """
+    known = {field.name for field in dataclasses.fields(cls)}
+    for override in overrides:
+        key, equals, text = override.partition('=')
+        if not equals:
+            raise HydranetError(f'{override!r} is no override: write key=value.')
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError:
+            value = text
+        *sections, last = key.split('.')
+        if not sections and last not in known:
+            content.setdefault('variables', {})[last] = text
+            continue
+        node: Any = content
+        for section in sections:
+            node = node.setdefault(section, {})
+            if not isinstance(node, dict):
+                raise HydranetError(f'{source} has no section {section!r}, which {key!r} names.')
+        node[last] = value
+
+
+def build(cls: type[T], content: Any, where: str) -> T:
+    """
+    Build a dataclass from plain YAML values, recursively and strictly.
+
+    Parameters
+    ----------
+    cls
+        A dataclass whose fields are of plain types, tuples, dicts or dataclasses.
+    content
+        The mapping of its fields.
+    where
+        What to call it in an error.
+
+    Raises
+    ------
+    HydranetError
+        If a key is unknown or missing or a value is of the wrong type.
+
+    """
+    if not isinstance(content, Mapping):
+        raise HydranetError(f'{where} must be a mapping, not {content!r}.')
+    hints = get_type_hints(cls)
+    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
+    for key in content:
+        if key not in fields:
+            raise HydranetError(f'{where} has no key {key!r}; it has: {", ".join(fields)}.')
+    values = {key: _convert(hints[key], value, f'{where}.{key}') for key, value in content.items()}
+    for name, field in fields.items():
+        required = (
+            field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        )
+        if required and name not in values:
+            raise HydranetError(f'{where} lacks the key {name!r}.')
+    return cls(**values)
+
+
+def _convert(kind: Any, value: Any, where: str) -> Any:
+    origin = get_origin(kind)
+    if kind is Any:
+        return value
+    if origin in (Union, types.UnionType):
+        options = [option for option in get_args(kind) if option is not type(None)]
+        return None if value is None else _convert(options[0], value, where)
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        return build(kind, value, where)
+    if origin is tuple and isinstance(value, list | tuple):
+        arguments = get_args(kind)
+        if len(arguments) == 2 and arguments[1] is Ellipsis:
+            arguments = (arguments[0],) * len(value)
+        if len(arguments) == len(value):
+            return tuple(
+                _convert(argument, item, f'{where}[{index}]')
+                for index, (argument, item) in enumerate(zip(arguments, value, strict=True))
+            )
+    elif origin in (dict, Mapping) or (isinstance(origin, type) and issubclass(origin, Mapping)):
+        if isinstance(value, Mapping):
+            key_kind, value_kind = get_args(kind)
+            return {
+                _convert(key_kind, key, where): _convert(value_kind, item, f'{where}.{key}')
+                for key, item in value.items()
+            }
+    elif kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+        return float(value)
+    elif kind is float and isinstance(value, str):
+        # YAML 1.1 reads 1e-3, without a point, as a string.
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    elif isinstance(kind, type) and type(value) is kind:
+        return value
+    name = getattr(kind, '__name__', str(kind)) if origin is None else str(kind)
+    raise HydranetError(f'{where} must be of type {name}, not {value!r}.')

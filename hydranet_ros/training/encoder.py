@@ -1,0 +1,134 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The encoder's start: MobileNet-v2 weights from ImageNet, as torchvision names them.
+
+Such files hold ``features.0`` (the stem), ``features.1`` to ``features.17`` (the blocks) and, not
+used here, ``features.18`` and a classifier. The published joint network keeps an expansion also
+in its first block, which MobileNet-v2 does not have: there it starts as the identity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+import pickle
+
+import torch
+from torch import nn, Tensor
+
+from hydranet_ros.bundle import load_bundle
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.network import HydraNet
+
+_STEM, _FIRST_BLOCK, _LAST_BLOCK = 0, 1, 17
+_EXPANSION = 'layer2.0.output.0'
+"""The first block's expansion, of which the file has nothing."""
+_COUNTER = 'num_batches_tracked'
+
+
+def initialize(network: HydraNet, path: str | Path) -> None:
+    """
+    Start a network from a file: a model file of ours, or MobileNet-v2 from ImageNet.
+
+    From a model file, all weights of the same name and shape are taken, so that a network with
+    other heads can start from it.
+
+    Raises
+    ------
+    HydranetError
+        If the file is missing or neither.
+
+    """
+    path = Path(path).expanduser()
+    if path.suffix == '.safetensors':
+        own = network.state_dict()
+        for key, array in load_bundle(path).weights.items():
+            if key in own and own[key].shape == array.shape:
+                own[key].copy_(torch.from_numpy(array))
+        return
+    load_imagenet(network, read_state(path), str(path))
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """
+    Read a state dict that torch saved; code in it is not run.
+
+    Raises
+    ------
+    HydranetError
+        If the file is missing or holds something else.
+
+    """
+    try:
+        state = torch.load(path, map_location='cpu', weights_only=True)
+    except OSError as error:
+        raise HydranetError(f'Cannot read encoder weights {path}: {error.strerror}.') from error
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+        raise HydranetError(f'{path} is damaged or holds no tensors.') from error
+    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
+        raise HydranetError(f'{path} holds no state dict.')
+    return dict(state)
+
+
+@torch.no_grad()
+def load_imagenet(network: HydraNet, state: Mapping[str, Tensor], source: str) -> None:
+    """
+    Copy MobileNet-v2's weights into the encoder.
+
+    Both list a block's convolutions and batch norms in the order of use, so they are paired in
+    that order, and the shapes must agree.
+
+    Raises
+    ------
+    HydranetError
+        If they do not.
+
+    """
+    make_identity(network.get_submodule(_EXPANSION))
+    own = {
+        key: value
+        for key, value in network.state_dict().items()
+        if key.startswith('layer')
+        and not key.startswith(f'{_EXPANSION}.')
+        and not key.endswith(_COUNTER)
+    }
+    given = [
+        (key, value)
+        for key, value in state.items()
+        if _is_encoder(key) and not key.endswith(_COUNTER)
+    ]
+    if len(own) != len(given):
+        raise HydranetError(
+            f'{source} has {len(given)} tensors for the encoder, which takes {len(own)}; give '
+            'the weights of MobileNet-v2 with width 1.'
+        )
+    for (key, target), (name, value) in zip(own.items(), given, strict=True):
+        if target.shape != value.shape or key.rpartition('.')[2] != name.rpartition('.')[2]:
+            raise HydranetError(
+                f'{source} has {name} {tuple(value.shape)} where the encoder has {key} '
+                f'{tuple(target.shape)}; give the weights of MobileNet-v2 with width 1.'
+            )
+        target.copy_(value)
+
+
+def _is_encoder(key: str) -> bool:
+    parts = key.split('.')
+    return parts[0] == 'features' and _STEM <= int(parts[1]) <= _LAST_BLOCK
+
+
+@torch.no_grad()
+def make_identity(block: nn.Module) -> None:
+    """
+    Make a 1x1 convolution, batch norm and ReLU6 pass on what already lies from 0 to 6.
+
+    Batch norm divides by ``sqrt(variance + eps)``; with mean 0 and variance 1 its weight has to
+    be just that.
+    """
+    assert isinstance(block, nn.Sequential)
+    convolution, norm = block[0], block[1]
+    assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+    nn.init.dirac_(convolution.weight)
+    norm.reset_running_stats()
+    nn.init.constant_(norm.weight, (1.0 + norm.eps) ** 0.5)
+    nn.init.zeros_(norm.bias)

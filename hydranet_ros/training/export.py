@@ -1,0 +1,121 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""From a training to a model file that says where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+import dataclasses
+import platform
+import subprocess
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+
+from hydranet_ros.bundle import BundleMetadata, LabelSlice
+from hydranet_ros.labels import load_label_set
+from hydranet_ros.resources import share_directory
+from hydranet_ros.training.recipe import Recipe
+from hydranet_ros.training.sample import Dataset
+
+_TRAINED_BY = ('hydranet_ros/network.py', 'hydranet_ros/training', 'config/training')
+
+
+def metadata_of(
+    recipe: Recipe,
+    provenance: Mapping[str, Any] | None = None,
+    figures: Mapping[str, Any] | None = None,
+) -> BundleMetadata:
+    """Return what a bundle says of a network trained by a recipe."""
+    slices = []
+    start = 0
+    for name in recipe.label_sets:
+        slices.append(LabelSlice(load_label_set(name), start))
+        start = slices[-1].stop
+    return BundleMetadata(
+        name=recipe.name,
+        tasks=recipe.channels(),
+        label_slices=tuple(slices),
+        depth_range=recipe.depth_range,
+        interpolation='bilinear',
+        canonical_focal=recipe.canonical_focal,
+        default_focal=recipe.default_focal,
+        license=recipe.license,
+        provenance=dict(provenance or {}),
+        figures=dict(figures or {}),
+    )
+
+
+def describe_training(
+    recipe: Recipe, datasets: Sequence[Dataset], step: int, overrides: Sequence[str]
+) -> dict[str, Any]:
+    """
+    Return how a network was trained, in plain JSON types.
+
+    Parameters
+    ----------
+    recipe
+        The recipe, whole.
+    datasets
+        Those of its mixture, opened.
+    step
+        Steps done.
+    overrides
+        What was set on the command line; paths are left out, they mean nothing elsewhere.
+
+    """
+    return {
+        'description': recipe.description,
+        'command': ' '.join(
+            ['hydranet train', recipe.name, *(text for text in overrides if '/' not in text)]
+        ),
+        'recipe': _without_paths(dataclasses.asdict(recipe)),
+        'steps_done': step,
+        'data': {dataset.name: _describe_data(dataset) for dataset in datasets},
+        'commit': _commit(),
+        'versions': {
+            'python': platform.python_version(),
+            'torch': torch.__version__,
+            'numpy': np.__version__,
+            'opencv': cv2.__version__,
+        },
+    }
+
+
+def _without_paths(node: Any) -> Any:
+    if isinstance(node, dict):
+        return {key: _without_paths(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [_without_paths(value) for value in node]
+    if isinstance(node, str) and node.startswith(('/', '~', '.')):
+        return node.rpartition('/')[2]
+    return node
+
+
+def _describe_data(dataset: Dataset) -> dict[str, Any]:
+    counts = dict.fromkeys(('segmentation', 'depth', 'normals'), 0)
+    for index in range(len(dataset)):
+        for task in dataset.tasks(index):
+            counts[task] += 1
+    annotated = {task: count for task, count in counts.items() if count}
+    return {'images': len(dataset), 'annotated': annotated, **dataset.about}
+
+
+def _commit() -> str:
+    """Return the commit that trains, marked where the code differs from it; empty if unknown."""
+    root = share_directory()
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ['git', '-C', str(root), *arguments], capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip() if done.returncode == 0 else ''
+
+    try:
+        commit = git('rev-parse', 'HEAD')
+        changed = git('status', '--porcelain', '--', *_TRAINED_BY)
+    except OSError:
+        return ''
+    return f'{commit} with changes' if commit and changed else commit

@@ -1,0 +1,261 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What is minimised: one loss a task, over annotated pixels alone.
+
+Each loss is a weighted mean over the valid pixels of the whole batch, whichever processes hold
+its parts: a process divides the sum over its own pixels by the count over all, so that the
+gradients' mean over processes, times their number, is that of one process with all of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, Protocol
+
+import torch
+from torch import nn, Tensor
+from torch.nn import functional
+
+from hydranet_ros.labels import UNLABELED
+from hydranet_ros.training.batches import Batch
+
+SMALLEST_DEPTH = 1e-2
+"""Metres; outputs below count as this in the logarithm."""
+_BERHU_SHARE = 0.2
+DepthSpace = Literal['linear', 'log']
+
+
+class Reduction(Protocol):
+    """Sums and maxima over all processes of a training."""
+
+    processes: int
+
+    def sum(self, value: Tensor) -> Tensor:
+        """Return the sum of a tensor without gradient over the processes."""
+        ...
+
+    def max(self, value: Tensor) -> Tensor:
+        """Return the maximum of a tensor without gradient over the processes."""
+        ...
+
+
+class OneProcess:
+    """The reduction of a training that is one process: nothing to reduce."""
+
+    processes = 1
+
+    def sum(self, value: Tensor) -> Tensor:
+        """Return the value."""
+        return value
+
+    def max(self, value: Tensor) -> Tensor:
+        """Return the value."""
+        return value
+
+
+def weighted_mean(losses: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
+    """
+    Return the weighted mean of per-pixel losses over all processes; zero where no pixel weighs.
+
+    Parameters
+    ----------
+    losses, weights
+        Of the same shape; weights are zero where a pixel is not annotated.
+    reduction
+        How to add over processes.
+
+    """
+    total = reduction.sum(weights.sum().detach())
+    return reduction.processes * (losses * weights).sum() / total.clamp(min=1e-12)
+
+
+def berhu(error: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
+    """
+    Return the inverse Huber loss (Laina et al. 2016).
+
+    ``|e|`` up to ``c = 0.2 max |e|`` over the batch's valid pixels, ``(e² + c²) / 2c`` beyond.
+
+    Parameters
+    ----------
+    error
+        Any shape, finite.
+    weights
+        The same shape; zero where there is no ground truth.
+    reduction
+        How to add over processes.
+
+    """
+    size = error.abs()
+    largest = reduction.max((size * (weights > 0)).amax().detach())
+    threshold = (_BERHU_SHARE * largest).clamp(min=1e-12)
+    beyond = (size.square() + threshold.square()) / (2 * threshold)
+    return weighted_mean(torch.where(size <= threshold, size, beyond), weights, reduction)
+
+
+def depth_loss(raw: Tensor, batch: Batch, space: DepthSpace, reduction: Reduction) -> Tensor:
+    """
+    Return berHu between the size of the raw output and the depth, in metres or their logarithm.
+
+    Parameters
+    ----------
+    raw
+        N x 1 x H/4 x W/4; what is deployed is its bilinear enlargement's absolute value.
+    batch
+        What it should be.
+    space
+        ``linear`` or ``log``.
+    reduction
+        How to add over processes.
+
+    """
+    depth = _enlarge(raw, batch)[:, 0].abs()
+    valid = torch.isfinite(batch.depth) & (batch.depth > 0)
+    # Where unknown, the output is its own target: finite, and without weight.
+    truth = torch.where(valid, batch.depth, depth.detach())
+    if space == 'log':
+        error = _log(depth) - _log(truth)
+    else:
+        error = depth - truth
+    return berhu(error, valid * batch.weights['depth'][:, None, None], reduction)
+
+
+def segmentation_loss(
+    raw: Tensor,
+    batch: Batch,
+    slices: Sequence[slice],
+    class_weights: Sequence[Tensor],
+    reduction: Reduction,
+) -> Tensor:
+    """
+    Return the cross entropy of each sample over the logits of its own label set.
+
+    Parameters
+    ----------
+    raw
+        N x C x H/4 x W/4 logits of all label sets.
+    batch
+        What they should be.
+    slices, class_weights
+        Channels, and weight of each class, for every label set.
+    reduction
+        How to add over processes.
+
+    """
+    losses, weights = [raw.flatten()[:1] * 0.0], [raw.new_zeros(1, dtype=torch.float32)]
+    for number, (channels, class_weight) in enumerate(zip(slices, class_weights, strict=True)):
+        members = torch.nonzero(batch.label_set == number)[:, 0]
+        if not len(members):
+            continue
+        target = batch.segmentation[members].long()
+        # The slice is taken first: the other label sets' logits need no enlargement.
+        logits = _enlarge(raw[members, channels], batch)
+        loss = functional.cross_entropy(logits, target, ignore_index=UNLABELED, reduction='none')
+        padded = functional.pad(class_weight, (0, UNLABELED + 1 - len(class_weight)))
+        weight = padded[target] * batch.weights['segmentation'][members, None, None]
+        losses.append(loss.flatten())
+        weights.append(weight.flatten())
+    return weighted_mean(torch.cat(losses), torch.cat(weights), reduction)
+
+
+def normals_loss(raw: Tensor, batch: Batch, reduction: Reduction) -> Tensor:
+    """
+    Return one minus the cosine of the angle between output and true normal.
+
+    Parameters
+    ----------
+    raw
+        N x 3 x H/4 x W/4, of any length.
+    batch
+        What they should be.
+    reduction
+        How to add over processes.
+
+    """
+    valid = torch.isfinite(batch.normals).all(dim=1)
+    truth = torch.where(valid[:, None], batch.normals, 0.0)
+    cosine = functional.cosine_similarity(_enlarge(raw, batch), truth, dim=1)
+    return weighted_mean(1 - cosine, valid * batch.weights['normals'][:, None, None], reduction)
+
+
+class Criterion(nn.Module):
+    """
+    The weighted sum of the tasks' losses.
+
+    Parameters
+    ----------
+    weights
+        Task name to fixed weight.
+    slices, class_weights
+        For every label set: its channels, and the weight of each class.
+    depth_space
+        ``linear`` or ``log``.
+    learned
+        Whether the weights are learned from the tasks' uncertainty (Kendall et al. 2018):
+        ``exp(-s) L + s`` with one ``s`` a task, in place of the fixed ones.
+    reduction
+        How to add over processes.
+
+    """
+
+    def __init__(
+        self,
+        weights: Mapping[str, float],
+        slices: Sequence[slice] = (),
+        class_weights: Sequence[Tensor] = (),
+        *,
+        depth_space: DepthSpace = 'linear',
+        learned: bool = False,
+        reduction: Reduction | None = None,
+    ) -> None:
+        super().__init__()
+        self.weights = dict(weights)
+        self.slices = tuple(slices)
+        self.class_weights = [weight.float() for weight in class_weights]
+        self.depth_space: DepthSpace = depth_space
+        self.reduction: Reduction = reduction or OneProcess()
+        self.log_variance = nn.ParameterDict(
+            {task: nn.Parameter(torch.zeros(())) for task in weights} if learned else {}
+        )
+        self._losses: dict[str, Callable[[Tensor, Batch], Tensor]] = {
+            'segmentation': self._segmentation,
+            'depth': lambda raw, batch: depth_loss(raw, batch, self.depth_space, self.reduction),
+            'normals': lambda raw, batch: normals_loss(raw, batch, self.reduction),
+        }
+
+    def _segmentation(self, raw: Tensor, batch: Batch) -> Tensor:
+        weights = [weight.to(raw.device) for weight in self.class_weights]
+        return segmentation_loss(raw, batch, self.slices, weights, self.reduction)
+
+    def forward(
+        self, outputs: Mapping[str, Tensor], batch: Batch
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """
+        Compare raw outputs with a batch.
+
+        Returns
+        -------
+        tuple
+            The sum to minimise, and each task's own loss, without gradient.
+
+        """
+        total = torch.zeros((), device=batch.image.device)
+        parts = {}
+        for task, weight in self.weights.items():
+            loss = self._losses[task](outputs[task], batch)
+            parts[task] = loss.detach()
+            if task in self.log_variance:
+                uncertainty = self.log_variance[task]
+                total = total + (-uncertainty).exp() * loss + uncertainty
+            else:
+                total = total + weight * loss
+        return total, parts
+
+
+def _enlarge(raw: Tensor, batch: Batch) -> Tensor:
+    size = batch.image.shape[1:3]
+    return functional.interpolate(raw.float(), size=size, mode='bilinear', align_corners=False)
+
+
+def _log(depth: Tensor) -> Tensor:
+    return depth.clamp(min=SMALLEST_DEPTH).log()

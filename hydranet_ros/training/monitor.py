@@ -1,0 +1,111 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a training tells: a log of JSON lines, TensorBoard scalars and pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from hydranet_ros.labels import load_label_set
+from hydranet_ros.render import colorize_depth, overlay, RgbImage
+from hydranet_ros.training.sample import Sample
+
+LOG_NAME = 'log.jsonl'
+_PICTURE_HEIGHT = 240
+
+
+class Monitor:
+    """
+    The log of one training.
+
+    Parameters
+    ----------
+    directory
+        Where ``log.jsonl`` and the TensorBoard events go.
+    first_step
+        Steps done before; TensorBoard drops what was logged after them by a killed run.
+    active
+        Whether to write; only one of several processes does.
+
+    """
+
+    def __init__(self, directory: Path, first_step: int, active: bool = True) -> None:
+        self._log = directory / LOG_NAME
+        self._writer: Any = None
+        if active:
+            from torch.utils.tensorboard import SummaryWriter
+
+            self._writer = SummaryWriter(str(directory / 'tensorboard'), purge_step=first_step)
+
+    def scalars(self, step: int, group: str, values: Mapping[str, float]) -> None:
+        """Log values of a step, under ``group/name``."""
+        if self._writer is None:
+            return
+        for name, value in values.items():
+            self._writer.add_scalar(f'{group}/{name}', value, step)
+        with self._log.open('a', encoding='utf-8') as file:
+            file.write(json.dumps({'step': step, 'group': group, **values}) + '\n')
+
+    def picture(self, step: int, name: str, picture: RgbImage) -> None:
+        """Log an RGB picture."""
+        if self._writer is not None:
+            self._writer.add_image(name, picture, step, dataformats='HWC')
+
+    def close(self) -> None:
+        """Write what is pending."""
+        if self._writer is not None:
+            self._writer.close()
+
+
+def compare(
+    sample: Sample, fields: Mapping[str, np.ndarray], depth_range: tuple[float, float]
+) -> RgbImage:
+    """
+    Draw a sample beside what the network made of it: prediction above, truth below.
+
+    Parameters
+    ----------
+    sample
+        Image and truth.
+    fields
+        The prediction's ``labels``, ``depth``, ``normals``, as many as there are.
+    depth_range
+        Metres of the ends of the colour map.
+
+    """
+    labels = None if sample.label_set is None else load_label_set(sample.label_set)
+    rows = []
+    for segmentation, depth, normals in (
+        (fields.get('labels'), fields.get('depth'), fields.get('normals')),
+        (sample.segmentation, sample.depth, sample.normals),
+    ):
+        row = [sample.image]
+        if labels is not None and 'labels' in fields:
+            row.append(
+                overlay(sample.image, segmentation, labels)
+                if segmentation is not None
+                else np.zeros_like(sample.image)
+            )
+        if 'depth' in fields:
+            row.append(
+                colorize_depth(depth, *depth_range)
+                if depth is not None
+                else np.zeros_like(sample.image)
+            )
+        if 'normals' in fields:
+            row.append(
+                np.nan_to_num(127.5 * (normals + 1)).astype(np.uint8)
+                if normals is not None
+                else np.zeros_like(sample.image)
+            )
+        rows.append(np.hstack(row))
+    picture = np.vstack(rows)
+    scale = _PICTURE_HEIGHT * len(rows) / picture.shape[0]
+    size = (round(picture.shape[1] * scale), _PICTURE_HEIGHT * len(rows))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -1,0 +1,131 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Optimizer, learning-rate schedule, running average of the weights, frozen batch norm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import nn, Tensor
+
+from hydranet_ros.network import HydraNet
+from hydranet_ros.training.recipe import Optimization
+
+_BASE_RATE = 'base_rate'
+
+
+def make_optimizer(
+    network: HydraNet, others: Iterable[nn.Parameter], options: Optimization
+) -> torch.optim.Optimizer:
+    """
+    Make an optimizer with the encoder's and the decoder's rates.
+
+    Parameters
+    ----------
+    network
+        What is trained.
+    others
+        Further parameters, of the loss; they get the decoder's rate and no decay.
+    options
+        Method, rates and decay.
+
+    """
+    groups = []
+    for parameters, rate in (
+        (list(network.encoder_parameters()), options.encoder_rate),
+        (list(network.decoder_parameters()), options.decoder_rate),
+    ):
+        kernels = [parameter for parameter in parameters if parameter.ndim > 1]
+        offsets = [parameter for parameter in parameters if parameter.ndim <= 1]
+        groups.append(_group(kernels, rate, options.weight_decay))
+        groups.append(_group(offsets, rate, 0.0))
+    learned = list(others)
+    if learned:
+        groups.append(_group(learned, options.decoder_rate, 0.0))
+    if options.method == 'sgd':
+        return torch.optim.SGD(groups, lr=options.decoder_rate, momentum=options.momentum)
+    return torch.optim.AdamW(groups, lr=options.decoder_rate)
+
+
+def _group(parameters: list[nn.Parameter], rate: float, decay: float) -> dict[str, object]:
+    return {'params': parameters, 'lr': rate, _BASE_RATE: rate, 'weight_decay': decay}
+
+
+def rate_factor(step: int, steps: int, options: Optimization) -> float:
+    """
+    Return what the learning rates are multiplied by in a step.
+
+    Parameters
+    ----------
+    step
+        Steps done before it.
+    steps
+        Steps of the whole training.
+    options
+        Schedule and warm-up.
+
+    """
+    share = min(step / steps, 1.0)
+    if options.schedule == 'poly':
+        factor = (1.0 - share) ** options.power
+    else:
+        factor = options.factor ** sum(share >= milestone for milestone in options.milestones)
+    if step < options.warmup_steps:
+        factor *= (step + 1) / (options.warmup_steps + 1)
+    return factor
+
+
+def set_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Set every group's learning rate to its base times a factor."""
+    for group in optimizer.param_groups:
+        group['lr'] = group[_BASE_RATE] * factor
+
+
+def freeze_batch_norm(network: nn.Module) -> None:
+    """Make batch norm use and keep the statistics that it has; its weights still learn."""
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+
+
+class AveragedWeights:
+    """
+    The exponential running average of a network's weights and statistics.
+
+    Parameters
+    ----------
+    network
+        What to average.
+    decay
+        Share of the old average that a step keeps, once enough steps are done for it.
+
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.updates = 0
+        self._values = {key: value.clone() for key, value in network.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """Take in the network's present weights."""
+        self.updates += 1
+        # A short memory at first, so that the weights of the beginning are soon forgotten.
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        for key, value in network.state_dict().items():
+            average = self._values[key]
+            if average.is_floating_point():
+                average.lerp_(value.to(average.device), 1 - decay)
+            else:
+                average.copy_(value)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the averages by the network's keys."""
+        return self._values
+
+    def load_state_dict(self, state: Mapping[str, Tensor], updates: int) -> None:
+        """Take averages that were saved after a number of updates."""
+        self.updates = updates
+        for key, value in state.items():
+            self._values[key].copy_(value)

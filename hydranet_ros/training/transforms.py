@@ -1,0 +1,275 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Augmentation: geometry changes image and annotations together, colour changes the image alone.
+
+What scaling an image means for its depth. A pinhole camera sees a point (X, Y, Z) at column
+``u = fx X / Z + cx``. An image resized by s shows it at ``s u``: it is the picture of the same
+scene by a camera of focal length ``s fx``. So Z stays as it is and fx becomes ``s fx``. A network
+that is given no focal length cannot know which of the two it sees, a camera with ``s fx`` or
+points at ``Z / s``; it has to be taught one of them:
+
+- ``canonical`` (Yin et al., Metric3D, 2023): depth is always the one that a camera of the
+  canonical focal length f would need for this picture, ``Z f / fx``, with the fx after scaling;
+- ``one camera`` (recipes without a canonical focal length): fx is taken to be constant, so depth
+  is divided by s.
+
+Both say that what looks larger is nearer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.labels import UNLABELED
+from hydranet_ros.training.sample import Sample
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """
+    How samples are varied.
+
+    Attributes
+    ----------
+    flip
+        Probability of mirroring left and right.
+    brightness, contrast, gamma, saturation
+        Largest relative change: the factor is drawn log-uniformly from 1/(1 + v) to 1 + v.
+    white_balance
+        The same for each colour channel on its own.
+    hue
+        Largest turn of the hue, in degrees.
+    grey
+        Probability of dropping the colours.
+    blur
+        Probability of a Gaussian blur of 0.3 to 1.5 pixels.
+    noise
+        Largest standard deviation of the noise added, in steps of 255.
+
+    """
+
+    flip: float = 0.5
+    brightness: float = 0.3
+    contrast: float = 0.3
+    gamma: float = 0.2
+    saturation: float = 0.4
+    white_balance: float = 0.1
+    hue: float = 0.0
+    grey: float = 0.0
+    blur: float = 0.0
+    noise: float = 0.0
+
+
+def flip(sample: Sample) -> Sample:
+    """Mirror left and right; normals point the other way in x."""
+    normals = sample.normals
+    if normals is not None:
+        normals = normals[:, ::-1] * np.array([-1, 1, 1], np.float32)
+    return replace(
+        sample,
+        image=np.ascontiguousarray(sample.image[:, ::-1]),
+        segmentation=_mirrored(sample.segmentation),
+        depth=_mirrored(sample.depth),
+        normals=normals,
+    )
+
+
+def rescale(sample: Sample, factor: float, one_camera: bool = False) -> Sample:
+    """
+    Resize a sample; labels, depth and normals by the nearest pixel, so that none is invented.
+
+    Parameters
+    ----------
+    sample
+        What to resize.
+    factor
+        New size over old.
+    one_camera
+        Whether depth is divided by the factor instead of fx being multiplied by it; see the
+        head of this module.
+
+    """
+    height, width = sample.image.shape[:2]
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    depth = _nearest(sample.depth, size)
+    fx = sample.fx
+    if one_camera:
+        depth = None if depth is None else depth / np.float32(factor)
+    elif fx is not None:
+        fx *= size[0] / width
+    return replace(
+        sample,
+        image=cv2.resize(sample.image, size, interpolation=method),
+        segmentation=_nearest(sample.segmentation, size),
+        depth=depth,
+        normals=_nearest(sample.normals, size),
+        fx=fx,
+    )
+
+
+def crop(sample: Sample, height: int, width: int, top: int, left: int) -> Sample:
+    """
+    Cut a window out of a sample; what lies outside the image is black, unlabelled, unknown.
+
+    Parameters
+    ----------
+    sample
+        What to cut from.
+    height, width
+        Size of the window, in pixels.
+    top, left
+        Its upper left corner in the image; may be negative.
+
+    """
+
+    def cut(array: NDArray | None, fill: float) -> NDArray | None:
+        if array is None:
+            return None
+        rows = slice(max(top, 0), min(top + height, array.shape[0]))
+        columns = slice(max(left, 0), min(left + width, array.shape[1]))
+        inside = array[rows, columns]
+        if inside.shape[:2] == (height, width):
+            return np.ascontiguousarray(inside)
+        window = np.full((height, width, *array.shape[2:]), fill, array.dtype)
+        y, x = rows.start - top, columns.start - left
+        window[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+        return window
+
+    image = cut(sample.image, 0)
+    assert image is not None
+    return replace(
+        sample,
+        image=image,
+        segmentation=cut(sample.segmentation, UNLABELED),
+        depth=cut(sample.depth, np.nan),
+        normals=cut(sample.normals, np.nan),
+    )
+
+
+def to_canonical(sample: Sample, canonical_focal: float) -> Sample:
+    """
+    Return the sample with its depth as a camera of the canonical focal length would need it.
+
+    Raises
+    ------
+    HydranetError
+        If there is depth and its camera is not known.
+
+    """
+    if sample.depth is None:
+        return sample
+    if sample.fx is None:
+        raise HydranetError(
+            f'{sample.name} has depth and no focal length, which a canonical one needs; add '
+            '`intrinsics` to its dataset file.'
+        )
+    scale = np.float32(canonical_focal / sample.fx)
+    return replace(sample, depth=sample.depth * scale, fx=canonical_focal)
+
+
+def jitter(
+    image: NDArray[np.uint8], augmentation: Augmentation, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Vary the colours, sharpness and noise of an RGB image."""
+    tables = _tone_tables(augmentation, rng)
+    image = np.asarray(cv2.LUT(image, tables), np.uint8)
+    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    saturation = _factor(augmentation.saturation, rng)
+    if rng.random() < augmentation.grey:
+        saturation = 0.0
+    image = cv2.addWeighted(image, saturation, grey, 1 - saturation, 0)
+    if augmentation.hue:
+        hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL)
+        turn = rng.uniform(-augmentation.hue, augmentation.hue) / 360 * 256
+        hsv[..., 0] += np.uint8(round(turn) % 256)
+        image = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
+    if rng.random() < augmentation.blur:
+        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.5))
+    if augmentation.noise:
+        deviation = rng.uniform(0, augmentation.noise)
+        noise = rng.standard_normal(image.shape, np.float32) * np.float32(deviation)
+        image = np.clip(image + noise, 0, 255).astype(np.uint8)
+    return np.asarray(image, np.uint8)
+
+
+def augment(
+    sample: Sample,
+    augmentation: Augmentation,
+    rng: np.random.Generator,
+    *,
+    size: tuple[int, int],
+    scale: tuple[float, float],
+    canonical_focal: float | None,
+) -> Sample:
+    """
+    Make a training sample: scaled, mirrored, cropped and recoloured at random.
+
+    Parameters
+    ----------
+    sample
+        The sample as it was read.
+    augmentation
+        How to vary it.
+    rng
+        Source of all chance.
+    size
+        Height and width of the result, in pixels.
+    scale
+        Smallest and largest factor of its size, drawn log-uniformly.
+    canonical_focal
+        Focal length that depth is given for, in pixels; None to take all cameras as one.
+
+    """
+    factor = float(np.exp(rng.uniform(*np.log(scale))))
+    sample = rescale(sample, factor, one_camera=canonical_focal is None)
+    height, width = size
+    sample = crop(
+        sample,
+        height,
+        width,
+        _offset(sample.image.shape[0], height, rng),
+        _offset(sample.image.shape[1], width, rng),
+    )
+    if rng.random() < augmentation.flip:
+        sample = flip(sample)
+    if canonical_focal is not None:
+        sample = to_canonical(sample, canonical_focal)
+    return replace(sample, image=jitter(sample.image, augmentation, rng))
+
+
+def _offset(available: int, wanted: int, rng: np.random.Generator) -> int:
+    """Draw where a window begins: inside the image, or around all of it if it is larger."""
+    slack = available - wanted
+    return int(rng.integers(min(slack, 0), max(slack, 0), endpoint=True))
+
+
+def _factor(change: float, rng: np.random.Generator) -> float:
+    limit = np.log1p(change)
+    return float(np.exp(rng.uniform(-limit, limit)))
+
+
+def _tone_tables(augmentation: Augmentation, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return a 1 x 256 x 3 table that applies gamma, contrast, brightness and white balance."""
+    level = np.linspace(0, 1, 256) ** _factor(augmentation.gamma, rng)
+    level = (level - 0.5) * _factor(augmentation.contrast, rng) + 0.5
+    level = level * _factor(augmentation.brightness, rng)
+    gains = np.array([_factor(augmentation.white_balance, rng) for _ in range(3)])
+    table = np.clip(255 * level[:, None] * gains, 0, 255)
+    return table.astype(np.uint8)[None]
+
+
+def _mirrored(array: NDArray | None) -> NDArray | None:
+    return None if array is None else np.ascontiguousarray(array[:, ::-1])
+
+
+def _nearest(array: NDArray | None, size: tuple[int, int]) -> NDArray | None:
+    if array is None:
+        return None
+    return np.asarray(cv2.resize(array, size, interpolation=cv2.INTER_NEAREST_EXACT))
