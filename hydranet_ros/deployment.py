@@ -17,6 +17,7 @@ from pathlib import Path
 import posixpath
 import sys
 
+from hydranet_ros.errors import HydranetError
 from hydranet_ros.resources import config_path, PACKAGE
 
 NODE_NAME = 'perception_node'
@@ -40,10 +41,8 @@ class ProcessSpec:
         As for ``ros2 run``.
     name, namespace
         Of its node; an empty namespace is the root.
-    parameter_files
-        YAML files, later ones win.
-    parameters
-        Single values, which win over the files.
+    parameter_files, parameters
+        YAML files, of which later ones win, and single values, which win over the files.
     remappings
         Pairs (from, to) of topic names.
     arguments
@@ -138,6 +137,57 @@ def rviz_process(
     )
 
 
+LAUNCH_ARGUMENTS: Mapping[str, tuple[str, str]] = {
+    'params_file': ('', 'YAML file of parameters; empty for config/hydranet.yaml.'),
+    'model': ('', 'Path or name of the model; empty for what the parameters file says.'),
+    'image': ('image', 'Topic of the images; compressed ones lie at <image>/compressed.'),
+    'camera_info': ('', 'Topic of the calibration; empty for camera_info beside the images.'),
+    'namespace': ('', 'Namespace of the node and its outputs.'),
+    'rviz': ('false', 'Whether to start rviz too.'),
+    'use_sim_time': ('false', 'Whether to take the time from /clock, as for replayed bags.'),
+    'log_level': ('info', 'Severity of the log: debug, info, warn, error or fatal.'),
+}
+"""Arguments of ``launch/hydranet.launch.py``: name to default and description."""
+
+
+def launched_processes(arguments: Mapping[str, str]) -> list[ProcessSpec]:
+    """
+    Return what the launch file starts.
+
+    Parameters
+    ----------
+    arguments
+        A value for each of :data:`LAUNCH_ARGUMENTS`.
+
+    Raises
+    ------
+    HydranetError
+        If one that is true or false is neither.
+
+    """
+    use_sim_time = _truth(arguments, 'use_sim_time')
+    processes = [
+        perception_process(
+            params_file=arguments['params_file'],
+            model=arguments['model'],
+            image=arguments['image'],
+            camera_info=arguments['camera_info'],
+            namespace=arguments['namespace'],
+            use_sim_time=use_sim_time,
+            log_level=arguments['log_level'],
+        )
+    ]
+    if _truth(arguments, 'rviz'):
+        processes.append(
+            rviz_process(
+                image=arguments['image'],
+                namespace=arguments['namespace'],
+                use_sim_time=use_sim_time,
+            )
+        )
+    return processes
+
+
 def image_transport_environment(
     environment: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
@@ -183,3 +233,13 @@ def command_line(spec: ProcessSpec) -> list[str]:
         # JSON is YAML, and keeps a string that looks like a number a string.
         command += ['-p', f'{name}:={json.dumps(value)}']
     return [*command, '--log-level', spec.log_level]
+
+
+def _truth(arguments: Mapping[str, str], name: str) -> bool:
+    """Read a launch argument that is true or false."""
+    text = arguments[name].lower()
+    if text not in ('true', 'false', '1', '0'):
+        raise HydranetError(
+            f'The launch argument {name} must be true or false, not {arguments[name]!r}.'
+        )
+    return text in ('true', '1')

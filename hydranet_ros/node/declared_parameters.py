@@ -65,7 +65,7 @@ class DeclaredParameters:
 
     @property
     def settings(self) -> Settings:
-        """The values now; an object that does not change."""
+        """Values of the moment; the object itself does not change."""
         return self._settings
 
     def fill(self, name: str, value: Value) -> None:

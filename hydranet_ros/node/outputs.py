@@ -180,7 +180,7 @@ def depth_millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
 
     What 16 bits cannot hold is not clipped, which would put walls there, but invalid: 0.
     """
-    with np.errstate(invalid='ignore'):
+    with np.errstate(invalid='ignore', over='ignore'):
         millimetres = np.rint(depth * MILLIMETRES)
         valid = (millimetres > 0) & (millimetres <= np.iinfo(np.uint16).max)
     return np.where(valid, millimetres, 0).astype(np.uint16)

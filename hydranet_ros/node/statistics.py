@@ -139,13 +139,13 @@ class Statistics:
         stages = {**durations, 'age': age} if 0 <= age <= MAXIMUM_AGE else dict(durations)
         with self._lock:
             self._recent.append((self._clock(), stages))
+            self._forget_old()
 
     def snapshot(self) -> Snapshot:
         """Return the statistics at this moment."""
         with self._lock:
             now = self._clock()
-            while self._recent and now - self._recent[0][0] > WINDOW:
-                self._recent.popleft()
+            self._forget_old()
             since = {name: now - moment for name, moment in self._last.items()}
             return Snapshot(
                 **self._counts,
@@ -159,6 +159,12 @@ class Statistics:
                 since_loss=since.get('lost'),
                 last_error=self._last_error,
             )
+
+    def _forget_old(self) -> None:
+        """Drop what is older than the window."""
+        now = self._clock()
+        while self._recent and now - self._recent[0][0] > WINDOW:
+            self._recent.popleft()
 
     def _count(self, event: str, count: int = 1) -> None:
         """Count an event and note its time."""

@@ -1,0 +1,180 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""One frame from its bytes to the outputs, with a real model and recording publishers."""
+
+import time
+
+from builtin_interfaces.msg import Time
+import cv2
+import numpy as np
+from published import published_bundle
+import pytest
+from rclpy.serialization import serialize_message
+from sensor_msgs.msg import CameraInfo, CompressedImage
+from std_msgs.msg import Header
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.node.camera_info import CameraInfoBuffer
+from hydranet_ros.node.conversion import array_to_image
+from hydranet_ros.node.frame_processor import Arrival, FrameProcessor, Publication, SOURCES
+from hydranet_ros.node.outputs import OUTPUTS
+from hydranet_ros.node.parameters import Settings, user_parameters
+from hydranet_ros.node.statistics import Statistics
+from hydranet_ros.predictor import Predictor
+
+SETTINGS = Settings.from_values({p.name: p.default for p in user_parameters()})
+FRAME_ID = 'camera'
+STAMP = 1_000_000_000_123_456_789
+RGB = np.random.default_rng(0).integers(0, 256, (40, 52, 3), dtype=np.uint8)
+
+
+class RecordingPublisher:
+    """Stands where a publisher does, and keeps what is published."""
+
+    def __init__(self, subscribers):
+        self.subscribers = subscribers
+        self.messages = []
+
+    def publish(self, msg):
+        self.messages.append(msg)
+
+    def get_subscription_count(self):
+        return self.subscribers
+
+
+@pytest.fixture(scope='module')
+def predictor():
+    bundle = published_bundle('nyud40_normals', canonical_focal=500.0)
+    return Predictor(bundle, device='cpu', warm_up_size=None)
+
+
+class Pipeline:
+    """A processor with everything around it."""
+
+    def __init__(self, predictor, subscribed, transport='raw', now=STAMP + 250_000_000):
+        self.publishers = {o.topic: RecordingPublisher(o.topic in subscribed) for o in OUTPUTS}
+        self.camera_infos = CameraInfoBuffer()
+        self.statistics = Statistics()
+        self.processor = FrameProcessor(
+            predictor=predictor,
+            source=SOURCES[transport],
+            publications=[Publication(o, self.publishers[o.topic]) for o in OUTPUTS],
+            camera_infos=self.camera_infos,
+            settings=lambda: SETTINGS,
+            now=lambda: now,
+            statistics=self.statistics,
+        )
+
+    def send(self, message):
+        """Process a message."""
+        self.processor.process(Arrival(serialize_message(message), time.monotonic()))
+        return {topic: p.messages for topic, p in self.publishers.items() if p.messages}
+
+
+def header(frame_id=FRAME_ID):
+    return Header(stamp=Time(sec=STAMP // 10**9, nanosec=STAMP % 10**9), frame_id=frame_id)
+
+
+def image():
+    return array_to_image(RGB, 'rgb8', header())
+
+
+def test_only_what_is_subscribed_is_published(predictor):
+    pipeline = Pipeline(predictor, {'segmentation', 'depth/color'})
+    published = pipeline.send(image())
+    assert set(published) == {'segmentation', 'depth/color'}
+    assert published['segmentation'][0].header == header()
+
+
+def test_without_subscribers_nothing_is_done_not_even_decoding(predictor):
+    pipeline = Pipeline(predictor, set())
+    pipeline.processor.process(Arrival(b'not even a message', time.monotonic()))
+    snapshot = pipeline.statistics.snapshot()
+    assert (snapshot.idle, snapshot.processed, snapshot.failed) == (1, 0, 0)
+
+
+def test_values_are_those_of_the_predictor(predictor):
+    pipeline = Pipeline(predictor, {'segmentation', 'depth', 'normals'})
+    published = pipeline.send(image())
+    expected = predictor.predict(RGB)
+    for topic, array in (
+        ('segmentation', expected.labels),
+        ('depth', expected.depth),
+        ('normals', expected.normals),
+    ):
+        data = np.frombuffer(published[topic][0].data, array.dtype)
+        np.testing.assert_array_equal(data.reshape(array.shape), array)
+
+
+def test_the_calibration_scales_depth_and_is_published(predictor):
+    pipeline = Pipeline(predictor, {'depth', 'depth/camera_info'})
+    # Calibrated at twice the size: the focal length of this image is 1000 px.
+    k = [2000.0, 0.0, 52.0, 0.0, 2000.0, 40.0, 0.0, 0.0, 1.0]
+    pipeline.camera_infos.put(CameraInfo(header=header(), width=104, height=80, k=k))
+    published = pipeline.send(image())
+    depth = np.frombuffer(published['depth'][0].data, np.float32).reshape(RGB.shape[:2])
+    np.testing.assert_allclose(depth, 2 * predictor.predict(RGB, fx=500.0).depth, rtol=1e-5)
+    info = published['depth/camera_info'][0]
+    assert info.header == header() and (info.width, info.height) == (52, 40)
+    assert info.k[0] == 1000.0
+    facts = pipeline.processor.input_facts
+    assert facts.calibrated and not facts.scale_assumed
+
+
+@pytest.mark.parametrize('info', [None, CameraInfo(header=header('other'), k=[900.0] * 9)])
+def test_without_the_cameras_calibration_the_scale_is_assumed(predictor, info):
+    pipeline = Pipeline(predictor, {'depth', 'depth/camera_info'})
+    if info is not None:
+        pipeline.camera_infos.put(info)
+    assert set(pipeline.send(image())) == {'depth'}
+    facts = pipeline.processor.input_facts
+    assert facts.scale_assumed and not facts.calibrated
+    assert (facts.width, facts.height, facts.frame_id) == (52, 40, FRAME_ID)
+
+
+def test_compressed_images(predictor):
+    pipeline = Pipeline(predictor, {'segmentation'}, transport='compressed')
+    _, data = cv2.imencode('.png', RGB[..., ::-1])
+    message = CompressedImage(
+        header=header(), format='rgb8; png compressed bgr8', data=data.tobytes()
+    )
+    (published,) = pipeline.send(message)['segmentation']
+    assert published.header == header()
+    labels = np.frombuffer(published.data, np.uint8).reshape(40, 52)
+    np.testing.assert_array_equal(labels, predictor.predict(RGB).labels)
+
+
+@pytest.mark.parametrize(
+    ('data', 'sentence'),
+    [
+        (b'', 'A message of 0 bytes is no Image'),
+        (b'\x00\x01\x00\x00garbage', 'A message of 11 bytes is no Image'),
+        (
+            serialize_message(array_to_image(RGB[:20, :20].copy(), 'rgb8', header())),
+            'too small: the network needs at least',
+        ),
+    ],
+)
+def test_garbage_is_refused_in_one_sentence(predictor, data, sentence):
+    pipeline = Pipeline(predictor, {'depth'})
+    with pytest.raises(HydranetError, match=sentence):
+        pipeline.processor.process(Arrival(data, time.monotonic()))
+    assert pipeline.send(image())  # the next one passes
+
+
+def test_stages_and_age_are_measured(predictor):
+    pipeline = Pipeline(predictor, {'depth'})
+    pipeline.send(image())
+    snapshot = pipeline.statistics.snapshot()
+    assert snapshot.processed == 1
+    durations = {name: p.p50 for name, p in snapshot.durations.items()}
+    assert durations['age'] == pytest.approx(0.25)
+    parts = sum(durations[name] for name in ('wait', 'decode', 'predict', 'publish'))
+    assert durations['latency'] == pytest.approx(parts)
+    assert durations['predict'] >= durations['predict/forward'] > 0
+
+
+def test_a_time_that_jumped_back_leaves_the_age_out(predictor):
+    pipeline = Pipeline(predictor, {'depth'}, now=STAMP - 10**9)
+    pipeline.send(image())
+    assert 'age' not in pipeline.statistics.snapshot().durations
