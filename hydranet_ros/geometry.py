@@ -144,6 +144,24 @@ class Camera:
         return coefficients
 
 
+class RayTable:
+    """The rays of the camera in use, computed anew only when it changes."""
+
+    def __init__(self) -> None:
+        self._key: tuple[object, ...] = ()
+        self._rays = np.zeros((0, 0, 3), np.float32)
+
+    def rays(self, camera: Camera, stride: int = 1) -> NDArray[np.float32]:
+        """Return :meth:`Camera.rays`; the array is shared and must not be written to."""
+        key = (
+            (camera.width, camera.height, stride, camera.distortion_model),
+            (camera.matrix.tobytes(), camera.distortion.tobytes()),
+        )
+        if key != self._key:
+            self._rays, self._key = camera.rays(stride), key
+        return self._rays
+
+
 def depth_to_points(
     depth: NDArray[np.float32],
     rays: NDArray[np.float32],

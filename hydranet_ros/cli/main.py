@@ -19,6 +19,7 @@ COMMANDS = {
     'distill': 'hydranet_ros.cli.distill',
     'demo': 'hydranet_ros.cli.demo',
     'run': 'hydranet_ros.cli.run',
+    'reconstruct': 'hydranet_ros.cli.reconstruct',
 }
 """
 Subcommand to module. A module has ``HELP``, ``add_arguments(parser)`` and

@@ -1,0 +1,150 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""``hydranet reconstruct``: fuse predictions along known poses into one labelled surface."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hydranet_ros.cli.view_arguments import add_view_arguments, open_view_source
+
+if TYPE_CHECKING:
+    from hydranet_ros.evaluation.reconstruction import Comparison, Reconstruction
+    from hydranet_ros.labels import LabelSet
+
+HELP = 'fuse predicted depth and labels along known poses into a surface, as PLY'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('model', help='model file, or the name of a shipped model')
+    add_view_arguments(parser)
+    parser.add_argument('-o', '--output', type=Path, required=True, help='folder for the results')
+    parser.add_argument('--label-set', help="which of the model's label sets (default: its first)")
+    parser.add_argument(
+        '--voxel', type=float, default=0.02, help='edge of a voxel in metres (default: 0.02)'
+    )
+    parser.add_argument(
+        '--stride', type=int, default=2, help='take every so many-th pixel (default: 2)'
+    )
+    parser.add_argument(
+        '--max-depth', type=float, default=5.0, help='leave out farther pixels (default: 5 m)'
+    )
+    parser.add_argument(
+        '--edge',
+        type=float,
+        default=0.05,
+        help='leave out pixels where depth changes by more than this share of it from one pixel '
+        'to the next (default: 0.05)',
+    )
+    parser.add_argument(
+        '--threshold',
+        type=float,
+        default=0.05,
+        help='distance in metres up to which a point counts as right (default: 0.05)',
+    )
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    parser.add_argument('--backend', default='auto', help='runtime of the network')
+    parser.add_argument('--precision', default='auto', help='auto, float32 or float16')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Fuse, compare with the measured depth if there is any, write and print."""
+    from tqdm import tqdm
+
+    from hydranet_ros.evaluation.reconstruction import compare, FusionOptions, reconstruct
+    from hydranet_ros.predictor import Prediction, Predictor
+    from hydranet_ros.views import View
+
+    source = open_view_source(arguments)
+    options = FusionOptions(
+        voxel_size=arguments.voxel,
+        stride=arguments.stride,
+        maximum_depth=arguments.max_depth,
+        edge=arguments.edge,
+    )
+    predictor = Predictor(
+        arguments.model,
+        device=arguments.device,
+        backend=arguments.backend,
+        precision=arguments.precision,
+        label_set=arguments.label_set,
+    )
+
+    def predict(view: View) -> Prediction:
+        return predictor.predict(view.rgb, view.camera.focal_length if view.camera else None)
+
+    try:
+        views = tqdm(source.views(), total=source.count, unit='view')
+        result = reconstruct(views, predict, options)
+    finally:
+        predictor.close()
+    comparison = None
+    if result.measured is not None:
+        comparison = compare(result.predicted, result.measured, arguments.threshold)
+    _write(arguments.output, result, comparison, predictor.label_set, arguments.voxel)
+    _print(result, comparison)
+    print(arguments.output)
+    return 0
+
+
+def _write(
+    folder: Path,
+    result: Reconstruction,
+    comparison: Comparison | None,
+    label_set: LabelSet | None,
+    voxel: float,
+) -> None:
+    """Write the surfaces, their picture and the figures."""
+    from dataclasses import asdict
+    import json
+
+    from hydranet_ros.evaluation.reconstruction_picture import picture
+    from hydranet_ros.media import naming_write_faults, write_image
+    from hydranet_ros.points import write_ply
+
+    names = label_set.classes if label_set else ()
+    surface = result.predicted
+    write_ply(folder / 'predicted.ply', surface.points, surface.colors, surface.labels, names)
+    if label_set is not None:
+        colors = label_set.palette()[surface.labels]
+        write_ply(folder / 'classes.ply', surface.points, colors, surface.labels, names)
+    if result.measured is not None:
+        measured = result.measured
+        write_ply(folder / 'measured.ply', measured.points, measured.colors, measured.labels)
+    write_image(folder / 'reconstruction.png', picture(result, label_set, voxel))
+    if comparison is not None:
+        figures = {
+            'views': result.views,
+            'depth_ratio': result.depth_ratio,
+            'f_score': comparison.f_score,
+            **asdict(comparison),
+        }
+        path = folder / 'comparison.json'
+        with naming_write_faults(path):
+            path.write_text(json.dumps(figures, indent=2) + '\n', encoding='utf-8')
+
+
+def _print(result: Reconstruction, comparison: Comparison | None) -> None:
+    """Print the figures."""
+    print(f'{result.views} views, {len(result.predicted.points)} points')
+    if comparison is None:
+        print('No measured depth to compare with.')
+        return
+    near = f'{100 * comparison.threshold:g} cm'
+    assert result.depth_ratio is not None and result.measured is not None
+    rows = [
+        ('measured surface', f'{len(result.measured.points)} points', ''),
+        ('depth ratio', f'{result.depth_ratio:.3f}', 'predicted / measured, median'),
+        ('accuracy', f'{100 * comparison.accuracy:.1f} cm', 'mean, predicted to measured'),
+        ('', f'{100 * comparison.accuracy_median:.1f} cm', 'median'),
+        ('completeness', f'{100 * comparison.completeness:.1f} cm', 'mean, measured to predicted'),
+        ('', f'{100 * comparison.completeness_median:.1f} cm', 'median'),
+        ('precision', f'{comparison.precision:.3f}', f'of predicted points within {near}'),
+        ('recall', f'{comparison.recall:.3f}', f'of measured points within {near}'),
+        ('F-score', f'{comparison.f_score:.3f}', f'at {near}'),
+    ]
+    for name, value, note in rows:
+        print(f'{name:18}{value:>14}  {note}')

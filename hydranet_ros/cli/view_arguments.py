@@ -1,0 +1,82 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The input of ``hydranet view`` and ``hydranet reconstruct``: a bag, or views of a folder."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hydranet_ros.views import ViewSource
+
+
+def positive(text: str) -> int:
+    """Parse a positive whole number."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a positive whole number')
+    return int(text)
+
+
+def add_view_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that say where views come from."""
+    parser.add_argument(
+        'input',
+        help='bag; folder with image/ and, if it has them, depth/, segmentation/, pose/ and '
+        'camera-intrinsics.txt; image, folder of images, video, or index of a camera',
+    )
+    parser.add_argument(
+        '--every', type=positive, default=1, metavar='N', help='take every N-th view'
+    )
+    parser.add_argument('--max-views', type=positive, metavar='N', help='stop after N views')
+    parser.add_argument(
+        '--fx', type=float, help='focal length in pixels, where the input has no calibration'
+    )
+    parser.add_argument(
+        '--depth-unit',
+        type=float,
+        default=0.001,
+        help='metres that one step of a depth PNG stands for (default: 0.001)',
+    )
+    bag = parser.add_argument_group('bags')
+    bag.add_argument('--image-topic', help='topic of the images, where there are several')
+    bag.add_argument('--depth-topic', help='topic of measured depth, registered to the images')
+    bag.add_argument(
+        '--pose-topic',
+        help="topic of the camera's pose (PoseStamped or Odometry) instead of /tf",
+    )
+    bag.add_argument('--fixed-frame', help='frame of the world in /tf (default: its root)')
+
+
+def open_view_source(arguments: argparse.Namespace) -> ViewSource:
+    """
+    Open what these arguments name.
+
+    Raises
+    ------
+    HydranetError
+        If there is no such thing or it holds no images.
+
+    """
+    from hydranet_ros.views import open_views, Selection
+
+    selection = Selection(arguments.every, arguments.max_views)
+    path = Path(arguments.input).expanduser()
+    if (path / 'metadata.yaml').is_file() or path.suffix in ('.mcap', '.db3'):
+        from hydranet_ros.bag_views import open_bag_views
+
+        return open_bag_views(
+            path,
+            selection,
+            image_topic=arguments.image_topic,
+            depth_topic=arguments.depth_topic,
+            pose_topic=arguments.pose_topic,
+            fixed_frame=arguments.fixed_frame,
+        )
+    return open_views(
+        arguments.input,
+        selection,
+        depth_unit=arguments.depth_unit,
+        focal_length=arguments.fx,
+    )
