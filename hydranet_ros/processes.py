@@ -4,13 +4,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 import os
 from pathlib import Path
 import signal
 import socket
 import subprocess
+import threading
 import time
 
 from hydranet_ros.deployment import command_line, image_transport_environment, ProcessSpec
@@ -106,8 +108,12 @@ class ProcessGroup:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in reversed(self._running.copy()):
-            self.stop(process)
+        with _signals_deferred():
+            for process in self._running:
+                # Not SIGINT, which a process begins by ignoring if it starts in the background.
+                process.popen.terminate()
+            for process in self._running:
+                _await_end(process)
 
     def start(self, spec: ProcessSpec) -> RunningProcess:
         """
@@ -120,7 +126,8 @@ class ProcessGroup:
 
         """
         log = self._log_folder / f'{spec.name}.log'
-        with log.open('wb') as output:
+        # An interrupt between the start and the note of it would leave the process behind.
+        with log.open('wb') as output, _signals_deferred():
             try:
                 popen = subprocess.Popen(
                     command_line(spec),
@@ -133,8 +140,8 @@ class ProcessGroup:
                 )
             except OSError as error:
                 raise HydranetError(f'{spec.executable} cannot be started: {error}') from error
-        process = RunningProcess(spec, popen, log)
-        self._running.append(process)
+            process = RunningProcess(spec, popen, log)
+            self._running.append(process)
         return process
 
     def wait(self, *processes: RunningProcess, timeout: float) -> None:
@@ -161,18 +168,34 @@ class ProcessGroup:
                 raise _failure(waiting.pop(), f'was not done after {timeout:.0f} s')
             time.sleep(_POLL)
 
-    def stop(self, process: RunningProcess) -> None:
-        """Ask a process to end, and end it if it does not."""
-        self._running.remove(process)
-        if process.popen.poll() is None:
-            process.popen.send_signal(signal.SIGINT)
-        try:
-            process.popen.wait(_PATIENCE)
-        except subprocess.TimeoutExpired:
-            process.popen.kill()
-            process.popen.wait()
+
+def _await_end(process: RunningProcess) -> None:
+    """Wait for a process that was asked to end; one that does not is killed."""
+    try:
+        process.popen.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.popen.kill()
+        process.popen.wait()
 
 
 def _failure(process: RunningProcess, what: str) -> HydranetError:
     """Say what happened to a process, with the end of its output."""
     return HydranetError(f'The process {process.spec.name} {what}:\n{process.last_lines()}')
+
+
+@contextmanager
+def _signals_deferred() -> Iterator[None]:
+    """Let SIGINT and SIGTERM take effect only afterwards."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # handlers run in the main thread, and only there can they be set
+        return
+    caught: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {n: signal.signal(n, lambda number, _: caught.append(number)) for n in numbers}
+    try:
+        yield
+    finally:
+        for deferred, handler in before.items():
+            signal.signal(deferred, handler)
+        for number in caught:
+            signal.raise_signal(number)

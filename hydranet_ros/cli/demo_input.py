@@ -162,6 +162,7 @@ def _write_video_bag(
             total=min(filter(None, (source.count, max_frames)), default=None),
             unit='frame',
             leave=False,
+            disable=None,  # where nobody watches
         )
         for index, frame in enumerate(frames):
             rgb = frame.read()

@@ -49,10 +49,12 @@ def print_table(camera: CameraBag, model: DemoModel, recording: Path) -> None:
         ('latency p50 / p95', _percentiles(times.latencies), 'image received to result received'),
         ('age p50 / p95', _percentiles(times.ages), "image's stamp to result received"),
     ]
-    if 'forward p50 (ms)' in node:
-        forward = f'{node["forward p50 (ms)"]} / {node["forward p95 (ms)"]} ms'
-        where = f'{node.get("backend")}, {node.get("device")}, {node.get("precision")}; last 5 s'
-        rows.append(('network p50 / p95', forward, where))
+    forward = [node.get(f'predict/forward {p} (ms)', '') for p in ('p50', 'p95')]
+    if all(forward):
+        where = ', '.join(node[key] for key in ('backend', 'device', 'precision'))
+        rows.append(
+            ('network p50 / p95', f'{" / ".join(forward)} ms', f'of the last frames; {where}')
+        )
     print()
     for name, value, note in rows:
         print(f'{name:20}{value:>18}  {note}')
@@ -72,6 +74,7 @@ def write_pictures(camera: CameraBag, model: DemoModel, recording: Path, output:
                 total=times.count,
                 unit='frame',
                 leave=False,
+                disable=None,
             )
             for index, panels in enumerate(frames):
                 film.write(_film_picture(panels, camera, model))

@@ -101,7 +101,7 @@ def _predict_all(
     frames = islice(source.frames(), arguments.max_frames)
     # A camera has no end: Ctrl-C is how its recording is completed.
     ending = nullcontext() if counts else suppress(KeyboardInterrupt)
-    with ending, tqdm(frames, total=total, unit='frame') as progress:
+    with ending, tqdm(frames, total=total, unit='frame', disable=None) as progress:
         for frame in progress:
             try:
                 rgb = frame.read()

@@ -22,7 +22,7 @@ from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
 
-from hydranet_ros.bags import BagMessage, BagReader
+from hydranet_ros.bags import BagReader
 from hydranet_ros.cdr import NANOSECONDS
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.node.bag_process import (
@@ -73,10 +73,11 @@ class BagPlayer(Node):
         super().__init__('bag_player')
         self._settings = declare_parameters(self, PARAMETERS)
         self._reader = BagReader(required(self._settings, 'bag'))
-        self._restamper = Restamper() if self._settings['restamp'] else None
         first = self._reader.start + round(self._settings['start_offset'] * NANOSECONDS)
         self._timeline = Timeline(first, self._settings['rate'])
-        self._clock = self.create_publisher(Clock, '/clock', 1)
+        frequency = self._settings['clock']
+        self._clock = self.create_publisher(Clock, '/clock', 1) if frequency > 0 else None
+        self._clock_period = 1 / frequency if frequency > 0 else float('inf')
         self._with_header: set[str] = set()
         self._outlets = self._create_publishers()
         self._published = 0
@@ -173,35 +174,30 @@ class BagPlayer(Node):
     def _play_once(self, stop: threading.Event) -> None:
         """Publish the bag from the first message to play to the last."""
         began, began_on_wall = time.monotonic(), time.time_ns()
+        restamper = Restamper() if self._settings['restamp'] else None
         messages = self._reader.messages(tuple(self._outlets), start=self._timeline.first)
         for message in messages:
             due = self._timeline.due(message.time)
             if not self._wait_until(began, due, stop):
                 return
-            self._publish(message, began_on_wall + round(due * NANOSECONDS))
+            data = message.data
+            if restamper and message.topic in self._with_header:
+                data = restamper.restamp(data, began_on_wall + round(due * NANOSECONDS))
+            self._outlets[message.topic].publish(data)
+            self._published += 1
             self._behind = max(self._behind, time.monotonic() - began - due)
 
     def _wait_until(self, began: float, due: float, stop: threading.Event) -> bool:
         """Wait for a moment of the replay, keeping the clock going; False if stopped."""
-        frequency = self._settings['clock']
-        step = 1 / frequency if frequency > 0 else float('inf')
         while not stop.is_set():
             elapsed = time.monotonic() - began
-            if frequency > 0:
+            if self._clock is not None:
                 recorded = divmod(self._timeline.recorded(min(elapsed, due)), NANOSECONDS)
                 self._clock.publish(Clock(clock=Time(sec=recorded[0], nanosec=recorded[1])))
             if elapsed >= due:
                 return True
-            stop.wait(min(due - elapsed, step))
+            stop.wait(min(due - elapsed, self._clock_period))
         return False
-
-    def _publish(self, message: BagMessage, played: int) -> None:
-        """Publish one message, with a new stamp if that is wanted."""
-        data = message.data
-        if self._restamper and message.topic in self._with_header:
-            data = self._restamper.restamp(data, played)
-        self._outlets[message.topic].publish(data)
-        self._published += 1
 
 
 def play_bag(stop: threading.Event) -> None:

@@ -147,13 +147,14 @@ def test_rate_offset_and_clock(group: ProcessGroup, tmp_path: Path) -> None:
     assert clock[-1] == START + 49 * PERIOD + 5_000_000
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(('number', 'restamp'), [(signal.SIGINT, False), (signal.SIGTERM, True)])
 def test_both_end_cleanly_when_asked_to(
-    group: ProcessGroup, tmp_path: Path, number: signal.Signals
+    group: ProcessGroup, tmp_path: Path, number: signal.Signals, restamp: bool
 ) -> None:
     output = tmp_path / 'recorded'
     recording = group.start(recorder(output))
-    playing = group.start(player(make_bag(tmp_path / 'played', 5), loop=True, wait_for=[IMAGE]))
+    bag = make_bag(tmp_path / 'played', 5)
+    playing = group.start(player(bag, loop=True, restamp=restamp, wait_for=[IMAGE]))
     until(lambda: b'Playing' in playing.log.read_bytes())
     # Three rounds at least: the recording grows past what they hold.
     until(lambda: sum(p.stat().st_size for p in output.glob('*')) > 15 * 60 * 80 * 3)
@@ -164,7 +165,11 @@ def test_both_end_cleanly_when_asked_to(
     received = contents(output)
     assert len(received[IMAGE]) > 15
     stamps = [read_stamp(data) for _, data in received[IMAGE]]
-    assert stamps[:10] == [START + index * PERIOD for index in (*range(5), *range(5))]
+    if restamp:
+        assert all(np.diff(stamps) > 0)
+    else:
+        assert stamps[:10] == [START + index * PERIOD for index in (*range(5), *range(5))]
+    assert '/clock' not in received
 
 
 def test_player_says_what_is_wrong(group: ProcessGroup, tmp_path: Path) -> None:
