@@ -64,3 +64,12 @@ def message_class(message_type: str) -> Any | None:
         return getattr(import_module(f'{package}.msg'), name, None)
     except ImportError:
         return None
+
+
+def markdown_table(table: ParameterTable) -> str:
+    """Return a table of parameters for docs/demo.md."""
+    rows = ['| Parameter | Default | Meaning |', '|---|---|---|']
+    for name, (default, description) in table.items():
+        shown = '[]' if default is Parameter.Type.STRING_ARRAY else str(default).lower()
+        rows.append(f'| `{name}` | {shown and f"`{shown}`"} | {description} |')
+    return '\n'.join(rows)

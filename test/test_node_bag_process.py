@@ -1,0 +1,26 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the bag player and the bag recorder share, and what is written about them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sensor_msgs.msg import Image
+
+from hydranet_ros.node import bag_player, bag_recorder
+from hydranet_ros.node.bag_process import markdown_table, message_class
+
+DOCUMENT = Path(__file__).resolve().parents[1] / 'docs' / 'demo.md'
+
+
+@pytest.mark.parametrize('module', [bag_player, bag_recorder])
+def test_documented_parameters_are_the_real_ones(module) -> None:
+    assert markdown_table(module.PARAMETERS) in DOCUMENT.read_text()
+
+
+def test_message_classes_are_found_by_type() -> None:
+    assert message_class('sensor_msgs/msg/Image') is Image
+    assert message_class('sensor_msgs/msg/Telepathy') is None
+    assert message_class('robot_msgs/msg/Gripper') is None
