@@ -1,0 +1,175 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Folders of annotations that a teacher wrote, told safely from those that people wrote.
+
+Such a folder holds ``manifest.json``, which says what made it, one annotation a file, and
+``provenance/STEM.json`` for each, with the SHA-256 of the image it was made from and of the
+annotation itself. From these it is known, file by file, what is up to date, what another
+teacher made, and what a person has corrected since.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+import hashlib
+import json
+import os
+from pathlib import Path
+import tempfile
+from typing import Any
+
+from hydranet_ros.errors import HydranetError
+
+MANIFEST = 'manifest.json'
+PROVENANCE = 'provenance'
+
+
+class State(Enum):
+    """What is known of one annotation."""
+
+    MISSING = 'missing'
+    CURRENT = 'current'
+    OUTDATED = 'outdated'
+    EDITED = 'edited'
+
+
+class AnnotationFolder:
+    """
+    A folder that one kind of annotation is written into.
+
+    Parameters
+    ----------
+    path
+        The folder; it is made where it does not exist.
+    suffix
+        Suffix of the annotations' files, with its dot.
+    recipe
+        Everything that decides what the annotations are, in plain JSON types. Annotations of an
+        equal recipe and image are kept; those of another are replaced.
+    about
+        What else the manifest says, in plain JSON types.
+
+    Raises
+    ------
+    HydranetError
+        If the folder has files but no manifest, and so is not ours to write into.
+
+    """
+
+    def __init__(
+        self, path: Path, suffix: str, recipe: Mapping[str, Any], about: Mapping[str, Any]
+    ) -> None:
+        self.path = path
+        self.suffix = suffix
+        self.fingerprint = sha256(_json(recipe))
+        (path / PROVENANCE).mkdir(parents=True, exist_ok=True)
+        foreign = [
+            entry.name
+            for entry in path.iterdir()
+            # Names with a dot in front are other processes' files in the making.
+            if entry.name != PROVENANCE and not entry.name.startswith('.')
+        ]
+        if foreign and not (path / MANIFEST).is_file():
+            raise HydranetError(
+                f'{path} holds files (such as {sorted(foreign)[0]}) that no teacher of ours '
+                'wrote; give an empty or new output folder.'
+            )
+        manifest = {**about, 'recipe': recipe, 'fingerprint': self.fingerprint}
+        write_atomically(path / MANIFEST, _json(manifest))
+
+    def file(self, stem: str) -> Path:
+        """Return the path of the annotation of a stem."""
+        return self.path / f'{stem}{self.suffix}'
+
+    def state(self, stem: str, image_sha256: str) -> State:
+        """
+        Return what is known of an annotation.
+
+        Parameters
+        ----------
+        stem
+            Stem of the image.
+        image_sha256
+            SHA-256 of the image's file.
+
+        Raises
+        ------
+        HydranetError
+            If there is an annotation of unknown origin.
+
+        """
+        file = self.file(stem)
+        if not file.exists():
+            return State.MISSING
+        try:
+            record = json.loads(self._provenance(stem).read_text(encoding='utf-8'))
+            made = record['sha256'], record['image_sha256'], record['fingerprint']
+        except (OSError, ValueError, KeyError) as error:
+            raise HydranetError(
+                f'{file} has no readable provenance, so a person may have made it; move it away '
+                'to have it distilled.'
+            ) from error
+        if made[0] != sha256(file.read_bytes()):
+            return State.EDITED
+        return State.CURRENT if made[1:] == (image_sha256, self.fingerprint) else State.OUTDATED
+
+    def write(
+        self, stem: str, content: bytes, image_sha256: str, about: Mapping[str, Any]
+    ) -> None:
+        """
+        Write an annotation whose state is missing or outdated.
+
+        An interruption at any moment leaves either no annotation or a whole one with its
+        provenance.
+
+        Parameters
+        ----------
+        stem
+            Stem of the image.
+        content
+            The encoded annotation.
+        image_sha256
+            SHA-256 of the image's file.
+        about
+            What else its provenance says.
+
+        """
+        record = {
+            **about,
+            'sha256': sha256(content),
+            'image_sha256': image_sha256,
+            'fingerprint': self.fingerprint,
+        }
+        self.file(stem).unlink(missing_ok=True)
+        write_atomically(self._provenance(stem), _json(record))
+        write_atomically(self.file(stem), content)
+
+    def _provenance(self, stem: str) -> Path:
+        return self.path / PROVENANCE / f'{stem}.json'
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that nobody ever sees a part of it."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
+    try:
+        with os.fdopen(handle, 'wb') as stream:
+            stream.write(content)
+        # A temporary file is for its owner alone; an annotation is as readable as any file.
+        umask = os.umask(0)
+        os.umask(umask)
+        Path(temporary).chmod(0o666 & ~umask)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def sha256(content: bytes) -> str:
+    """Return the SHA-256 of some bytes in hexadecimal."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _json(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(content, indent=1, sort_keys=True) + '\n').encode()

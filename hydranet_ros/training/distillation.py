@@ -1,0 +1,256 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Hard distillation: a teacher annotates the images that lack an annotation.
+
+The annotations are ordinary files, so that people can look at them and training reads them like
+any others; see :mod:`hydranet_ros.training.annotation_folder` for how they are told from human
+ones.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hydranet_ros import __version__
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.resources import config_path
+from hydranet_ros.training.annotation_folder import AnnotationFolder, sha256, State
+from hydranet_ros.training.annotation_writers import (
+    DepthTarget,
+    DepthWriter,
+    SegmentationTarget,
+    SegmentationWriter,
+    Writer,
+)
+from hydranet_ros.training.configuration import apply_overrides, build, read_yaml, substitute
+from hydranet_ros.training.datasets import FileDataset, load_dataset, Record
+from hydranet_ros.training.image_files import read_rgb
+from hydranet_ros.training.teachers import load_teacher
+from hydranet_ros.training.teachers.base import Annotation
+from hydranet_ros.training.teachers.views import Views
+
+
+@dataclass(frozen=True)
+class DistillationConfig:
+    """
+    What a file in ``config/distillation`` says.
+
+    Attributes
+    ----------
+    dataset, split
+        The images: a dataset file (or the name of one in ``config/datasets``) and its split.
+    teacher
+        A teacher file (or the name of one in ``config/teachers``).
+    segmentation, depth
+        What to write; at least one of them.
+    views
+        How images are shown to the teacher, in place of what its own file says.
+
+    """
+
+    dataset: str
+    split: str
+    teacher: str
+    segmentation: SegmentationTarget | None = None
+    depth: DepthTarget | None = None
+    views: Views | None = None
+
+    def __post_init__(self) -> None:
+        """
+        Check that there is something to do.
+
+        Raises
+        ------
+        HydranetError
+            If there is not.
+
+        """
+        if self.segmentation is None and self.depth is None:
+            raise HydranetError('A distillation needs a section segmentation or depth to write.')
+
+
+class Distillation:
+    """
+    A teacher at work on a dataset.
+
+    Parameters
+    ----------
+    config
+        What to do.
+    variables
+        Values for ``${name}`` in the files of the dataset and the teacher.
+
+    Raises
+    ------
+    HydranetError
+        If a file is missing or the parts do not fit each other.
+
+    """
+
+    def __init__(
+        self, config: DistillationConfig, variables: Mapping[str, str] | None = None
+    ) -> None:
+        self.config = config
+        dataset = load_dataset(config.dataset, config.split, variables)
+        if not isinstance(dataset, FileDataset):
+            raise HydranetError(
+                f'Dataset {config.dataset} does not keep its images as files, so annotations '
+                'cannot be laid beside them; unpack it into folders.'
+            )
+        self.dataset = dataset
+        self.teacher = load_teacher(config.teacher, variables, config.views)
+        self.writers: list[Writer] = []
+        if config.segmentation is not None:
+            self.writers.append(SegmentationWriter(config.segmentation, self.teacher))
+        if config.depth is not None:
+            self.writers.append(DepthWriter(config.depth, self.teacher))
+
+    def run(
+        self,
+        rank: int = 0,
+        world_size: int = 1,
+        progress: Callable[[Sequence[int]], Iterator[int]] = iter,
+    ) -> Counter[str]:
+        """
+        Write what is missing of this process's share of the images.
+
+        Parameters
+        ----------
+        rank, world_size
+            This process works on each ``world_size``-th image from the ``rank``-th.
+        progress
+            Wraps the indices of the images, e.g. in a progress bar.
+
+        Returns
+        -------
+        Counter
+            Number of annotations ``written``; ``kept`` because they are up to date, ``edited``
+            because a person has changed them since, ``annotated`` because the dataset has them.
+
+        Raises
+        ------
+        HydranetError
+            If a folder or file is not ours to write, or an image cannot be read.
+
+        """
+        folders = [self._folder(writer) for writer in self.writers]
+        done: Counter[str] = Counter()
+        for index in progress(range(rank, len(self.dataset), world_size)):
+            record = self.dataset.records[index]
+            image_sha256 = sha256(_read_bytes(record.image))
+            wanted = []
+            for writer, folder in zip(self.writers, folders, strict=True):
+                existing = writer.existing(record)
+                own = (
+                    existing is not None
+                    and existing.resolve() == folder.file(record.stem).resolve()
+                )
+                if existing is not None and not own and not writer.target.every_image:
+                    done['annotated'] += 1
+                    continue
+                state = folder.state(record.stem, image_sha256)
+                if state in (State.MISSING, State.OUTDATED):
+                    wanted.append((writer, folder))
+                else:
+                    done['kept' if state is State.CURRENT else 'edited'] += 1
+            if wanted:
+                annotation = self.teacher.annotate(read_rgb(record.image), record.fx)
+                for writer, folder in wanted:
+                    content, about = writer.encode(annotation, record, self.dataset)
+                    about['image'] = record.image.name
+                    folder.write(record.stem, content, image_sha256, about)
+                    done['written'] += 1
+        return done
+
+    def measure(
+        self, limit: int | None = None, progress: Callable[[Sequence[int]], Iterator[int]] = iter
+    ) -> dict[str, Any]:
+        """
+        Compare the teacher with the annotations that the dataset has, and write nothing.
+
+        Parameters
+        ----------
+        limit
+            Greatest number of images, spread over the dataset; None takes all.
+        progress
+            Wraps the indices of the images.
+
+        Returns
+        -------
+        dict
+            Figures by task.
+
+        """
+        count = len(self.dataset)
+        chosen = np.linspace(0, count - 1, min(count, limit or count)).round().astype(int).tolist()
+
+        def annotations() -> Iterator[tuple[Record, Annotation]]:
+            for index in progress(chosen):
+                record = self.dataset.records[index]
+                yield record, self.teacher.annotate(read_rgb(record.image), record.fx)
+
+        return {
+            writer.task: writer.measure(annotations(), self.dataset) for writer in self.writers
+        }
+
+    def _folder(self, writer: Writer) -> AnnotationFolder:
+        recipe = {'teacher': self.teacher.identity, 'task': writer.task, **writer.recipe}
+        about = {
+            'made_by': f'hydranet distill, version {__version__}',
+            'dataset': self.dataset.name,
+            'split': self.config.split,
+            'teacher': self.config.teacher,
+        }
+        return AnnotationFolder(Path(writer.target.output), writer.suffix, recipe, about)
+
+
+def load_config(
+    path: str | Path, overrides: Sequence[str] = ()
+) -> tuple[DistillationConfig, dict[str, str]]:
+    """
+    Read a distillation file.
+
+    Parameters
+    ----------
+    path
+        A ``.yaml`` file, or the name of one in ``config/distillation``.
+    overrides
+        ``key=value`` or ``section.key=value``; a plain unknown key sets a variable.
+
+    Returns
+    -------
+    config
+        What it says, its variables put in.
+    variables
+        The variables, for the dataset's and the teacher's file.
+
+    Raises
+    ------
+    HydranetError
+        If the file is missing, or a key is wrong or missing.
+
+    """
+    path = Path(path).expanduser()
+    if path.suffix not in ('.yaml', '.yml'):
+        path = config_path(f'distillation/{path}.yaml')
+    content = read_yaml(path)
+    apply_overrides(content, overrides, str(path), DistillationConfig)
+    # The split is a variable too, since what is written usually goes by its name.
+    content = substitute(content, {'split': str(content.get('split'))}, str(path))
+    variables = content.pop('variables', None) or {}
+    variables = {str(key): str(value) for key, value in variables.items()}
+    return build(DistillationConfig, content, str(path)), variables
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise HydranetError(f'Cannot read {path}: {error.strerror}.') from error

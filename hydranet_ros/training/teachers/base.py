@@ -1,0 +1,89 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a teacher is: something that annotates an image, and says exactly what it was."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.labels import LabelSet
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """
+    A teacher's opinion of one image, at the image's size.
+
+    Attributes
+    ----------
+    scores
+        float32, shape (height, width, classes): share of belief in each class, 0 to 1, summing
+        to 1 at most; None from a teacher of depth alone.
+    depth
+        float32, shape (height, width): metres along the optical axis, NaN where the teacher has
+        no opinion; None from a teacher of classes alone.
+
+    """
+
+    scores: NDArray[np.float32] | None = None
+    depth: NDArray[np.float32] | None = None
+
+
+class Teacher(ABC):
+    """
+    A network that annotates images for another to learn from.
+
+    Attributes
+    ----------
+    labels
+        The label set of its scores, or None if it gives none.
+    gives_depth
+        Whether it gives depth.
+    identity
+        What it is, in plain JSON types: its kind, the SHA-256 of its files and every setting
+        that changes its output. Equal identities give equal annotations.
+
+    """
+
+    labels: LabelSet | None = None
+    gives_depth: bool = False
+    identity: dict[str, Any]
+
+    @abstractmethod
+    def annotate(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Annotation:
+        """
+        Annotate one image.
+
+        Parameters
+        ----------
+        rgb
+            uint8, shape (height, width, 3).
+        fx
+            Focal length of the image in pixels, where it is known; teachers whose depth does
+            not depend on it leave it unused.
+
+        """
+
+
+def file_sha256(path: Path) -> str:
+    """
+    Return the SHA-256 of a file in hexadecimal.
+
+    Raises
+    ------
+    HydranetError
+        If it cannot be read.
+
+    """
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as error:
+        raise HydranetError(f'Cannot read the teacher {path}: {error.strerror}.') from error

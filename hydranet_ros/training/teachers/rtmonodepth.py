@@ -1,0 +1,194 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+RT-MonoDepth-S (Feng et al. 2023), a small network for the depth of streets, as a teacher.
+
+Trained on KITTI with stereo pairs, it gives metres for KITTI's cameras. The network is written
+here from its description; only its published weights are loaded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+import pickle
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import nn
+from torch.nn import functional
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.training.teachers.base import Annotation, file_sha256, Teacher
+
+_ENCODER_CHANNELS = (64, 64, 128, 192)
+_DECODER_CHANNELS = (96, 64, 32, 16)
+_BASELINE = 5.4
+_NEAREST, _FARTHEST = 0.1, 100.0
+
+
+class Encoder(nn.Module):
+    """A 7x7 convolution and three pairs of 3x3 ones; the output has a sixteenth of the size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, _ENCODER_CHANNELS[0], 7, stride=2, padding=3, bias=False)
+        self.convs = nn.ModuleList(
+            nn.Sequential(
+                nn.Conv2d(before, after, 3, stride=2, padding=1),
+                nn.LeakyReLU(0.1),
+                nn.Conv2d(after, after, 3, padding=1),
+                nn.LeakyReLU(0.1),
+            )
+            for before, after in pairwise(_ENCODER_CHANNELS)
+        )
+
+    def forward(self, rgb: torch.Tensor) -> torch.Tensor:
+        """Return features (N, 192, H/16, W/16) of an image (N, 3, H, W) of values 0 to 1."""
+        features = functional.relu(self.conv1((rgb - 0.45) / 0.225))
+        for stage in self.convs:
+            features = stage(features)
+        return features
+
+
+class _Convolution(nn.Module):
+    """A 3x3 convolution with reflected borders and ELU, under its published key."""
+
+    def __init__(self, before: int, after: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(before, after, 3, padding=1, padding_mode='reflect')
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return functional.elu(self.conv(features))
+
+
+class _Disparity(nn.Module):
+    """A 3x3 convolution to one channel with a sigmoid, under its published key."""
+
+    def __init__(self, before: int) -> None:
+        super().__init__()
+        self.conv3 = nn.Conv2d(before, 1, 3, padding=1)
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        return torch.sigmoid(self.conv3(features))
+
+
+class Decoder(nn.Module):
+    """
+    Four steps of convolution, doubling and convolution.
+
+    The published file has two more outputs at half and a quarter of the size, which served its
+    training; they are loaded, so that the file must fit, and not used.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        before = (_ENCODER_CHANNELS[-1], *_DECODER_CHANNELS)
+        steps: list[nn.Module] = []
+        for entering, leaving in zip(before, _DECODER_CHANNELS, strict=False):
+            steps += [_Convolution(entering, leaving), _Convolution(leaving, leaving)]
+        outputs = [_Disparity(channels) for channels in reversed(_DECODER_CHANNELS[1:])]
+        self.decoder = nn.ModuleList([*steps, *outputs])
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return scaled disparity (N, 1, H, W), 0 to 1."""
+        for step in range(len(_DECODER_CHANNELS)):
+            features = self.decoder[2 * step](features)
+            features = functional.interpolate(features, scale_factor=2.0, mode='nearest')
+            features = self.decoder[2 * step + 1](features)
+        return self.decoder[2 * len(_DECODER_CHANNELS)](features)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """
+    What the file of such a teacher says.
+
+    Attributes
+    ----------
+    encoder, decoder
+        The two published weight files.
+    size
+        Height and width to which the whole image is brought, multiples of 16.
+    agreement
+        Depth is kept where that of the mirrored image differs by at most this share of it; None
+        keeps all. Either way the two are averaged, as disparities.
+
+    """
+
+    encoder: str
+    decoder: str
+    size: tuple[int, int] = (192, 640)
+    agreement: float | None = None
+
+
+class RTMonoDepthTeacher(Teacher):
+    """
+    RT-MonoDepth-S with its published weights.
+
+    Raises
+    ------
+    HydranetError
+        If a weight file cannot be loaded or is another network's.
+
+    """
+
+    gives_depth = True
+
+    def __init__(self, settings: Settings) -> None:
+        if min(settings.size) < 32 or any(length % 16 for length in settings.size):
+            raise HydranetError('The size for RT-MonoDepth must be multiples of 16, at least 32.')
+        self.settings = settings
+        files = {'encoder': Path(settings.encoder), 'decoder': Path(settings.decoder)}
+        self.identity = {
+            'kind': 'rtmonodepth',
+            'sha256': {part: file_sha256(path) for part, path in files.items()},
+            'size': list(settings.size),
+            'agreement': settings.agreement,
+        }
+        encoder, decoder = Encoder(), Decoder()
+        _load(encoder, files['encoder'])
+        _load(decoder, files['decoder'])
+        self._network = nn.Sequential(encoder, decoder).eval()
+
+    def annotate(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Annotation:
+        """Annotate one image (see ``Teacher.annotate``); ``fx`` is not used."""
+        height, width = self.settings.size
+        squashed = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+        image = torch.from_numpy(squashed.astype(np.float32) / 255).permute(2, 0, 1)
+        with torch.inference_mode():
+            both = self._network(torch.stack([image, image.flip(-1)]))[:, 0]
+        direct, mirrored = both[0].numpy(), both[1].flip(-1).numpy()
+        disparity = _inverse_metres((direct + mirrored) / 2)
+        depth = 1 / cv2.resize(disparity, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        if self.settings.agreement is not None:
+            ratio = _inverse_metres(direct) / _inverse_metres(mirrored)
+            disagree = np.maximum(ratio, 1 / ratio) > 1 + self.settings.agreement
+            enlarged = cv2.resize(
+                disagree.astype(np.uint8), rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST
+            )
+            depth[enlarged > 0] = np.nan
+        return Annotation(depth=depth.astype(np.float32))
+
+
+def _inverse_metres(disparity: NDArray[np.float32]) -> NDArray[np.float32]:
+    low, high = 1 / _FARTHEST, 1 / _NEAREST
+    return (low + (high - low) * disparity) / np.float32(_BASELINE)
+
+
+def _load(module: nn.Module, path: Path) -> None:
+    try:
+        content = torch.load(path, map_location='cpu', weights_only=True)
+    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+        raise HydranetError(f'{path} is not a weight file of RT-MonoDepth-S.') from error
+    tensors = {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise HydranetError(f'{path} holds the weights of another network.') from error
+
+
+load = RTMonoDepthTeacher
