@@ -5,19 +5,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 import importlib.util
-import os
-import socket
 
 import pytest
 
+from hydranet_ros.processes import private_graph_environment
+
 HAS_ROS = importlib.util.find_spec('rclpy') is not None
 collect_ignore_glob = [] if HAS_ROS else ['test_node_*.py', 'system/*.py']
-
-DOMAINS = 100
-"""Domains 1 to 100: those whose ports Linux does not hand out to others."""
-FIRST_PORT = 17400
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -28,24 +23,8 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 @pytest.fixture(scope='session', autouse=True)
 def private_ros_graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep this run's nodes, and those of the processes it starts, to themselves."""
-    with claim_domain() as domain, pytest.MonkeyPatch.context() as patch:
-        patch.setenv('ROS_DOMAIN_ID', str(domain))
-        patch.setenv('ROS_AUTOMATIC_DISCOVERY_RANGE', 'LOCALHOST')
-        patch.setenv('ROS_LOG_DIR', str(tmp_path_factory.mktemp('ros_log')))
+    with pytest.MonkeyPatch.context() as patch:
+        environment = private_graph_environment(tmp_path_factory.mktemp('ros_log'))
+        for name, value in environment.items():
+            patch.setenv(name, value)
         yield
-
-
-@contextmanager
-def claim_domain() -> Iterator[int]:
-    """Choose a ROS domain that no other test run on this machine uses; a bound port marks it."""
-    offset = os.getpid()
-    for index in range(DOMAINS):
-        domain = 1 + (offset + index) % DOMAINS
-        with socket.socket() as mark:
-            try:
-                mark.bind(('127.0.0.1', FIRST_PORT + domain))
-            except OSError:
-                continue
-            yield domain
-            return
-    raise RuntimeError('Every ROS domain is in use by another test run.')

@@ -106,6 +106,8 @@ CASES = {
         Level.OK,
         'Idle: no output has a subscriber.',
     ),
+    'idle again': (with_statistics(since_idle=0.1, since_processed=0.2), Level.OK, 'Idle'),
+    'idle no more': (with_statistics(since_idle=0.1, since_processed=0.01), Level.OK, 'Running'),
     'no calibration': (
         replace(HEALTHY, input_facts=UNCALIBRATED, camera_info_frame=None),
         Level.WARN,

@@ -87,7 +87,7 @@ def assess(report: Report) -> tuple[Level, str]:
         return Level.OK, f'Waiting for the first image on {report.image_topic}.'
     if _recent(statistics.since_loss):
         return Level.WARN, f'{statistics.lost} images were lost on the way here; {PROFILE_HINT}.'
-    if _recent(statistics.since_idle) and not _recent(statistics.since_processed):
+    if _idle(statistics):
         return Level.OK, 'Idle: no output has a subscriber.'
     facts = report.input_facts
     if facts is not None and facts.scale_assumed:
@@ -151,6 +151,13 @@ def key_values(report: Report) -> dict[str, str]:
 def _recent(seconds: float | None) -> bool:
     """Return whether something happened within the statistics' window."""
     return seconds is not None and seconds < WINDOW
+
+
+def _idle(statistics: Snapshot) -> bool:
+    """Return whether nobody wanted the results of the latest image."""
+    if statistics.since_idle is None:
+        return False
+    return statistics.since_processed is None or statistics.since_idle < statistics.since_processed
 
 
 def _failing(statistics: Snapshot) -> tuple[Level, str]:

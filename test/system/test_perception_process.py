@@ -1,0 +1,90 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The node as a process: start, faults at start, end by signal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import signal
+
+import pytest
+from ros_client import noise, PATIENCE, RosClient
+from sensor_msgs.msg import CompressedImage, Image
+
+pytestmark = pytest.mark.system
+
+NAMESPACE = '/robot'
+
+
+@pytest.fixture
+def robot() -> Iterator[RosClient]:
+    """Return the client of a node that the test starts in a namespace of its own."""
+    client = RosClient(NAMESPACE)
+    yield client
+    client.close()
+
+
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+def test_ends_cleanly_while_it_works(start_node, robot, model, number):
+    process = start_node(NAMESPACE, model=str(model))
+    depth = robot.subscribe(Image, 'depth')
+    rgb = noise(200, 320)
+
+    def busy():
+        robot.images.publish(robot.image(rgb))
+        return len(depth) >= 3
+
+    robot.until(busy, 'outputs of a node that has more images than it can take')
+    process.popen.send_signal(number)
+    assert process.popen.wait(PATIENCE) == 0, process.last_lines()
+    log = process.log.read_text()
+    assert 'Configured in' in log
+    assert 'Traceback' not in log and 'rror' not in log, log
+
+
+def test_a_missing_model_is_told_and_can_be_mended(start_node, robot, model):
+    # The override asks for more than a camera offers, which is told too, further down.
+    process = start_node(
+        NAMESPACE,
+        model='/no/such.safetensors',
+        image_timeout=0.5,
+        **{'qos_overrides./robot/image.subscription.reliability': 'reliable'},
+    )
+    sentence = "There is no model '/no/such.safetensors'"
+    report = robot.report(sentence)
+    assert report.level == b'\x02' and report.message.startswith('Unconfigured: ')
+    assert process.log.read_text().count(sentence) == 1
+    assert robot.state() == 'unconfigured'
+    assert not robot.change_state('configure')
+
+    assert robot.set_parameters(model=str(model)) == ''
+    assert robot.change_state('configure', 'activate')
+    # Our publishers are best effort: incompatible.
+    report = robot.report('an incompatible quality of service (RELIABILITY)')
+    assert report.level == b'\x02' and 'No image on /robot/image for ' in report.message
+    process.popen.send_signal(signal.SIGTERM)
+    assert process.popen.wait(PATIENCE) == 0, process.last_lines()
+    assert 'Traceback' not in process.log.read_text()
+
+
+def test_waits_for_a_manager_without_autostart_and_says_why_nothing_comes(
+    start_node, robot, model
+):
+    start_node(NAMESPACE, model=str(model), autostart=False, image_timeout=0.3)
+    robot.report('Unconfigured: waiting to be activated.')
+    assert robot.state() == 'unconfigured'
+    robot.node.destroy_publisher(robot.images)
+    assert robot.change_state('configure', 'activate')
+    report = robot.report('No image on /robot/image')
+    assert report.level == b'\x02' and 'nobody publishes it' in report.message
+    robot.node.create_publisher(CompressedImage, 'image', 1)
+    report = robot.report('it carries sensor_msgs/msg/CompressedImage')
+    assert '(parameter image_transport)' in report.message
+
+
+def test_a_bad_parameter_ends_the_process_in_one_sentence(start_node):
+    process = start_node(image_transport='theora')
+    assert process.popen.wait(PATIENCE) == 1
+    log = process.log.read_text()
+    assert 'image_transport must be one of raw, compressed' in log
+    assert 'Traceback' not in log
