@@ -11,13 +11,19 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import cv2
 import numpy as np
 from published import published_bundle
 import pytest
 
-from hydranet_ros.bag_messages import image_message, IMAGE_TYPE
+from hydranet_ros.bag_messages import (
+    COMPRESSED_IMAGE_TYPE,
+    image_message,
+    IMAGE_TYPE,
+    new_typestore,
+)
 from hydranet_ros.bags import BagReader, BagWriter
 from hydranet_ros.bundle import save_bundle
 from hydranet_ros.cdr import NANOSECONDS, read_stamp
@@ -29,6 +35,7 @@ pytestmark = pytest.mark.system
 
 SIZE = (64, 96)  # height, width
 COUNT = 20
+FRONT, REAR = '/robot/front/image/compressed', '/robot/rear/image'
 
 
 def picture(index: int) -> np.ndarray:
@@ -50,6 +57,12 @@ def hydranet_demo(*arguments: object) -> int:
     parser = argparse.ArgumentParser()
     demo.add_arguments(parser)
     return demo.run(parser.parse_args([str(argument) for argument in arguments]))
+
+
+def compressed(rgb: np.ndarray, header: Any) -> Any:
+    data = cv2.imencode('.png', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1].reshape(-1)
+    kind = new_typestore().types[COMPRESSED_IMAGE_TYPE]
+    return kind(header=header, format='rgb8; png compressed bgr8', data=data)
 
 
 def table(text: str) -> dict[str, int]:
@@ -96,13 +109,13 @@ def test_a_bag_of_the_user_is_shown_with_a_model_of_theirs(
     model, bag_path, output = tmp_path / 'mine.safetensors', tmp_path / 'drive', tmp_path / 'out'
     save_bundle(model, published_bundle('nyud40_normals'))
     with BagWriter(bag_path) as bag:
-        bag.add_topic('/robot/front/image', IMAGE_TYPE)
-        bag.add_topic('/robot/rear/image', IMAGE_TYPE)
+        bag.add_topic(FRONT, COMPRESSED_IMAGE_TYPE)
+        bag.add_topic(REAR, IMAGE_TYPE)
         for index in range(8):
             stamp = NANOSECONDS * (100 + index) // 4
-            image = image_message(picture(index), stamp)
-            bag.write_message('/robot/front/image', stamp, image)
-            bag.write_message('/robot/rear/image', stamp, image)
+            raw = image_message(picture(index), stamp)
+            bag.write_message(FRONT, stamp, compressed(picture(index), raw.header))
+            bag.write_message(REAR, stamp, raw)
     with pytest.raises(HydranetError, match='2 topics with images'):
         hydranet_demo('--video', bag_path, '--model', model, '-o', output)
     with pytest.raises(HydranetError, match='no images on /lidar'):
@@ -110,13 +123,13 @@ def test_a_bag_of_the_user_is_shown_with_a_model_of_theirs(
             '--video', bag_path, '--model', model, '-o', output, '--image-topic', '/lidar'
         )
     arguments = ['--video', bag_path, '--model', model, '-o', output]
-    assert hydranet_demo(*arguments, '--image-topic', '/robot/front/image') == 0
+    assert hydranet_demo(*arguments, '--image-topic', FRONT) == 0
     text = capsys.readouterr().out
     assert 'UNTRAINED' not in text
     assert 'no calibration on /robot/front/camera_info' in text
     assert table(text)['played'] == 8
     with BagReader(output / 'bag') as bag:
-        assert '/robot/rear/image' not in bag.topics
+        assert REAR not in bag.topics
         processed = bag.topics['/segmentation'].count
         assert processed == bag.topics['/normals'].count == bag.topics['/depth'].count > 0
 
