@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
+from hydranet_ros.bag_images import camera_info_topic, choose_image_topic
 from hydranet_ros.bag_messages import (
     camera_info_message,
     CAMERA_INFO_TYPE,
+    COMPRESSED_IMAGE_TYPE,
     image_message,
     IMAGE_TYPE,
     new_typestore,
@@ -176,3 +178,41 @@ def test_only_the_stamp_is_replaced(before: int, after: int, little_endian: bool
 
     assert read_stamp(serialise(before)) == before
     assert replace_stamp(serialise(before), after) == serialise(after)
+
+
+def test_topics_of_a_camera(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / 'one') as bag:
+        bag.add_topic('/a/image', IMAGE_TYPE)
+        bag.add_topic('/b/image', IMAGE_TYPE)  # announced, never published
+        bag.write_message('/a/image', START, image_message(np.zeros((1, 1, 3), np.uint8), START))
+    with BagReader(tmp_path / 'one') as bag:
+        assert choose_image_topic(bag) == choose_image_topic(bag, '/a/image') == '/a/image'
+        with pytest.raises(HydranetError, match='no images on /b/image; it has them on /a/image'):
+            choose_image_topic(bag, '/b/image')
+    with BagWriter(tmp_path / 'none') as bag:
+        bag.add_topic('/camera_info', CAMERA_INFO_TYPE)
+    with (
+        BagReader(tmp_path / 'none') as bag,
+        pytest.raises(HydranetError, match='has no images; it has /camera_info'),
+    ):
+        choose_image_topic(bag)
+    with BagWriter(tmp_path / 'odd') as bag:
+        bag.add_topic('/a/image', COMPRESSED_IMAGE_TYPE)
+        bag.write('/a/image', START, bytes(20))
+    with (
+        BagReader(tmp_path / 'odd') as bag,
+        pytest.raises(HydranetError, match='ends in /compressed'),
+    ):
+        choose_image_topic(bag)
+
+
+@pytest.mark.parametrize(
+    ('image', 'info'),
+    [
+        ('/camera/image_raw', '/camera/camera_info'),
+        ('/camera/image_raw/compressed', '/camera/camera_info'),
+        ('/image', '/camera_info'),
+    ],
+)
+def test_calibration_lies_beside_the_images(image: str, info: str) -> None:
+    assert camera_info_topic(image) == info

@@ -96,10 +96,11 @@ def _replace_recording(output: Path) -> Path:
 
 def _replay(camera: CameraBag, model: DemoModel, recording: Path, folder: Path) -> None:
     """Let three processes talk: the player, the perception node, the recorder."""
+    from hydranet_ros.bag_images import base_topic
     from hydranet_ros.deployment import PACKAGE, perception_process, ProcessSpec
     from hydranet_ros.processes import private_graph_environment, ProcessGroup
 
-    node = perception_process(model=model.path, image=camera.base_topic)
+    node = perception_process(model=model.path, image=base_topic(camera.image_topic))
     node = dataclasses.replace(
         node,
         parameters={

@@ -10,13 +10,13 @@ import hashlib
 from itertools import islice
 import math
 from pathlib import Path
-import posixpath
 import subprocess
 import sys
 import zipfile
 
 from tqdm import tqdm
 
+from hydranet_ros.bag_images import base_topic, camera_info_topic, choose_image_topic
 from hydranet_ros.bag_messages import (
     camera_info_message,
     CAMERA_INFO_TYPE,
@@ -38,7 +38,6 @@ VIDEO_SHA256 = '91028f9d6c72cc8137d8bd05678bdfcf5ab7c8fd9d7b77de70ce7a3ade257bb5
 
 IMAGE_TOPIC = '/camera/image_raw'
 CAMERA_INFO_TOPIC = '/camera/camera_info'
-COMPRESSED_SUFFIX = '/compressed'
 
 
 @dataclass(frozen=True)
@@ -54,8 +53,6 @@ class CameraBag:
         Of the video or bag.
     image_topic
         Topic of the images, as recorded.
-    compressed
-        Whether they are JPEG or PNG.
     topics
         What is played: the images and, where there is one, the calibration beside them.
     count
@@ -72,7 +69,6 @@ class CameraBag:
     path: Path
     name: str
     image_topic: str
-    compressed: bool
     topics: tuple[str, ...]
     count: int
     duration: float
@@ -81,9 +77,9 @@ class CameraBag:
     description: str
 
     @property
-    def base_topic(self) -> str:
-        """Topic that image_transport derives the compressed one from."""
-        return self.image_topic.removesuffix(COMPRESSED_SUFFIX)
+    def compressed(self) -> bool:
+        """Whether the images are JPEG or PNG."""
+        return base_topic(self.image_topic) != self.image_topic
 
 
 def prepare_camera(arguments: argparse.Namespace, folder: Path) -> CameraBag:
@@ -184,9 +180,8 @@ def _camera_of_bag(
 ) -> CameraBag:
     """Find the images and the calibration in a bag."""
     with BagReader(path) as bag:
-        topic = _choose_image_topic(bag, image_topic)
-        base = topic.removesuffix(COMPRESSED_SUFFIX)
-        info = posixpath.join(posixpath.dirname(base), 'camera_info')
+        topic = choose_image_topic(bag, image_topic)
+        info = camera_info_topic(topic)
         calibrated = info in bag.topics
         count = bag.topics[topic].count
         height, width = decode_image(bag, next(bag.messages((topic,)))).shape[:2]
@@ -197,7 +192,6 @@ def _camera_of_bag(
         path=path,
         name=name,
         image_topic=topic,
-        compressed=base != topic,
         topics=(topic, info) if calibrated else (topic,),
         count=count,
         duration=duration,
@@ -205,32 +199,6 @@ def _camera_of_bag(
         height=height,
         description=f'{name}, {count} images of {width}x{height} in {duration:.1f} s, {note}',
     )
-
-
-def _choose_image_topic(bag: BagReader, wanted: str | None) -> str:
-    """Return the topic of images that the user names, or the only one."""
-    candidates = {
-        name: topic
-        for name, topic in sorted(bag.topics.items())
-        if topic.type in (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE) and topic.count > 0
-    }
-    names = ', '.join(candidates) or 'none'
-    if wanted is None:
-        if len(candidates) != 1:
-            raise HydranetError(
-                f'{bag.path} has {len(candidates)} topics with images ({names}); '
-                'name one of a bag that has some with --image-topic.'
-            )
-        (wanted,) = candidates
-    if wanted not in candidates:
-        raise HydranetError(f'{bag.path} has no images on {wanted}; it has them on: {names}.')
-    is_compressed = candidates[wanted].type == COMPRESSED_IMAGE_TYPE
-    if is_compressed != wanted.endswith(COMPRESSED_SUFFIX):
-        raise HydranetError(
-            f'{wanted} carries {candidates[wanted].type}; as everywhere in ROS 2, compressed '
-            f'images, and they alone, must be on a topic that ends in {COMPRESSED_SUFFIX}.'
-        )
-    return wanted
 
 
 def decode_image(bag: BagReader, message: BagMessage) -> RgbImage:
