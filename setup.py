@@ -51,7 +51,7 @@ setup(
             'torch>=2.1',
             'tqdm',
         ],
-        'bags': ['rosbags>=0.10'],
+        'bags': ['rosbags>=0.11'],
         'training': ['lightning-fabric>=2.2', 'tensorboard', 'h5py'],
         'distillation': ['ai-edge-litert', 'onnxruntime', 'transformers'],
         'test': ['pytest', 'hypothesis'],

@@ -304,7 +304,7 @@ def _import_rosbags() -> Any:
         import rosbags.serde
     except ImportError as error:
         raise HydranetError(
-            "Bags need the package rosbags: install it with pip install 'rosbags>=0.10'."
+            "Bags need the package rosbags: install it with pip install 'rosbags>=0.11'."
         ) from error
     return rosbags
 
