@@ -202,19 +202,26 @@ class HydraNet(nn.Module):
 
     def decode(self, levels: Mapping[int, Tensor]) -> Tensor:
         """Fuse the encoder's levels, coarse to fine, into N x 256 x ceil(H/4) x ceil(W/4)."""
-        l3, l4, l5, l6, l7, l8 = (
-            self.get_submodule(f'conv{number}')(levels[number]) for number in range(3, 9)
-        )
-        x = self._refine(4, functional.relu6(l8 + l7), l6)
-        x = self._refine(3, functional.relu6(l5 + l6 + x), l4)
-        x = self._refine(2, functional.relu6(l4 + x), l3)
+        l3 = self.get_submodule('conv3')(levels[3])
+        x = self._upsample(2, self.decode_coarse(levels), l3)
         return self.get_submodule('crp1')(functional.relu6(l3 + x))
 
-    def _refine(self, level: int, x: Tensor, finer: Tensor) -> Tensor:
-        x = self.get_submodule(f'crp{level}')(x)
-        x = self.get_submodule(f'conv_adapt{level}')(x)
+    def decode_coarse(self, levels: Mapping[int, Tensor]) -> Tensor:
+        """Fuse the encoder's levels 4 to 8 into N x 256 x ceil(H/8) x ceil(W/8), behind CRP2."""
+        l4, l5, l6, l7, l8 = (
+            self.get_submodule(f'conv{number}')(levels[number]) for number in range(4, 9)
+        )
+        x = self.get_submodule('crp4')(functional.relu6(l8 + l7))
+        x = self.get_submodule('crp3')(functional.relu6(l5 + l6 + self._upsample(4, x, l6)))
+        return self.get_submodule('crp2')(functional.relu6(l4 + self._upsample(3, x, l4)))
+
+    def _upsample(self, level: int, x: Tensor, finer: Tensor) -> Tensor:
+        """Adapt the features of a level and bring them to the size of the next finer one."""
         return functional.interpolate(
-            x, size=finer.shape[-2:], mode='bilinear', align_corners=False
+            self.get_submodule(f'conv_adapt{level}')(x),
+            size=finer.shape[-2:],
+            mode='bilinear',
+            align_corners=False,
         )
 
     def _head(self, prefix: str, features: Tensor) -> Tensor:
