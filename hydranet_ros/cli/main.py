@@ -16,6 +16,7 @@ from hydranet_ros.errors import HydranetError
 COMMANDS = {
     'info': 'hydranet_ros.cli.info',
     'convert': 'hydranet_ros.cli.convert',
+    'train': 'hydranet_ros.cli.train',
     'distill': 'hydranet_ros.cli.distill',
     'demo': 'hydranet_ros.cli.demo',
     'run': 'hydranet_ros.cli.run',
