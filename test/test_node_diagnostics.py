@@ -66,7 +66,7 @@ CASES = {
         SILENT,
         Level.ERROR,
         'No image on /camera/image for 7.3 s: it has 1 publisher(s) and nothing arrives; '
-        'perhaps images that do not fit the shared memory of Fast DDS are lost',
+        'so that images fit the shared memory of Fast DDS, start',
     ),
     'another type': (
         replace(SILENT, publisher_types=['sensor_msgs/msg/CompressedImage']),

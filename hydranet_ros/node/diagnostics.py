@@ -15,8 +15,8 @@ from hydranet_ros.node.frame_processor import InputFacts
 from hydranet_ros.node.statistics import Snapshot, WINDOW
 
 PROFILE_HINT = (
-    'images that do not fit the shared memory of Fast DDS are lost: start the camera driver and '
-    'this node with config/fastdds_images.xml (see docs/node.md)'
+    'so that images fit the shared memory of Fast DDS, start the camera driver and this node with '
+    'config/fastdds_images.xml (docs/node.md)'
 )
 
 
@@ -181,7 +181,7 @@ def _why_no_image(report: Report, waited: float) -> str:
     elif others and report.image_type not in report.publisher_types:
         cause = f'it carries {others[0]}, not {report.image_type} (parameter image_transport)'
     else:
-        cause = f'it has {len(report.publisher_types)} publisher(s) and nothing arrives; perhaps '
+        cause = f'it has {len(report.publisher_types)} publisher(s) and nothing arrives; '
         cause += PROFILE_HINT
     return f'No image on {report.image_topic} for {waited:.1f} s: {cause}.'
 

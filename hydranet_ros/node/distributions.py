@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 try:
-    from rclpy.event_handler import SubscriptionEventCallbacks
+    from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 except ImportError:  # Humble
-    from rclpy.qos_event import SubscriptionEventCallbacks
+    from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
-__all__ = ['SubscriptionEventCallbacks']
+__all__ = ['SubscriptionEventCallbacks', 'UnsupportedEventTypeError']

@@ -16,7 +16,10 @@ from sensor_msgs.msg import CameraInfo
 
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.node.camera_info import CameraInfoBuffer
-from hydranet_ros.node.distributions import SubscriptionEventCallbacks
+from hydranet_ros.node.distributions import (
+    SubscriptionEventCallbacks,
+    UnsupportedEventTypeError,
+)
 from hydranet_ros.node.frame_processor import Arrival, Source
 from hydranet_ros.node.statistics import Statistics
 from hydranet_ros.node.worker import Worker
@@ -77,29 +80,14 @@ class ImageInput:
         """
         self._worker = Worker(handle, self._on_failure, 'perception')
         self._worker.start()
-        overridable = QoSOverridingOptions.with_default_policies()
-        self._subscriptions = [
-            self._node.create_subscription(
-                CameraInfo,
-                'camera_info',
-                self.camera_infos.put,
-                _sensor_qos(5),
-                qos_overriding_options=overridable,
-            ),
-            self._node.create_subscription(
-                self._source.message_type,
-                self.topic,
-                self._on_image,
-                _sensor_qos(1),
-                event_callbacks=SubscriptionEventCallbacks(
-                    incompatible_qos=self._on_incompatible_qos,
-                    message_lost=lambda event: self._statistics.lost(event.total_count_change),
-                ),
-                qos_overriding_options=overridable,
-                # A dropped image is never deserialised.
-                raw=True,
-            ),
-        ]
+        camera_info = self._node.create_subscription(
+            CameraInfo,
+            'camera_info',
+            self.camera_infos.put,
+            _sensor_qos(5),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+        )
+        self._subscriptions = [camera_info, self._subscribe_to_images()]
 
     def stop(self) -> None:
         """Unsubscribe, and return when the image in hand is done."""
@@ -113,6 +101,30 @@ class ImageInput:
     def publisher_types(self) -> list[str]:
         """Return the message type of each publisher on the images' topic."""
         return [info.topic_type for info in self._node.get_publishers_info_by_topic(self.topic)]
+
+    def _subscribe_to_images(self) -> Any:
+        """Subscribe with all the events that the middleware supports."""
+        told: dict[str, Any] = {'incompatible_qos': self._on_incompatible_qos}
+        try:
+            return self._create_image_subscription({**told, 'message_lost': self._on_lost})
+        except UnsupportedEventTypeError:
+            return self._create_image_subscription(told)
+
+    def _create_image_subscription(self, events: dict[str, Any]) -> Any:
+        """Subscribe; a dropped image is never deserialised, since it comes raw."""
+        return self._node.create_subscription(
+            self._source.message_type,
+            self.topic,
+            self._on_image,
+            _sensor_qos(1),
+            event_callbacks=SubscriptionEventCallbacks(**events),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            raw=True,
+        )
+
+    def _on_lost(self, event: Any) -> None:
+        """Count images that were lost on the way here."""
+        self._statistics.lost(event.total_count_change)
 
     def _on_image(self, data: bytes) -> None:
         """Leave an image to the worker."""

@@ -37,8 +37,13 @@ def run_process(name: str, work: Callable[[threading.Event], None]) -> int:
         stop.set()
         signal.signal(number, signal.SIG_DFL)  # so that a second one ends a process that hangs
 
-    # rclpy's own handlers would end the context while messages are still under way.
-    rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        # rclpy's own handlers would end the context while messages are still under way.
+        rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:  # the base of what rclpy raises; it ends with lines of C code
+        fault = ' '.join(str(error).partition(', at /')[0].split())
+        print(f'{name}: the ROS arguments cannot be used: {fault}', file=sys.stderr)
+        return 1
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, request_stop)
     try:

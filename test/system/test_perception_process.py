@@ -82,9 +82,15 @@ def test_waits_for_a_manager_without_autostart_and_says_why_nothing_comes(
     assert '(parameter image_transport)' in report.message
 
 
-def test_a_bad_parameter_ends_the_process_in_one_sentence(start_node):
-    process = start_node(image_transport='theora')
+@pytest.mark.parametrize(
+    ('parameters', 'sentence'),
+    [
+        ({'image_transport': 'theora'}, 'image_transport must be one of raw, compressed'),
+        ({'0bad name': 1}, 'perception_node: the ROS arguments cannot be used: '),
+    ],
+)
+def test_bad_arguments_end_the_process_in_one_sentence(start_node, parameters, sentence):
+    process = start_node(**parameters)
     assert process.popen.wait(PATIENCE) == 1
     log = process.log.read_text()
-    assert 'image_transport must be one of raw, compressed' in log
-    assert 'Traceback' not in log
+    assert sentence in log and 'Traceback' not in log
