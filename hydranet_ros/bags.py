@@ -13,7 +13,6 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-import struct
 from typing import Any, NamedTuple, TYPE_CHECKING
 
 from hydranet_ros.bag_messages import latched_qos, new_typestore, register_type
@@ -28,8 +27,6 @@ STORAGES = ('mcap', 'sqlite3')
 
 # The newest metadata version that Humble's rosbag2 still reads; its successor changed the QoS.
 _METADATA_VERSION = 8
-# What the storage parsers raise on damaged files, beside their own error.
-_DAMAGE = (OSError, ValueError, TypeError, KeyError, EOFError, RuntimeError, struct.error)
 
 
 class BagMessage(NamedTuple):
@@ -194,8 +191,11 @@ class BagReader:
         """Turn what the library raises on damaged files into one sentence."""
         try:
             yield
-        except (self._rosbags.rosbag2.ReaderError, *_DAMAGE) as error:
-            raise HydranetError(f'The bag {self.path} cannot be read: {error}') from error
+        # Nothing of ours runs in here, and over damaged bytes the parsers and decompressors below
+        # raise nearly anything, much of it from classes that are not theirs to name.
+        except Exception as error:
+            fault = str(error) or type(error).__name__
+            raise HydranetError(f'The bag {self.path} cannot be read: {fault}') from error
 
 
 class BagWriter:

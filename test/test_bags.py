@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+import shutil
 import tracemalloc
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
@@ -44,6 +45,15 @@ def write_images(path: Path, storage: str = 'mcap', count: int = 5) -> list[np.n
             bag.write_message('/camera/image', time, image_message(image, time))
             bag.write_message('/camera/camera_info', time + 1, info)
     return images
+
+
+@pytest.fixture(scope='module')
+def bags(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Return an intact bag of each storage."""
+    folder = tmp_path_factory.mktemp('bags')
+    for storage in STORAGES:
+        write_images(folder / storage / 'bag', storage)
+    return {storage: folder / storage / 'bag' for storage in STORAGES}
 
 
 @pytest.mark.parametrize('storage', STORAGES)
@@ -146,6 +156,35 @@ def test_a_cut_off_file_gives_one_sentence(tmp_path: Path, kept: int) -> None:
     for path in (file, file.parent):
         with pytest.raises(HydranetError, match='cannot be read'):
             BagReader(path)
+
+
+@pytest.mark.parametrize('storage', STORAGES)
+@settings(max_examples=40, deadline=None)
+@given(
+    damage=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), max_size=20),
+    kept=st.sampled_from((1.0, 1.0, 0.99, 0.5)),
+)
+def test_damaged_bytes_give_one_sentence(
+    bags: dict[str, Path],
+    storage: str,
+    damage: list[tuple[float, int]],
+    kept: float,
+) -> None:
+    folder = bags[storage].parent / 'damaged'
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    for file in bags[storage].iterdir():
+        content = bytearray(file.read_bytes())
+        for place, value in damage:
+            content[int(place * (len(content) - 1))] = value
+        size = round(kept * len(content))
+        (folder / file.name).write_bytes(content[:size])
+    try:
+        with BagReader(folder) as bag:
+            for message in bag.messages():
+                bag.decode(message)
+    except HydranetError as error:
+        assert str(folder) in str(error)
 
 
 def test_a_damaged_message_gives_one_sentence(tmp_path: Path) -> None:
