@@ -183,3 +183,10 @@ def test_the_launch_file_passes_on_all_of_a_process():
     tree = ast.parse((ROOT / 'launch' / 'hydranet.launch.py').read_text())
     used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert set(ProcessSpec.__dataclass_fields__) <= used
+
+
+def test_the_documentation_has_the_launch_arguments():
+    text = (ROOT / 'docs' / 'node.md').read_text(encoding='utf-8')
+    for name, (default, _) in LAUNCH_ARGUMENTS.items():
+        shown = f'`{default}`' if default else ''
+        assert f'| `{name}` | {shown} |'.replace('|  |', '| |') in text
