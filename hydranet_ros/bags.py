@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+import sqlite3
 from typing import Any, NamedTuple, TYPE_CHECKING
 
 from hydranet_ros.bag_messages import latched_qos, new_typestore, register_type
@@ -226,13 +227,11 @@ class BagWriter:
             raise HydranetError(f'{self.path} exists already; remove it or choose another name.')
         self._rosbags = _import_rosbags()
         plugin = self._rosbags.rosbag2.StoragePlugin[storage.upper()]
-        try:
+        with self._named_faults():
             self._writer = self._rosbags.rosbag2.Writer(
                 self.path, version=_METADATA_VERSION, storage_plugin=plugin
             )
             self._writer.open()
-        except (self._rosbags.rosbag2.WriterError, OSError) as error:
-            raise HydranetError(f'The bag {self.path} cannot be written: {error}') from error
         self._store = new_typestore()
         self._connections: dict[str, Connection] = {}
 
@@ -244,7 +243,8 @@ class BagWriter:
 
     def close(self) -> None:
         """Write the index and close the bag; what was written before a fault is kept too."""
-        self._writer.close()
+        with self._named_faults():
+            self._writer.close()
 
     def add_topic(
         self, topic: str, message_type: str, *, latched: bool = False, definition: str = ''
@@ -289,12 +289,21 @@ class BagWriter:
             The message in CDR.
 
         """
-        self._writer.write(self._connections[topic], time, data)
+        with self._named_faults():
+            self._writer.write(self._connections[topic], time, data)
 
     def write_message(self, topic: str, time: int, message: Any) -> None:
         """Serialise a message made by this module and append it."""
         data = self._store.serialize_cdr(message, self._connections[topic].msgtype)
         self.write(topic, time, bytes(data))
+
+    @contextmanager
+    def _named_faults(self) -> Iterator[None]:
+        """Turn what a full disk or a missing permission raises into one sentence."""
+        try:
+            yield
+        except (self._rosbags.rosbag2.WriterError, OSError, sqlite3.Error) as error:
+            raise HydranetError(f'The bag {self.path} cannot be written: {error}') from error
 
 
 def _import_rosbags() -> Any:

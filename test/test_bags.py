@@ -144,6 +144,8 @@ def test_faults_are_named(tmp_path: Path) -> None:
         BagWriter(tmp_path / 'bag')
     with pytest.raises(HydranetError, match="no bag storage 'tape'"):
         BagWriter(tmp_path / 'other', 'tape')
+    with pytest.raises(HydranetError, match='cannot be written'):
+        BagWriter(tmp_path / 'notes.txt' / 'bag')
     with BagReader(tmp_path / 'bag') as bag, pytest.raises(HydranetError, match='no topic /lidar'):
         next(bag.messages(['/lidar']))
 
@@ -255,3 +257,17 @@ def test_topics_of_a_camera(tmp_path: Path) -> None:
 )
 def test_calibration_lies_beside_the_images(image: str, info: str) -> None:
     assert camera_info_topic(image) == info
+
+
+@pytest.mark.skipif(not Path('/dev/full').exists(), reason='needs /dev/full')
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    bag = BagWriter(tmp_path / 'bag')
+    bag.add_topic('/image', IMAGE_TYPE)
+    # The same fault as on a full disk, on a file that is always full.
+    bag._writer.storage.bio.close()
+    with Path('/dev/full').open('wb', buffering=0) as full:
+        bag._writer.storage.bio = full
+        with pytest.raises(HydranetError, match=r'bag .* cannot be written: .*[Nn]o space'):
+            for index in range(3):
+                image = image_message(np.zeros((1000, 1000, 3), np.uint8), index)
+                bag.write_message('/image', index, image)
