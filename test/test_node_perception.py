@@ -10,13 +10,14 @@ from published import published_bundle
 import pytest
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
 from hydranet_ros.bundle import save_bundle
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.node import perception_node
+from hydranet_ros.node import distributions, perception_node
 from hydranet_ros.node.distributions import UnsupportedEventTypeError
 from hydranet_ros.node.frame_processor import SOURCES
 from hydranet_ros.node.image_input import ImageInput
@@ -119,6 +120,16 @@ def test_no_model_at_all_is_one_sentence(monkeypatch):
     )
     with pytest.raises(HydranetError, match='No model comes with this installation: set the'):
         perception_node._load_model(settings)
+
+
+def test_a_refused_transition_that_rclpy_raises_does_not_end_the_process(context):
+    class Humble(SingleThreadedExecutor):
+        def spin_once(self, timeout_sec=None):
+            raise rclpy_implementation.RCLError('Failed to trigger lifecycle state machine')
+
+    node = rclpy.create_node('humble', context=context)
+    distributions.spin_once(Humble(context=context), node, 0.0)
+    node.destroy_node()
 
 
 class Input:

@@ -4,9 +4,36 @@
 
 from __future__ import annotations
 
+from rclpy.executors import Executor
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.node import Node
+
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
 except ImportError:  # Humble
     from rclpy.qos_event import SubscriptionEventCallbacks, UnsupportedEventTypeError
 
-__all__ = ['SubscriptionEventCallbacks', 'UnsupportedEventTypeError']
+__all__ = ['SubscriptionEventCallbacks', 'UnsupportedEventTypeError', 'spin_once']
+
+
+def spin_once(executor: Executor, node: Node, timeout: float) -> None:
+    """
+    Run a callback of a lifecycle node, if one is ready.
+
+    A request for a transition that the state does not allow is refused by later distributions;
+    in Humble it is raised here, and would end the process.
+
+    Parameters
+    ----------
+    executor
+        To which the node was added.
+    node
+        Whose log tells of it.
+    timeout
+        Longest wait for a callback, in seconds.
+
+    """
+    try:
+        executor.spin_once(timeout_sec=timeout)
+    except rclpy_implementation.RCLError as error:
+        node.get_logger().error(str(error))

@@ -20,6 +20,8 @@ from hydranet_ros.errors import HydranetError
 
 IMAGE_TRANSPORTS = ('raw', 'compressed')
 DEPTH_ENCODINGS = ('32FC1', '16UC1')
+MAXIMUM_DEPTH = 10000.0
+"""Metres; beyond all that the network can give."""
 
 Value = str | bool | int | float | Sequence[str]
 
@@ -91,6 +93,10 @@ class Parameter:
         return ''
 
 
+def _depth_limit(name: str, default: float, description: str, minimum: float = 0.0) -> Parameter:
+    return Parameter(name, default, description, Change.LIVE, 'm', minimum, MAXIMUM_DEPTH)
+
+
 PARAMETERS: Mapping[str, Parameter] = {
     parameter.name: parameter
     for parameter in (
@@ -142,7 +148,7 @@ PARAMETERS: Mapping[str, Parameter] = {
             True,
             'Configure and activate the node when it starts. With false it waits for a lifecycle '
             'manager or ros2 lifecycle set.',
-            Change.START,
+            change=Change.START,
         ),
         Parameter(
             'depth_encoding',
@@ -151,56 +157,34 @@ PARAMETERS: Mapping[str, Parameter] = {
             'up to 65.535 m, invalid is 0.',
             choices=DEPTH_ENCODINGS,
         ),
-        Parameter(
-            'depth_minimum',
-            0.0,
-            'Depth below it is published as invalid.',
-            Change.LIVE,
-            'm',
-            0.0,
-            10000.0,
-        ),
-        Parameter(
-            'depth_maximum',
-            10000.0,
-            'Depth beyond it is published as invalid.',
-            Change.LIVE,
-            'm',
-            0.0,
-            10000.0,
-        ),
-        Parameter(
+        _depth_limit('depth_minimum', 0.0, 'Depth below it is published as invalid.'),
+        _depth_limit('depth_maximum', MAXIMUM_DEPTH, 'Depth beyond it is published as invalid.'),
+        _depth_limit(
             'depth_color_minimum',
             0.5,
             'Depth at the near end of the colours of depth/color.',
-            Change.LIVE,
-            'm',
-            0.01,
-            10000.0,
+            minimum=0.01,
         ),
-        Parameter(
+        _depth_limit(
             'depth_color_maximum',
             80.0,
             'Depth at their far end. The range is fixed, never fitted to a frame.',
-            Change.LIVE,
-            'm',
-            0.01,
-            10000.0,
+            minimum=0.01,
         ),
         Parameter(
             'image_timeout',
             2.0,
             'Diagnostics report an error after so long without an image.',
-            Change.LIVE,
-            's',
-            0.1,
-            3600.0,
+            change=Change.LIVE,
+            unit='s',
+            minimum=0.1,
+            maximum=3600.0,
         ),
         Parameter(
             'class_names',
             ('',),
             'Names of the classes of segmentation by id, from the model; one empty name before.',
-            Change.NEVER,
+            change=Change.NEVER,
         ),
     )
 }

@@ -28,6 +28,7 @@ from hydranet_ros.deployment import NODE_NAME
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.node.declared_parameters import DeclaredParameters
 from hydranet_ros.node.diagnostics import diagnostic_array, Report
+from hydranet_ros.node.distributions import spin_once
 from hydranet_ros.node.frame_processor import FrameProcessor, Publication, SOURCES
 from hydranet_ros.node.image_input import ImageInput
 from hydranet_ros.node.outputs import available_outputs
@@ -254,7 +255,7 @@ def _spin(stop: threading.Event) -> None:
     executor.add_node(node)
     try:
         while not stop.is_set():
-            executor.spin_once(timeout_sec=SPIN_PERIOD)
+            spin_once(executor, node, SPIN_PERIOD)
         if not node.finalized:
             node.trigger_shutdown()
     finally:
