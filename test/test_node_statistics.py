@@ -72,6 +72,13 @@ def test_rate_and_percentiles_are_of_the_last_seconds(clock):
     assert statistics.snapshot().processed == 33
 
 
+def test_a_rate_of_less_than_two_in_the_window_is_not_none_at_all(clock):
+    statistics = Statistics(clock)
+    statistics.processed({'total': 4.0}, age=4.0)
+    clock.now += WINDOW / 2
+    assert statistics.snapshot().rate == pytest.approx(1 / WINDOW)
+
+
 @pytest.mark.parametrize('age', [-0.001, -1e9, MAXIMUM_AGE + 1, 1e9, float('nan')])
 def test_ages_of_another_clock_are_left_out(clock, age):
     statistics = Statistics(clock)

@@ -174,9 +174,9 @@ class Statistics:
 
 
 def _rate(moments: list[float]) -> float:
-    """Return the events per second of their times in seconds, 0 for fewer than two."""
+    """Return the events per second of their times in seconds, all within the window."""
     if len(moments) < 2 or moments[-1] == moments[0]:
-        return 0.0
+        return len(moments) / WINDOW
     return (len(moments) - 1) / (moments[-1] - moments[0])
 
 
