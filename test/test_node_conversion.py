@@ -4,6 +4,7 @@
 
 import array
 import sys
+import types
 
 import cv2
 from hypothesis import given, settings
@@ -13,9 +14,10 @@ import pytest
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from hydranet_ros.encodings import ENCODINGS
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.node.conversion import array_to_image, compressed_to_rgb, image_to_rgb
-from hydranet_ros.node.encodings import ENCODINGS
+from hydranet_ros.image_messages import compressed_to_rgb, image_to_rgb
+from hydranet_ros.node.conversion import array_to_image
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40))
 PADDING = st.integers(0, 9)
@@ -261,6 +263,37 @@ def test_outputs_of_the_wrong_type_are_a_programming_error():
         array_to_image(np.zeros((2, 2), np.float32), 'mono8', Header())
     with pytest.raises(ValueError, match='rgb8 cannot hold'):
         array_to_image(np.zeros((2, 2), np.uint8), 'rgb8', Header())
+
+
+class StandInForCvBridge(types.ModuleType):
+    """What of cv_bridge is called, for machines that have none."""
+
+    class CvBridgeError(TypeError):
+        """As cv_bridge's own."""
+
+    class CvBridge:
+        """Knows one encoding."""
+
+        def imgmsg_to_cv2(self, image, desired_encoding):
+            if image.encoding != 'nv21' or desired_encoding != 'rgb8':
+                raise StandInForCvBridge.CvBridgeError('unknown')
+            return np.full((image.height, image.width, 3), 9, np.uint8)
+
+
+def test_cv_bridge_is_asked_about_other_encodings(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'cv_bridge', StandInForCvBridge('cv_bridge'))
+    sent = message(random_rgb(4, 6), 'nv21')
+    np.testing.assert_array_equal(image_to_rgb(sent), np.full((4, 6, 3), 9))
+    sent.encoding = 'h264'
+    with pytest.raises(HydranetError, match="encoding 'h264' are not supported"):
+        image_to_rgb(sent)
+
+
+def test_a_broken_cv_bridge_is_as_good_as_none(monkeypatch):
+    # Built for NumPy 1 and imported under NumPy 2, it has no content.
+    monkeypatch.setitem(sys.modules, 'cv_bridge', types.ModuleType('cv_bridge'))
+    with pytest.raises(HydranetError, match="encoding 'nv21' are not supported"):
+        image_to_rgb(message(random_rgb(4, 6), 'nv21'))
 
 
 def test_agrees_with_cv_bridge():

@@ -203,7 +203,7 @@ def _camera_of_bag(
 
 def decode_image(bag: BagReader, message: BagMessage) -> RgbImage:
     """Return a recorded image, compressed or not, as H×W×3 uint8 RGB."""
-    from hydranet_ros.node.conversion import compressed_to_rgb, image_to_rgb
+    from hydranet_ros.image_messages import compressed_to_rgb, image_to_rgb
 
     compressed = message.type == COMPRESSED_IMAGE_TYPE
     return (compressed_to_rgb if compressed else image_to_rgb)(bag.decode(message))

@@ -18,6 +18,7 @@ _WIDTH, _HEIGHT, _FOCAL_LENGTH = 720, 540, 470.0
 # As shares of the distance of what is seen.
 _BEHIND, _ABOVE = 0.3, 0.2
 _UNLABELED_COLOR = (90, 90, 90)
+_TITLE_HEIGHT = 30
 
 
 def picture(
@@ -65,14 +66,14 @@ def picture(
         for name, points, colors in shown
     ]
     if label_set is not None:
-        panels.append(Panel('', _legend(surface.labels, label_set)))
+        panels.append(Panel('classes seen', _legend(surface.labels, label_set)))
     return mosaic(panels)
 
 
 def _legend(labels: NDArray[np.uint8], label_set: LabelSet) -> RgbImage:
     """Draw a panel with the colours and names of the classes that occur."""
     present = [int(label) for label in np.unique(labels) if label < label_set.size]
-    drawn = legend(label_set, present, _WIDTH, scale=0.6)[:_HEIGHT]
+    drawn = legend(label_set, present, _WIDTH, scale=0.6)[: _HEIGHT - _TITLE_HEIGHT]
     panel = np.broadcast_to(drawn[:1, :1], (_HEIGHT, _WIDTH, 3)).copy()
-    panel[: len(drawn)] = drawn
+    panel[_TITLE_HEIGHT : _TITLE_HEIGHT + len(drawn)] = drawn
     return panel
