@@ -21,6 +21,7 @@ COMMANDS = {
     'demo': 'hydranet_ros.cli.demo',
     'run': 'hydranet_ros.cli.run',
     'reconstruct': 'hydranet_ros.cli.reconstruct',
+    'view': 'hydranet_ros.cli.view',
 }
 """
 Subcommand to module. A module has ``HELP``, ``add_arguments(parser)`` and

@@ -1,0 +1,104 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""``hydranet view``: predictions in the Rerun viewer, without ROS."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+import threading
+from typing import TYPE_CHECKING
+
+from hydranet_ros.cli.view_arguments import add_view_arguments, open_view_source, positive
+
+if TYPE_CHECKING:
+    from hydranet_ros.viewer import Viewer
+
+HELP = 'show predictions of a bag, a folder, a video or a camera in 3-D (needs rerun-sdk)'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('model', help='model file, or the name of a shipped model')
+    add_view_arguments(parser)
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument(
+        '--save', type=Path, metavar='FILE.rrd', help='write a file instead of opening a window'
+    )
+    where.add_argument(
+        '--web', action='store_true', help='serve a browser instead, until interrupted'
+    )
+    parser.add_argument('--web-port', type=int, default=9090, help='TCP port of the page')
+    parser.add_argument('--data-port', type=int, default=9876, help='TCP port of its data')
+    parser.add_argument('--label-set', help="which of the model's label sets (default: its first)")
+    parser.add_argument(
+        '--depth-colors',
+        type=float,
+        nargs=2,
+        metavar=('NEAR', 'FAR'),
+        help="depths in metres at the ends of the colours (default: the model's range within "
+        '0.5 to 80)',
+    )
+    parser.add_argument(
+        '--stride', type=positive, default=3, help='every so many-th pixel is a point (default: 3)'
+    )
+    parser.add_argument(
+        '--max-range', type=float, default=30.0, help='points end there (default: 30 m)'
+    )
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    parser.add_argument('--backend', default='auto', help='runtime of the network')
+    parser.add_argument('--precision', default='auto', help='auto, float32 or float16')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Predict every view and show it."""
+    from tqdm import tqdm
+
+    from hydranet_ros.panels import depth_colors
+    from hydranet_ros.predictor import Predictor
+    from hydranet_ros.viewer import saved, served, spawned, Viewer, ViewerOptions
+
+    source = open_view_source(arguments)
+    predictor = Predictor(
+        arguments.model,
+        device=arguments.device,
+        backend=arguments.backend,
+        precision=arguments.precision,
+        label_set=arguments.label_set,
+    )
+    if arguments.save:
+        sink = saved(arguments.save)
+    elif arguments.web:
+        sink = served(arguments.web_port, arguments.data_port, _announce)
+    else:
+        sink = spawned()
+    try:
+        options = ViewerOptions(
+            predictor.label_set,
+            depth_colors(predictor.metadata.depth_range, arguments.depth_colors),
+            arguments.stride,
+            arguments.max_range,
+        )
+        viewer = Viewer(sink, options)
+        for view in tqdm(source.views(), total=source.count, unit='view'):
+            fx = view.camera.focal_length if view.camera else None
+            viewer.show(view, predictor.predict(view.rgb, fx))
+    finally:
+        predictor.close()
+    _finish(viewer, arguments)
+    return 0
+
+
+def _announce(address: str) -> None:
+    """Tell the address at once, before the first view is ready."""
+    print(f'Open {address}', flush=True)
+
+
+def _finish(viewer: Viewer, arguments: argparse.Namespace) -> None:
+    """Complete the recording; a served one stays until the user has seen enough."""
+    if arguments.web:
+        print('All views are there; Ctrl-C ends.', flush=True)
+        threading.Event().wait()
+    viewer.close()
+    if arguments.save:
+        print(arguments.save)
