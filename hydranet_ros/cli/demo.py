@@ -108,6 +108,7 @@ def _replay(camera: CameraBag, model: DemoModel, recording: Path, folder: Path) 
             'image_transport': 'compressed' if camera.compressed else 'raw',
             'warm_up_width': camera.width,
             'warm_up_height': camera.height,
+            'depth_encoding': '32FC1',  # what the report reads
         },
     )
     recorder = ProcessSpec(
