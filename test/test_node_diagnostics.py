@@ -47,6 +47,7 @@ CASES = {
     'healthy': (HEALTHY, Level.OK, 'Running at 12.3 Hz.'),
     'unconfigured': (Report('unconfigured'), Level.WARN, 'Unconfigured: waiting'),
     'inactive': (Report('inactive'), Level.WARN, 'Inactive: waiting'),
+    'finalized': (Report('finalized'), Level.WARN, 'Finalized: start the process anew'),
     'no model': (
         Report('unconfigured', fault='There is no model x.'),
         Level.ERROR,

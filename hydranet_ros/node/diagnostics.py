@@ -19,6 +19,12 @@ PROFILE_HINT = (
     'config/fastdds_images.xml (docs/node.md)'
 )
 
+_RESTING = {
+    'unconfigured': 'Unconfigured: waiting to be configured and activated.',
+    'inactive': 'Inactive: waiting to be activated.',
+    'finalized': 'Finalized: start the process anew to use it again.',
+}
+
 
 class Level(IntEnum):
     """Severity of a diagnostic status."""
@@ -36,7 +42,7 @@ class Report:
     Attributes
     ----------
     state
-        Lifecycle state: ``unconfigured``, ``inactive`` or ``active``.
+        Lifecycle state: ``unconfigured``, ``inactive``, ``active`` or ``finalized``.
     statistics
         Since activation.
     fault
@@ -75,8 +81,8 @@ def assess(report: Report) -> tuple[Level, str]:
     """Return how severe the node's situation is, and a sentence that says why."""
     if report.fault:
         return Level.ERROR, f'{report.state.capitalize()}: {report.fault}'
-    if report.state != 'active':
-        return Level.WARN, f'{report.state.capitalize()}: waiting to be activated.'
+    if report.state in _RESTING:
+        return Level.WARN, _RESTING[report.state]
     statistics = report.statistics
     waited = statistics.uptime if statistics.since_image is None else statistics.since_image
     if waited > report.image_timeout:

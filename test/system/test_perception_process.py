@@ -71,7 +71,7 @@ def test_waits_for_a_manager_without_autostart_and_says_why_nothing_comes(
     start_node, robot, model
 ):
     start_node(NAMESPACE, model=str(model), autostart=False, image_timeout=0.3)
-    robot.report('Unconfigured: waiting to be activated.')
+    robot.report('Unconfigured: waiting to be configured and activated.')
     assert robot.state() == 'unconfigured'
     robot.node.destroy_publisher(robot.images)
     assert robot.change_state('configure', 'activate')
