@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'overrides',
         nargs='*',
         metavar='key=value',
-        help='values of the recipe (steps=100, optimization.ema=0) and of its variables (data=DIR)',
+        help='values of the recipe (steps=9, optimization.ema=0) and of its variables (data=DIR)',
     )
     parser.add_argument(
         '--output',

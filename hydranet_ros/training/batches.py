@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -59,13 +59,15 @@ class Batch:
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
-        moved = {
-            field.name: value.to(device, non_blocking=True)
-            for field in fields(self)
-            if isinstance(value := getattr(self, field.name), Tensor)
-        }
-        weights = {task: weight.to(device) for task, weight in self.weights.items()}
-        return replace(self, **moved, weights=weights)
+        return Batch(
+            names=self.names,
+            image=self.image.to(device),
+            segmentation=self.segmentation.to(device),
+            label_set=self.label_set.to(device),
+            depth=self.depth.to(device),
+            normals=self.normals.to(device),
+            weights={task: weight.to(device) for task, weight in self.weights.items()},
+        )
 
 
 def stack(
@@ -81,7 +83,7 @@ def stack(
     samples
         Of the same size.
     label_sets
-        The recipe's.
+        The recipe's; none if it does not segment, and labels are left out.
     weights
         Task name to weight, for each sample.
 
@@ -98,8 +100,8 @@ def stack(
     normals = np.full((count, 3, *size), np.nan, np.float32)
     numbers = np.full(count, NO_LABELS, np.int64)
     for row, sample in enumerate(samples):
-        if sample.segmentation is not None:
-            if sample.label_set not in label_sets:
+        if sample.segmentation is not None and label_sets:
+            if sample.label_set is None or sample.label_set not in label_sets:
                 raise HydranetError(
                     f'{sample.name} has labels of {sample.label_set}, which is none of the '
                     f"recipe's label sets ({', '.join(label_sets)})."

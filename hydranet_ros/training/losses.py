@@ -113,10 +113,7 @@ def depth_loss(raw: Tensor, batch: Batch, space: DepthSpace, reduction: Reductio
     valid = torch.isfinite(batch.depth) & (batch.depth > 0)
     # Where unknown, the output is its own target: finite, and without weight.
     truth = torch.where(valid, batch.depth, depth.detach())
-    if space == 'log':
-        error = _log(depth) - _log(truth)
-    else:
-        error = depth - truth
+    error = _log(depth) - _log(truth) if space == 'log' else depth - truth
     return berhu(error, valid * batch.weights['depth'][:, None, None], reduction)
 
 

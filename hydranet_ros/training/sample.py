@@ -70,23 +70,22 @@ class Sample:
 
 
 class Dataset(Protocol):
-    """
-    An ordered collection of samples.
+    """An ordered collection of samples."""
 
-    Attributes
-    ----------
-    name
-        What to call it.
-    label_set
-        Name of the label set of its segmentation, or None if it has none.
-    about
-        For the provenance of what is trained on it: licence, and the origin of each annotation.
+    @property
+    def name(self) -> str:
+        """Return what to call it."""
+        ...
 
-    """
+    @property
+    def label_set(self) -> str | None:
+        """Return the name of the label set of its segmentation, None if it has none."""
+        ...
 
-    name: str
-    label_set: str | None
-    about: Mapping[str, str]
+    @property
+    def about(self) -> Mapping[str, str]:
+        """Return licence and origin of each annotation, for what is trained on it."""
+        ...
 
     def __len__(self) -> int:
         """Return the number of samples."""

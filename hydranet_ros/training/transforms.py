@@ -106,7 +106,7 @@ def rescale(sample: Sample, factor: float, one_camera: bool = False) -> Sample:
         fx *= size[0] / width
     return replace(
         sample,
-        image=cv2.resize(sample.image, size, interpolation=method),
+        image=np.asarray(cv2.resize(sample.image, size, interpolation=method), np.uint8),
         segmentation=_nearest(sample.segmentation, size),
         depth=depth,
         normals=_nearest(sample.normals, size),
@@ -179,24 +179,24 @@ def jitter(
 ) -> NDArray[np.uint8]:
     """Vary the colours, sharpness and noise of an RGB image."""
     tables = _tone_tables(augmentation, rng)
-    image = np.asarray(cv2.LUT(image, tables), np.uint8)
-    grey = cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    varied: NDArray = cv2.LUT(image, tables)
+    grey = cv2.cvtColor(cv2.cvtColor(varied, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
     saturation = _factor(augmentation.saturation, rng)
     if rng.random() < augmentation.grey:
         saturation = 0.0
-    image = cv2.addWeighted(image, saturation, grey, 1 - saturation, 0)
+    varied = cv2.addWeighted(varied, saturation, grey, 1 - saturation, 0)
     if augmentation.hue:
-        hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV_FULL)
+        hsv = cv2.cvtColor(varied, cv2.COLOR_RGB2HSV_FULL)
         turn = rng.uniform(-augmentation.hue, augmentation.hue) / 360 * 256
         hsv[..., 0] += np.uint8(round(turn) % 256)
-        image = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
+        varied = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB_FULL)
     if rng.random() < augmentation.blur:
-        image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.3, 1.5))
+        varied = cv2.GaussianBlur(varied, (0, 0), rng.uniform(0.3, 1.5))
     if augmentation.noise:
         deviation = rng.uniform(0, augmentation.noise)
-        noise = rng.standard_normal(image.shape, np.float32) * np.float32(deviation)
-        image = np.clip(image + noise, 0, 255).astype(np.uint8)
-    return np.asarray(image, np.uint8)
+        noise = rng.standard_normal(varied.shape, np.float32) * np.float32(deviation)
+        varied = np.clip(varied + noise, 0, 255)
+    return np.asarray(varied, np.uint8)
 
 
 def augment(

@@ -5,8 +5,15 @@
 from __future__ import annotations
 
 from hydranet_ros.training.datasets import Reader
+from hydranet_ros.training.readers.cityscapes import read_cityscapes
 from hydranet_ros.training.readers.folders import read_folders
+from hydranet_ros.training.readers.kitti import read_kitti_depth
+from hydranet_ros.training.readers.nyud import read_nyud
 
 READERS: dict[str, Reader] = {
+    'cityscapes': read_cityscapes,
     'folders': read_folders,
+    'kitti_depth': read_kitti_depth,
+    'nyud': read_nyud,
 }
+"""Name in a dataset file's ``reader`` to the function that opens it."""
