@@ -4,6 +4,7 @@
 
 import ast
 from pathlib import Path
+import threading
 import time
 
 from published import published_bundle
@@ -101,15 +102,22 @@ def test_a_fault_in_taking_down_ends_in_finalized(node, monkeypatch):
 
 
 def test_every_step_down_frees_what_the_step_up_made(node):
+    def held():
+        names = {thread.name for thread in threading.enumerate()}
+        publishers, subscriptions = list(node.publishers), list(node.subscriptions)
+        return len(publishers), len(subscriptions), 'perception' in names
+
+    at_rest = held()
     for _ in range(3):
         assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
-        publishers = len(list(node.publishers))
+        configured = held()
+        assert configured[0] > at_rest[0] and not configured[2]
         assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
-        subscriptions = len(list(node.subscriptions))
+        assert held()[1] == at_rest[1] + 2 and held()[2]
         assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
-        assert len(list(node.subscriptions)) == subscriptions - 2
+        assert held() == configured
         assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
-        assert len(list(node.publishers)) == publishers - 5
+        assert held() == at_rest
         assert node._predictor is None
 
 
