@@ -13,7 +13,7 @@ split file has a frame a line, in one of the two usual forms: ``drive frame l|r`
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,11 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.training.configuration import build
 from hydranet_ros.training.datasets import FileDataset, Record
 from hydranet_ros.training.image_files import DepthFormat
+from hydranet_ros.training.readers.folders import (
+    ANNOTATION_SUFFIXES,
+    files_by_stem,
+    SegmentationFolder,
+)
 
 KITTI_DEPTH = DepthFormat(units_per_metre=256.0, invalid=(0,), maximum=80.0)
 _CAMERAS = {'l': '02', 'r': '03'}
@@ -38,6 +43,8 @@ class KittiFiles:
         Folders of the raw data and of the improved ground truth.
     splits
         Split to its split file.
+    segmentation
+        Folder of distilled labels, named ``<drive>_<camera>_<frame>`` after the frames.
 
     """
 
@@ -45,6 +52,7 @@ class KittiFiles:
     raw: str
     depth: str
     splits: dict[str, str]
+    segmentation: SegmentationFolder | None = None
     license: str = 'unknown'
 
 
@@ -88,7 +96,14 @@ def read_kitti_depth(content: Mapping[str, Any], split: str, source: str) -> Fil
         for record in records
     ]
     about = {'license': files.license, 'depth': 'measured'}
-    return FileDataset(f'{files.name}/{split}', completed, None, KITTI_DEPTH, about)
+    form = None
+    place = files.segmentation
+    if place is not None and not (place.optional and not Path(place.folder).is_dir()):
+        labels = files_by_stem(Path(place.folder), ANNOTATION_SUFFIXES, place.ending)
+        completed = [replace(item, segmentation=labels.get(item.stem)) for item in completed]
+        form = place.format()
+        about['segmentation'] = place.origin
+    return FileDataset(f'{files.name}/{split}', completed, form, KITTI_DEPTH, about)
 
 
 def _record(words: list[str], raw: Path, depth: Path, where: str) -> Record:
@@ -123,7 +138,7 @@ def _with_focal(record: Record, known: dict[Path, float]) -> Record:
     key = calibration / camera
     if key not in known:
         known[key] = _focal_length(calibration, f'P_rect_{camera}')
-    return Record(record.stem, record.image, depth=record.depth, fx=known[key])
+    return replace(record, fx=known[key])
 
 
 def _focal_length(calibration: Path, key: str) -> float:
