@@ -76,6 +76,25 @@ def overlay(
     return np.asarray(mixed, np.uint8)
 
 
+def overlay_legend(picture: RgbImage, labels: NDArray[np.uint8], label_set: LabelSet) -> None:
+    """
+    Draw the names of the classes that are seen at the foot of a picture, in place.
+
+    Parameters
+    ----------
+    picture
+        H x W x 3, uint8.
+    labels
+        Uint8 class ids that occur.
+    label_set
+        Whose names and colours.
+
+    """
+    seen = np.flatnonzero(np.bincount(labels.reshape(-1), minlength=256)[: label_set.size])
+    drawn = legend(label_set, seen.tolist(), width=picture.shape[1])[: picture.shape[0]]
+    picture[picture.shape[0] - drawn.shape[0] :] = drawn
+
+
 def colorize_depth(depth: NDArray[np.float32], minimum: float, maximum: float) -> RgbImage:
     """
     Colour depth, near warm and far cold, in a range that does not change from frame to frame.

@@ -22,7 +22,7 @@ from hydranet_ros.node.parameters import Settings, user_parameters
 from hydranet_ros.node.statistics import Statistics
 from hydranet_ros.predictor import Predictor
 
-SETTINGS = Settings.from_values({p.name: p.default for p in user_parameters()})
+DEFAULTS = {p.name: p.default for p in user_parameters()}
 FRAME_ID = 'camera'
 STAMP = 1_000_000_000_123_456_789
 RGB = np.random.default_rng(0).integers(0, 256, (40, 52, 3), dtype=np.uint8)
@@ -51,18 +51,23 @@ def predictor():
 class Pipeline:
     """A processor with everything around it."""
 
-    def __init__(self, predictor, subscribed, transport='raw', now=STAMP + 250_000_000):
+    def __init__(
+        self, predictor, subscribed, transport='raw', now=STAMP + 250_000_000, settings=None
+    ):
+        chosen = Settings.from_values(DEFAULTS | (settings or {}))
         self.publishers = {o.topic: RecordingPublisher(o.topic in subscribed) for o in OUTPUTS}
         self.camera_infos = CameraInfoBuffer()
         self.statistics = Statistics()
+        self.warnings = []
         self.processor = FrameProcessor(
             predictor=predictor,
             source=SOURCES[transport],
             publications=[Publication(o, self.publishers[o.topic]) for o in OUTPUTS],
             camera_infos=self.camera_infos,
-            settings=lambda: SETTINGS,
+            settings=lambda: chosen,
             now=lambda: now,
             statistics=self.statistics,
+            warn=self.warnings.append,
         )
 
     def send(self, message):
@@ -130,6 +135,30 @@ def test_without_the_cameras_calibration_the_scale_is_assumed(predictor, info):
     facts = pipeline.processor.input_facts
     assert facts.scale_assumed and not facts.calibrated
     assert (facts.width, facts.height, facts.frame_id) == (52, 40, FRAME_ID)
+
+
+def test_a_missing_calibration_is_named_once_and_other_outputs_go_on(predictor):
+    pipeline = Pipeline(predictor, {'segmentation', 'points'})
+    for _ in range(3):
+        published = pipeline.send(image())
+    assert set(published) == {'segmentation'} and len(published['segmentation']) == 3
+    assert len(pipeline.warnings) == 1 and 'camera_info' in pipeline.warnings[0]
+    k = [500.0, 0.0, 26.0, 0.0, 500.0, 20.0, 0.0, 0.0, 1.0]
+    pipeline.camera_infos.put(CameraInfo(header=header(), width=52, height=40, k=k))
+    (cloud,) = pipeline.send(image())['points']
+    assert cloud.header == header() and (cloud.height, cloud.width) == (40, 52)
+    assert len(pipeline.warnings) == 1
+
+
+def test_rectified_images_have_the_focal_length_of_p(predictor):
+    k = [500.0, 0.0, 26.0, 0.0, 500.0, 20.0, 0.0, 0.0, 1.0]
+    p = [250.0, 0.0, 26.0, 0.0, 0.0, 250.0, 20.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+    depths = []
+    for rectified in (False, True):
+        pipeline = Pipeline(predictor, {'depth'}, settings={'image_rectified': rectified})
+        pipeline.camera_infos.put(CameraInfo(header=header(), width=52, height=40, k=k, p=p))
+        depths.append(np.frombuffer(pipeline.send(image())['depth'][0].data, np.float32))
+    np.testing.assert_allclose(depths[0], 2 * depths[1], rtol=1e-5)
 
 
 def test_compressed_images(predictor):

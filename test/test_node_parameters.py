@@ -37,7 +37,8 @@ def test_every_parameter_is_explained(name):
     row = PARAMETERS[name]
     assert row.description.endswith('.')
     is_number = isinstance(row.default, int | float) and not isinstance(row.default, bool)
-    assert is_number == math.isfinite(row.maximum) == bool(row.unit)
+    assert is_number == math.isfinite(row.maximum)
+    assert bool(row.unit) == (is_number and name != 'overlay_opacity')
 
 
 @pytest.mark.parametrize(
@@ -224,5 +225,10 @@ def test_live_parameters_are_those_that_the_worker_reads():
         'depth_maximum',
         'depth_color_minimum',
         'depth_color_maximum',
+        'image_rectified',
+        'points_stride',
+        'points_maximum_range',
+        'overlay_opacity',
+        'overlay_legend',
         'image_timeout',
     }

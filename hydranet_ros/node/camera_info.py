@@ -75,6 +75,8 @@ def camera_of(message: CameraInfo, width: int, height: int) -> Camera:
         roi.height or message.height or height,
         crop @ matrix,
         crop @ projection,
+        message.distortion_model,
+        np.array(message.d, np.float64),
     )
     return view.scaled(width, height)
 

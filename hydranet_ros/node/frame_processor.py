@@ -17,6 +17,7 @@ from std_msgs.msg import Header
 
 from hydranet_ros.cdr import NANOSECONDS
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.geometry import RayTable
 from hydranet_ros.image_messages import compressed_to_rgb, image_to_rgb
 from hydranet_ros.node.camera_info import camera_of, CameraInfoBuffer
 from hydranet_ros.node.outputs import Frame, Output
@@ -108,6 +109,8 @@ class FrameProcessor:
         Returns the ROS time in nanoseconds.
     statistics
         Where to count.
+    warn
+        Tells the user, once, why an output cannot be published.
 
     """
 
@@ -121,6 +124,7 @@ class FrameProcessor:
         settings: Callable[[], Settings],
         now: Callable[[], int],
         statistics: Statistics,
+        warn: Callable[[str], None],
     ) -> None:
         self._predictor = predictor
         self._source = source
@@ -129,6 +133,9 @@ class FrameProcessor:
         self._settings = settings
         self._now = now
         self._statistics = statistics
+        self._warn = warn
+        self._warned: set[str] = set()
+        self._rays = RayTable()
         self.input_facts: InputFacts | None = None
 
     def process(self, arrival: Arrival) -> None:
@@ -151,9 +158,7 @@ class FrameProcessor:
         frame = self._predict(header, rgb)
         predicted = time.monotonic()
         for publication in wanted:
-            message = publication.output.build(frame)
-            if message is not None:
-                publication.publisher.publish(message)
+            self._publish(publication, frame)
         end = time.monotonic()
         durations = {
             'wait': begin - arrival.moment,
@@ -165,6 +170,18 @@ class FrameProcessor:
         }
         stamp = header.stamp.sec * NANOSECONDS + header.stamp.nanosec
         self._statistics.processed(durations, age=(self._now() - stamp) / NANOSECONDS)
+
+    def _publish(self, publication: Publication, frame: Frame) -> None:
+        """Publish an output, or say once why it cannot be; the others are published."""
+        try:
+            message = publication.output.build(frame)
+        except HydranetError as error:
+            if str(error) not in self._warned:
+                self._warned.add(str(error))
+                self._warn(str(error))
+            return
+        if message is not None:
+            publication.publisher.publish(message)
 
     def _decode(self, data: bytes) -> tuple[Header, NDArray[np.uint8]]:
         """Return the header and the RGB image of a serialised message."""
@@ -179,10 +196,23 @@ class FrameProcessor:
     def _predict(self, header: Header, rgb: NDArray[np.uint8]) -> Frame:
         """Run the model with the focal length of the camera."""
         height, width = rgb.shape[:2]
+        settings = self._settings()
         info = self._camera_infos.match(header)
-        focal_length = None if info is None else camera_of(info, width, height).focal_length
+        camera = None if info is None else camera_of(info, width, height)
+        if camera is not None and settings.image_rectified:
+            camera = camera.rectified()
+        focal_length = None if camera is None else camera.focal_length
         prediction = self._predictor.predict(rgb, focal_length)
         self.input_facts = InputFacts(
             width, height, header.frame_id, info is not None, prediction.scale_assumed
         )
-        return Frame(header, prediction, self._settings(), self._predictor.label_set, info)
+        return Frame(
+            header=header,
+            prediction=prediction,
+            settings=settings,
+            label_set=self._predictor.label_set,
+            camera_info=info,
+            rgb=rgb,
+            camera=camera,
+            rays=self._rays,
+        )

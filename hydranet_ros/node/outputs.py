@@ -10,21 +10,26 @@ the prediction that it shows.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.geometry import Camera, RayTable
 from hydranet_ros.labels import LabelSet
+from hydranet_ros.node import label_info
 from hydranet_ros.node.camera_info import camera_info_for
-from hydranet_ros.node.conversion import array_to_image
+from hydranet_ros.node.conversion import array_to_image, array_to_png
 from hydranet_ros.node.parameters import Settings
+from hydranet_ros.node.point_cloud import cloud_message
+from hydranet_ros.points import organized_cloud
 from hydranet_ros.predictor import Prediction
-from hydranet_ros.render import colorize_depth, colorize_labels
+from hydranet_ros.render import colorize_depth, colorize_labels, overlay, overlay_legend, RgbImage
 
 MILLIMETRES = 1000.0
 
@@ -46,6 +51,12 @@ class Frame:
         Of the predicted labels, None without segmentation.
     camera_info
         The input's calibration, None if there is none.
+    rgb
+        The input, H×W×3 uint8.
+    camera
+        What the calibration says of an image of this size, None if there is none.
+    rays
+        Keeps the rays of the camera from frame to frame.
 
     """
 
@@ -54,6 +65,9 @@ class Frame:
     settings: Settings
     label_set: LabelSet | None = None
     camera_info: CameraInfo | None = None
+    rgb: RgbImage | None = None
+    camera: Camera | None = None
+    rays: RayTable = field(default_factory=RayTable)
 
     @cached_property
     def depth(self) -> NDArray[np.float32]:
@@ -79,7 +93,8 @@ class Output:
     message_type
         Class of its messages.
     build
-        From a frame to a message, None if there is nothing to publish for it.
+        From a frame to a message, None if there is nothing to publish for it; raises
+        `HydranetError` where something is missing that the user can provide.
     content
         What it carries, for the documentation.
 
@@ -99,6 +114,22 @@ def _segmentation(frame: Frame) -> Image:
 def _segmentation_color(frame: Frame) -> Image:
     labels, label_set = _present(frame.prediction.labels), _present(frame.label_set)
     return array_to_image(colorize_labels(labels, label_set), 'rgb8', frame.header)
+
+
+def _segmentation_png(frame: Frame) -> CompressedImage:
+    return array_to_png(_present(frame.prediction.labels), frame.header)
+
+
+def _overlay(frame: Frame) -> Image:
+    labels, label_set = _present(frame.prediction.labels), _present(frame.label_set)
+    picture = overlay(_present(frame.rgb), labels, label_set, frame.settings.overlay_opacity)
+    if frame.settings.overlay_legend:
+        overlay_legend(picture, labels, label_set)
+    return array_to_image(picture, 'rgb8', frame.header)
+
+
+def _confidence(frame: Frame) -> Image:
+    return array_to_image(_present(frame.prediction.confidence), 'mono8', frame.header)
 
 
 def _depth(frame: Frame) -> Image:
@@ -122,6 +153,24 @@ def _depth_color(frame: Frame) -> Image:
     return array_to_image(colors, 'rgb8', frame.header)
 
 
+def _points(frame: Frame) -> PointCloud2:
+    if frame.camera is None:
+        raise HydranetError(
+            'points needs the calibration of the camera: publish camera_info with frame_id '
+            f'{frame.header.frame_id!r}.'
+        )
+    stride = frame.settings.points_stride
+    cloud = organized_cloud(
+        frame.depth,
+        frame.rays.rays(frame.camera, stride),
+        _present(frame.rgb),
+        frame.prediction.labels,
+        stride=stride,
+        maximum_range=frame.settings.points_maximum_range,
+    )
+    return cloud_message(cloud, frame.header)
+
+
 def _normals(frame: Frame) -> Image:
     return array_to_image(_present(frame.prediction.normals), '32FC3', frame.header)
 
@@ -136,6 +185,28 @@ OUTPUTS = (
     ),
     Output(
         'segmentation/color', 'labels', Image, _segmentation_color, 'rgb8: colours of the classes'
+    ),
+    Output(
+        'segmentation/compressed',
+        'labels',
+        CompressedImage,
+        _segmentation_png,
+        'PNG of `segmentation`, without loss',
+    ),
+    Output(
+        'overlay',
+        'labels',
+        Image,
+        _overlay,
+        'rgb8: the image under the colours of the classes (parameters `overlay_opacity`, '
+        '`overlay_legend`)',
+    ),
+    Output(
+        'confidence',
+        'confidence',
+        Image,
+        _confidence,
+        'mono8: 255 × probability of the class; only with parameter `confidence`',
     ),
     Output(
         'depth',
@@ -158,6 +229,14 @@ OUTPUTS = (
         Image,
         _depth_color,
         'rgb8: depth in a fixed range of colours, near is warm; black is invalid',
+    ),
+    Output(
+        'points',
+        'depth',
+        PointCloud2,
+        _points,
+        'x y z rgb label, organised as the image (parameter `points_stride`), NaN is invalid; '
+        'only where the camera has a calibration',
     ),
     Output(
         'normals',
@@ -192,6 +271,7 @@ def markdown_table() -> str:
         f'| `{output.topic}` | sensor_msgs/{output.message_type.__name__} | {output.content} |'
         for output in OUTPUTS
     ]
+    rows.append(f'| `{label_info.TOPIC}` | {label_info.TYPE} | {label_info.CONTENT} |')
     return '\n'.join(['| Topic | Type | Content |', '|---|---|---|', *rows]) + '\n'
 
 

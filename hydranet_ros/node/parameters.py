@@ -172,6 +172,52 @@ PARAMETERS: Mapping[str, Parameter] = {
             minimum=0.01,
         ),
         Parameter(
+            'image_rectified',
+            False,
+            'Whether the images are rectified already (image_rect). Then the matrix P of '
+            'camera_info is their camera, else K with the distortion of the lens.',
+            Change.LIVE,
+        ),
+        Parameter(
+            'points_stride',
+            1,
+            'Points are of every so many-th row and column. Consumers that want a point for each '
+            'pixel of segmentation need 1.',
+            Change.LIVE,
+            'px',
+            1,
+            64,
+        ),
+        Parameter(
+            'points_maximum_range',
+            100.0,
+            'Points farther from the camera are invalid.',
+            Change.LIVE,
+            'm',
+            0.1,
+            10000.0,
+        ),
+        Parameter(
+            'overlay_opacity',
+            0.5,
+            'Share of the colours of the classes in overlay.',
+            Change.LIVE,
+            '',
+            0.0,
+            1.0,
+        ),
+        Parameter(
+            'overlay_legend',
+            False,
+            'Whether the names of the classes that are seen stand at the foot of overlay.',
+            Change.LIVE,
+        ),
+        Parameter(
+            'confidence',
+            False,
+            'Whether confidence is published. It costs a little time in each frame.',
+        ),
+        Parameter(
             'image_timeout',
             2.0,
             'Diagnostics report an error after so long without an image.',
@@ -210,6 +256,12 @@ class Settings:
     depth_maximum: float
     depth_color_minimum: float
     depth_color_maximum: float
+    image_rectified: bool
+    points_stride: int
+    points_maximum_range: float
+    overlay_opacity: float
+    overlay_legend: bool
+    confidence: bool
     image_timeout: float
 
     @classmethod

@@ -24,6 +24,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
+from hydranet_ros.bundle import load_bundle
 from hydranet_ros.deployment import NODE_NAME
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.node.declared_parameters import DeclaredParameters
@@ -31,12 +32,14 @@ from hydranet_ros.node.diagnostics import diagnostic_array, Report
 from hydranet_ros.node.distributions import spin_once
 from hydranet_ros.node.frame_processor import FrameProcessor, Publication, SOURCES
 from hydranet_ros.node.image_input import ImageInput
+from hydranet_ros.node.label_info import LabelInfoOutput, message_types
 from hydranet_ros.node.outputs import available_outputs
 from hydranet_ros.node.parameters import Settings
 from hydranet_ros.node.process import run_process
 from hydranet_ros.node.statistics import Statistics
 from hydranet_ros.predictor import Predictor
-from hydranet_ros.resources import default_model
+from hydranet_ros.resources import default_model, model_path
+from hydranet_ros.tasks import default_fields
 
 UNCONFIGURED, INACTIVE, ACTIVE, FINALIZED = 'unconfigured', 'inactive', 'active', 'finalized'
 DIAGNOSTICS_PERIOD = 1.0
@@ -64,6 +67,7 @@ class PerceptionNode(LifecycleNode):
         self._statistics = Statistics()
         self._predictor: Predictor | None = None
         self._publications: list[Publication] = []
+        self._label_info: LabelInfoOutput | None = None
         self._input: ImageInput | None = None
         self._processor: FrameProcessor | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
@@ -131,6 +135,7 @@ class PerceptionNode(LifecycleNode):
         label_set = self._predictor.label_set
         if label_set is not None:
             self._declared.fill('class_names', label_set.classes)
+            self._label_info = LabelInfoOutput(self, label_set, message_types())
         for output in available_outputs(self._predictor.fields):
             publisher = self.create_lifecycle_publisher(
                 output.message_type,
@@ -146,6 +151,9 @@ class PerceptionNode(LifecycleNode):
         for publication in self._publications:
             self.destroy_lifecycle_publisher(publication.publisher)
         self._publications = []
+        if self._label_info is not None:
+            self._label_info.destroy()
+            self._label_info = None
         if self._predictor is not None:
             self._predictor.close()
             self._predictor = None
@@ -165,7 +173,10 @@ class PerceptionNode(LifecycleNode):
             settings=lambda: self._declared.settings,
             now=lambda: self.get_clock().now().nanoseconds,
             statistics=self._statistics,
+            warn=self.get_logger().warning,
         )
+        if self._label_info is not None:
+            self._label_info.publish()
         self._input.start(self._processor.process)
 
     def _deactivate(self, state: LifecycleState) -> None:
@@ -226,12 +237,15 @@ def _load_model(settings: Settings) -> Predictor:
             'No model comes with this installation: set the parameter model to the path of a '
             'model file.'
         )
+    bundle = load_bundle(model_path(model))
+    extra = ('confidence',) if settings.confidence else ()
     return Predictor(
-        model,
+        bundle,
         device=settings.device,
         backend=settings.backend,
         precision=settings.precision,
         label_set=settings.label_set or None,
+        fields=(*default_fields(bundle.metadata.tasks), *extra),
         warm_up_size=(settings.warm_up_height, settings.warm_up_width),
     )
 

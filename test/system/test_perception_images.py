@@ -14,14 +14,16 @@ from ros_client import FRAME_ID, next_header, noise, pixels
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from hydranet_ros.labels import load_label_set
-from hydranet_ros.node.outputs import OUTPUTS
+from hydranet_ros.node.outputs import available_outputs
 from hydranet_ros.predictor import Predictor
+from hydranet_ros.tasks import default_fields
 
 pytestmark = pytest.mark.system
 
 ENCODINGS = {
     'segmentation': 'mono8',
     'segmentation/color': 'rgb8',
+    'overlay': 'rgb8',
     'depth': '32FC1',
     'depth/color': 'rgb8',
     'normals': '32FC3',
@@ -44,7 +46,8 @@ def calibration(header, width, height, fx):
 def test_every_output_over_dds(client, model):
     rgb = noise(70, 90)
     message = client.image(rgb)
-    received = {o.topic: client.subscribe(o.message_type, o.topic) for o in OUTPUTS}
+    outputs = available_outputs(default_fields({'segmentation': 40, 'depth': 1, 'normals': 3}))
+    received = {o.topic: client.subscribe(o.message_type, o.topic) for o in outputs}
     info = calibration(message.header, 180, 140, fx=800.0)  # twice the image's size
 
     def informed():

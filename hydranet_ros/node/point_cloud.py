@@ -1,0 +1,80 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Organised clouds as PointCloud2, by ``sensor_msgs_py`` where it is installed."""
+
+from __future__ import annotations
+
+import array
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from sensor_msgs.msg import PointCloud2, PointField
+from std_msgs.msg import Header
+
+from hydranet_ros.points import POINT
+
+_DATATYPES = {'<f4': PointField.FLOAT32, '<u4': PointField.UINT32}
+_NUMBER_BYTES = 4
+
+
+def _fields() -> list[PointField]:
+    """Describe the type of a point: numbers of four bytes."""
+    return [
+        PointField(
+            name=name, offset=index * _NUMBER_BYTES, datatype=_DATATYPES[str(kind)], count=1
+        )
+        for index, (name, kind, *_) in enumerate(POINT.descr)
+    ]
+
+
+def pack_cloud(header: Header, fields: Sequence[PointField], points: NDArray) -> PointCloud2:
+    """
+    Make a message of points, as ``sensor_msgs_py.point_cloud2.create_cloud`` does.
+
+    Parameters
+    ----------
+    header
+        Used as it is.
+    fields
+        Describe the points' type.
+    points
+        Height × width structured array, little-endian.
+
+    """
+    data = array.array('B')
+    data.frombytes(np.ascontiguousarray(points).data.cast('B'))
+    height, width = points.shape
+    return PointCloud2(
+        header=header,
+        height=height,
+        width=width,
+        is_dense=False,
+        is_bigendian=False,
+        fields=fields,
+        point_step=points.itemsize,
+        row_step=points.itemsize * width,
+        data=data,
+    )
+
+
+try:
+    from sensor_msgs_py.point_cloud2 import create_cloud
+except ImportError:
+    create_cloud = pack_cloud
+
+
+def cloud_message(cloud: NDArray, header: Header) -> PointCloud2:
+    """
+    Make the message of an organised cloud.
+
+    Parameters
+    ----------
+    cloud
+        Height × width of type `hydranet_ros.points.POINT`.
+    header
+        Used as it is.
+
+    """
+    message: PointCloud2 = create_cloud(header, _fields(), cloud)
+    return message
