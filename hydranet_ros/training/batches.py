@@ -126,40 +126,6 @@ def stack(
     )
 
 
-class CachedDataset:
-    """
-    A dataset whose decoded samples stay in memory.
-
-    Fill it before loader processes are forked and they share the memory.
-    """
-
-    def __init__(self, dataset: Dataset) -> None:
-        self.name = dataset.name
-        self.label_set = dataset.label_set
-        self.about = dataset.about
-        self._dataset = dataset
-        self._samples: dict[int, Sample] = {}
-
-    def __len__(self) -> int:
-        """Return the number of samples."""
-        return len(self._dataset)
-
-    def tasks(self, index: int) -> frozenset[str]:
-        """Return the names of the tasks that a sample is annotated for."""
-        return self._dataset.tasks(index)
-
-    def load(self, index: int) -> Sample:
-        """Return a sample, read the first time."""
-        if index not in self._samples:
-            self._samples[index] = self._dataset.load(index)
-        return self._samples[index]
-
-    def fill(self) -> None:
-        """Read all samples."""
-        for index in range(len(self)):
-            self.load(index)
-
-
 class TrainingBatches(TorchDataset[Batch]):
     """
     All batches of a training, by number: those of one process among several.

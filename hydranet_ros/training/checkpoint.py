@@ -15,6 +15,12 @@ from torch import Tensor
 
 from hydranet_ros.errors import HydranetError
 
+MAY_CHANGE = frozenset(
+    {'steps', 'evaluation', 'best', 'description', 'license', 'workers', 'threads', 'cache'}
+    | {'log_every', 'evaluate_every', 'save_every', 'default_focal'}
+)
+"""What a training that goes on may change of its recipe."""
+
 
 @dataclass
 class TrainingState:
@@ -47,6 +53,32 @@ class TrainingState:
     random: Tensor
     best: float | None
     recipe: Mapping[str, Any]
+
+    def require_recipe(self, recipe: Mapping[str, Any], directory: Path) -> None:
+        """
+        Check that this is the state of a training by a recipe.
+
+        Parameters
+        ----------
+        recipe
+            The recipe that is to go on, as plain values.
+        directory
+            Where the state was found.
+
+        Raises
+        ------
+        HydranetError
+            If the recipes differ in more than ``MAY_CHANGE``.
+
+        """
+        changed = sorted(
+            key for key in recipe if key not in MAY_CHANGE and recipe[key] != self.recipe.get(key)
+        )
+        if changed:
+            raise HydranetError(
+                f'{directory} holds a training with another recipe ({", ".join(changed)}); '
+                'choose another directory or remove it.'
+            )
 
 
 def save_state(path: Path, state: TrainingState) -> None:

@@ -18,6 +18,7 @@ from hydranet_ros.training.sample import Sample
 
 LOG_NAME = 'log.jsonl'
 _PICTURE_HEIGHT = 240
+_FARTHEST_SHOWN = 80.0
 
 
 class Monitor:
@@ -76,9 +77,10 @@ def compare(
     fields
         The prediction's ``labels``, ``depth``, ``normals``, as many as there are.
     depth_range
-        Metres of the ends of the colour map.
+        Metres of the ends of the colour map; it ends at 80 at the latest.
 
     """
+    minimum, maximum = depth_range[0], min(depth_range[1], _FARTHEST_SHOWN)
     labels = None if sample.label_set is None else load_label_set(sample.label_set)
     rows = []
     for segmentation, depth, normals in (
@@ -94,7 +96,7 @@ def compare(
             )
         if 'depth' in fields:
             row.append(
-                colorize_depth(depth, *depth_range)
+                colorize_depth(depth, minimum, maximum)
                 if depth is not None
                 else np.zeros_like(sample.image)
             )

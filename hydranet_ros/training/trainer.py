@@ -12,30 +12,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 import dataclasses
 import math
-import os
 from pathlib import Path
 import time
-from typing import Any
 
-from lightning_fabric import Fabric
-import numpy as np
 import torch
-from torch import nn, Tensor
+from torch import Tensor
 from tqdm import tqdm
 
-from hydranet_ros.bundle import Bundle, BundleMetadata, save_bundle
+from hydranet_ros.bundle import Bundle, save_bundle
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.network import HEAD_PREFIX, HydraNet
-from hydranet_ros.training.balance import class_weights
-from hydranet_ros.training.batches import Batch, CachedDataset, load_batches, TrainingBatches
+from hydranet_ros.network import HydraNet
+from hydranet_ros.training.batches import Batch, load_batches, TrainingBatches
+from hydranet_ros.training.caching import open_dataset
 from hydranet_ros.training.checkpoint import load_state, save_state, TrainingState
 from hydranet_ros.training.datasets import load_dataset
-from hydranet_ros.training.encoder import initialize
 from hydranet_ros.training.export import describe_training, metadata_of
 from hydranet_ros.training.interrupts import StopRequest
-from hydranet_ros.training.losses import Criterion
 from hydranet_ros.training.memory import keep_freed_memory
 from hydranet_ros.training.monitor import compare, Monitor
+from hydranet_ros.training.objective import channels_last, make_objective
 from hydranet_ros.training.optimization import (
     AveragedWeights,
     freeze_batch_norm,
@@ -43,51 +38,12 @@ from hydranet_ros.training.optimization import (
     rate_factor,
     set_rates,
 )
+from hydranet_ros.training.processes import launch, ProcessGroup
 from hydranet_ros.training.recipe import Recipe
-from hydranet_ros.training.sample import Dataset
-from hydranet_ros.training.validation import examine, normalize
+from hydranet_ros.training.selection import Best, Figures, summarize
+from hydranet_ros.training.validation import examine
 
 STATE_NAME = 'last.pt'
-HIGHER_IS_BETTER = frozenset(
-    {'mean_iou', 'pixel_accuracy', 'mean_accuracy', 'delta1', 'delta2', 'delta3'}
-    | {'below_11_25', 'below_22_5', 'below_30'}
-)
-MAY_CHANGE = frozenset(
-    {'steps', 'evaluation', 'best', 'description', 'license', 'workers', 'threads', 'cache'}
-    | {'log_every', 'evaluate_every', 'save_every', 'default_focal'}
-)
-"""What a training that goes on may change of its recipe."""
-
-
-class Objective(nn.Module):
-    """Network and loss as one module, so that all processes average all gradients."""
-
-    def __init__(self, network: HydraNet, criterion: Criterion, metadata: BundleMetadata) -> None:
-        super().__init__()
-        self.network = network
-        self.criterion = criterion
-        self._metadata = metadata
-
-    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss of a batch, and each task's own."""
-        outputs = self.network(normalize(batch.image, self._metadata))
-        return self.criterion(outputs, batch)  # type: ignore[no-any-return]
-
-
-class ProcessGroup:
-    """The reduction over the processes that Fabric has launched."""
-
-    def __init__(self, fabric: Fabric) -> None:
-        self._fabric = fabric
-        self.processes = fabric.world_size
-
-    def sum(self, value: Tensor) -> Tensor:
-        """Return the sum over the processes."""
-        return self._fabric.all_reduce(value, reduce_op='sum')  # type: ignore[return-value]
-
-    def max(self, value: Tensor) -> Tensor:
-        """Return the maximum over the processes."""
-        return self._fabric.all_reduce(value, reduce_op='max')  # type: ignore[return-value]
 
 
 class Trainer:
@@ -129,38 +85,28 @@ class Trainer:
         self.recipe = recipe
         self.directory = directory
         self.overrides = tuple(overrides)
-        self.fabric = _launch(recipe, accelerator)
-        self.step = 0
-        self.best: float | None = None
         torch.manual_seed(recipe.seed)
         directory.mkdir(parents=True, exist_ok=True)
-
+        self.fabric = launch(recipe.precision, accelerator)
+        self.reduction = ProcessGroup(self.fabric)
         self.datasets = [
-            _open(part.dataset, part.split, variables, recipe.cache) for part in recipe.mixture
+            open_dataset(part.dataset, part.split, variables, recipe.cache)
+            for part in recipe.mixture
         ]
         self.examinations = [
             (exam, load_dataset(exam.dataset, exam.split, variables)) for exam in recipe.evaluation
         ]
-        group = ProcessGroup(self.fabric)
-        self.reduction = group
         self.metadata = metadata_of(recipe)
-        network = _start_network(recipe)
-        criterion = Criterion(
-            {task: recipe.losses.weights[task] for task in recipe.tasks},
-            [slice(piece.start, piece.stop) for piece in self.metadata.label_slices],
-            [torch.from_numpy(w) for w in class_weights(recipe, self.datasets)],
-            depth_space='log' if recipe.losses.depth_space == 'log' else 'linear',
-            learned=recipe.losses.weighting == 'uncertainty',
-            reduction=group,
-        )
-        optimizer = make_optimizer(network, criterion.parameters(), recipe.optimization)
-        self.network = network
-        self.criterion = criterion
+        objective = make_objective(recipe, self.metadata, self.datasets, self.reduction)
+        self.network, self.criterion = objective.network, objective.criterion
         self.objective, self.optimizer = self.fabric.setup(
-            Objective(network, criterion, self.metadata), optimizer
+            objective,
+            make_optimizer(self.network, self.criterion.parameters(), recipe.optimization),
         )
+        self.step = 0
+        self.best = Best(recipe.best)
         decay = recipe.optimization.ema
-        self.average = AveragedWeights(network, decay) if decay else None
+        self.average = AveragedWeights(self.network, decay) if decay else None
         if (directory / STATE_NAME).is_file():
             self._restore(load_state(directory / STATE_NAME))
         self.monitor = Monitor(directory, self.step, self.fabric.is_global_zero)
@@ -235,21 +181,19 @@ class Trainer:
                     return None
         figures = self.evaluate(complete=True)
         self.monitor.close()
-        return self.export(self.directory / f'{recipe.name}.safetensors', figures)
+        if self.fabric.is_global_zero:
+            self._write_model(recipe.name, figures)
+        self.fabric.barrier()
+        return self.directory / f'{recipe.name}.safetensors'
 
-    def evaluate(self, complete: bool = False) -> dict[str, dict[str, float]]:
+    def evaluate(self, complete: bool = False) -> Figures:
         """
-        Measure the averaged weights on the recipe's evaluation data.
+        Measure the averaged weights on the recipe's evaluation data, and keep the best.
 
         Parameters
         ----------
         complete
             Whether to take all images, whatever the recipe's strides.
-
-        Returns
-        -------
-        dict
-            ``dataset/split`` to figures.
 
         """
         figures: dict[str, dict[str, float]] = {}
@@ -267,10 +211,11 @@ class Trainer:
                 figures[dataset.name] = findings.figures
                 self.monitor.scalars(self.step, dataset.name, findings.figures)
                 for number, (sample, fields) in enumerate(findings.pictures):
-                    picture = compare(sample, fields, _shown_range(self.recipe))
+                    picture = compare(sample, fields, self.recipe.depth_range)
                     self.monitor.picture(self.step, f'{dataset.name}/{number}', picture)
-            self._say(f'step {self.step}: {_summary(figures)}')
-            self._keep_best(figures)
+            self._say(f'step {self.step}: {summarize(figures)}')
+            if self.best.improved(figures):
+                self._write_model(f'{self.recipe.name}_best', figures)
         self.fabric.barrier()
         return figures
 
@@ -288,20 +233,11 @@ class Trainer:
                     average_updates=average.updates if average else 0,
                     optimizer=self.optimizer.state_dict(),
                     random=torch.get_rng_state(),
-                    best=self.best,
+                    best=self.best.value,
                     recipe=dataclasses.asdict(self.recipe),
                 ),
             )
         self.fabric.barrier()
-
-    def export(self, path: Path, figures: Mapping[str, Any]) -> Path:
-        """Write the averaged weights as a model file."""
-        if self.fabric.is_global_zero:
-            provenance = describe_training(self.recipe, self.datasets, self.step, self.overrides)
-            metadata = metadata_of(self.recipe, provenance, figures)
-            save_bundle(path, Bundle.from_network(metadata, self._shipped_network()))
-        self.fabric.barrier()
-        return path
 
     def _train_mode(self) -> None:
         self.objective.train()
@@ -309,10 +245,16 @@ class Trainer:
             freeze_batch_norm(self.network)
 
     def _shipped_network(self) -> HydraNet:
-        network = HydraNet(self.recipe.channels()).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        source = self.average or self.network
-        network.load_state_dict(source.state_dict())
-        return network.eval()  # type: ignore[no-any-return]
+        network = channels_last(HydraNet(self.recipe.channels()))
+        network.load_state_dict((self.average or self.network).state_dict())
+        return network.eval()
+
+    def _write_model(self, name: str, figures: Figures) -> Path:
+        provenance = describe_training(self.recipe, self.datasets, self.step, self.overrides)
+        metadata = metadata_of(self.recipe, provenance, figures)
+        path = self.directory / f'{name}.safetensors'
+        save_bundle(path, Bundle.from_network(metadata, self._shipped_network()))
+        return path
 
     def _require_finite(self, loss: Tensor, batch: Batch) -> None:
         if not math.isfinite(float(self.reduction.sum(loss.detach()))):
@@ -323,17 +265,9 @@ class Trainer:
             )
 
     def _restore(self, state: TrainingState) -> None:
-        recipe = dataclasses.asdict(self.recipe)
-        changed = sorted(
-            key for key in recipe if key not in MAY_CHANGE and recipe[key] != state.recipe.get(key)
-        )
-        if changed:
-            raise HydranetError(
-                f'{self.directory} holds a training with another recipe ({", ".join(changed)}); '
-                'choose another directory or remove it.'
-            )
+        state.require_recipe(dataclasses.asdict(self.recipe), self.directory)
         self.step = state.step
-        self.best = state.best
+        self.best.value = state.best
         self.network.load_state_dict(state.network)
         self.criterion.load_state_dict(state.criterion)
         self.optimizer.load_state_dict(dict(state.optimizer))
@@ -341,26 +275,6 @@ class Trainer:
             self.average.load_state_dict(state.average, state.average_updates)
         torch.set_rng_state(state.random)
         self._say(f'going on from step {self.step} of {self.directory}')
-
-    def _keep_best(self, figures: Mapping[str, Mapping[str, float]]) -> None:
-        place, _, name = self.recipe.best.partition(' ')
-        if not self.recipe.best:
-            place, name = next(
-                ((key, next(iter(values))) for key, values in figures.items() if values), ('', '')
-            )
-        value = figures.get(place, {}).get(name)
-        if value is None or not math.isfinite(value):
-            return
-        sign = 1 if name in HIGHER_IS_BETTER else -1
-        if self.best is None or sign * value > sign * self.best:
-            self.best = value
-            path = self.directory / f'{self.recipe.name}_best.safetensors'
-            metadata = metadata_of(
-                self.recipe,
-                describe_training(self.recipe, self.datasets, self.step, self.overrides),
-                figures,
-            )
-            save_bundle(path, Bundle.from_network(metadata, self._shipped_network()))
 
     def _log(self, loss: Tensor, losses: Mapping[str, Tensor], factor: float, rate: float) -> None:
         count = self.reduction.processes
@@ -377,51 +291,3 @@ class Trainer:
     def _say(self, text: str) -> None:
         if self.fabric.is_global_zero:
             tqdm.write(f'{time.strftime("%H:%M:%S")} {text}')
-
-
-def _launch(recipe: Recipe, accelerator: str) -> Fabric:
-    """Join the processes that torchrun started, or be the only one."""
-    processes = int(os.environ.get('WORLD_SIZE', '1'))
-    here = int(os.environ.get('LOCAL_WORLD_SIZE', '1'))
-    fabric = Fabric(
-        accelerator=accelerator,
-        devices=here,
-        num_nodes=max(processes // here, 1),
-        strategy='ddp' if processes > 1 else 'auto',
-        precision=recipe.precision,  # type: ignore[arg-type]
-    )
-    fabric.launch()
-    return fabric
-
-
-def _open(config: str, split: str, variables: Mapping[str, str], cache: bool) -> Dataset:
-    dataset = load_dataset(config, split, variables)
-    if not cache:
-        return dataset
-    cached = CachedDataset(dataset)
-    cached.fill()
-    return cached
-
-
-def _start_network(recipe: Recipe) -> HydraNet:
-    network = HydraNet(recipe.channels())
-    if recipe.encoder:
-        initialize(network, recipe.encoder)
-    if 'depth' in recipe.tasks:
-        # abs() has no slope to learn by at zero; start where depth is.
-        head = network.get_submodule(HEAD_PREFIX['depth'])
-        nn.init.constant_(head.bias, recipe.initial_depth)  # type: ignore[arg-type]
-    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def _shown_range(recipe: Recipe) -> tuple[float, float]:
-    minimum, maximum = recipe.depth_range
-    return float(minimum), float(np.sqrt(minimum * maximum) * 10) if maximum > 20 else maximum
-
-
-def _summary(figures: Mapping[str, Mapping[str, float]]) -> str:
-    shown = ('mean_iou', 'abs_rel', 'delta1', 'rmse', 'mean')
-    return '; '.join(
-        f'{place}: ' + ', '.join(f'{n} {values[n]:.4f}' for n in shown if n in values)
-        for place, values in figures.items()
-    )
