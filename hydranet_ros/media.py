@@ -25,6 +25,7 @@ DEFAULT_RATE = 25.0
 
 MILLIMETRES_MAXIMUM = np.iinfo(np.uint16).max
 
+_OPENCV_SILENT = 0
 # FFmpeg reports on the console what `VideoWriter` tries in vain; read when OpenCV first needs it.
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
@@ -232,16 +233,26 @@ class VideoWriter:
         with naming_write_faults(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_bytes(b'')
-        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-        try:
+        with _silent_opencv():
             for codec in ('avc1', 'mp4v'):
                 code = cv2.VideoWriter.fourcc(*codec)
                 writer = cv2.VideoWriter(str(self.path), code, self._rate, self._size)
                 if writer.isOpened():
                     return writer
-        finally:
-            cv2.utils.logging.setLogLevel(level)
         raise HydranetError(f'{self.path} cannot be written: this OpenCV has no encoder for MP4.')
+
+
+@contextmanager
+def _silent_opencv() -> Iterator[None]:
+    """Keep OpenCV from reporting on the console what is tried here on purpose."""
+    # OpenCV before 4.6 has these functions in its main module.
+    logging = getattr(cv2.utils, 'logging', cv2)
+    level = logging.getLogLevel()
+    logging.setLogLevel(_OPENCV_SILENT)
+    try:
+        yield
+    finally:
+        logging.setLogLevel(level)
 
 
 def _images_in(folder: Path) -> list[Path]:
@@ -269,9 +280,8 @@ def _open_images(name: str, paths: list[Path]) -> FrameSource:
 
 def _open_video(where: str | int, name: str, origin: str) -> FrameSource:
     """Make a source of a video file or a camera."""
-    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    capture = cv2.VideoCapture(where)
-    cv2.utils.logging.setLogLevel(level)
+    with _silent_opencv():
+        capture = cv2.VideoCapture(where)
     if not capture.isOpened():
         what = 'cannot be opened' if isinstance(where, int) else 'is neither an image nor a video'
         raise HydranetError(f'{origin} {what}.')
