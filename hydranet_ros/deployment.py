@@ -25,7 +25,7 @@ NODE_NAME = 'perception_node'
 FASTDDS_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 
 # The topics that config/hydranet.rviz shows, as absolute names.
-RVIZ_TOPICS = ('/image', '/segmentation/color', '/depth/color')
+RVIZ_TOPICS = ('/image', '/overlay', '/depth/color', '/points')
 
 ParameterValue = str | bool | int | float | list[str]
 
@@ -119,9 +119,23 @@ def perception_process(
 
 
 def rviz_process(
-    *, image: str = 'image', namespace: str = '', use_sim_time: bool = False
+    *,
+    image: str = 'image',
+    namespace: str = '',
+    fixed_frame: str = '',
+    use_sim_time: bool = False,
 ) -> ProcessSpec:
-    """Describe rviz with the package's view, its topics those of :func:`perception_process`."""
+    """
+    Describe rviz with the package's view.
+
+    Parameters
+    ----------
+    image, namespace, use_sim_time
+        As for :func:`perception_process`.
+    fixed_frame
+        Frame in which points are shown; empty for ``camera``.
+
+    """
     prefix = posixpath.join('/', namespace)
     # Not the image: its topic is its own argument.
     outputs = [posixpath.join(prefix, topic.lstrip('/')) for topic in RVIZ_TOPICS[1:]]
@@ -132,7 +146,10 @@ def rviz_process(
         name='rviz2',
         parameters={'use_sim_time': use_sim_time},
         remappings=tuple(zip(RVIZ_TOPICS, targets, strict=True)),
-        arguments=('-d', str(config_path('hydranet.rviz'))),
+        arguments=(
+            *('-d', str(config_path('hydranet.rviz'))),
+            *(('-f', fixed_frame) if fixed_frame else ()),
+        ),
         environment=image_transport_environment(),
     )
 
@@ -144,6 +161,7 @@ LAUNCH_ARGUMENTS: Mapping[str, tuple[str, str]] = {
     'camera_info': ('', 'Topic of the calibration; empty for camera_info beside the images.'),
     'namespace': ('', 'Namespace of the node and its outputs.'),
     'rviz': ('false', 'Whether to start rviz too.'),
+    'fixed_frame': ('', 'Frame in which rviz shows points; empty for camera.'),
     'use_sim_time': ('false', 'Whether to take the time from /clock, as for replayed bags.'),
     'log_level': ('info', 'Severity of the log: debug, info, warn, error or fatal.'),
 }
@@ -182,6 +200,7 @@ def launched_processes(arguments: Mapping[str, str]) -> list[ProcessSpec]:
             rviz_process(
                 image=arguments['image'],
                 namespace=arguments['namespace'],
+                fixed_frame=arguments['fixed_frame'],
                 use_sim_time=use_sim_time,
             )
         )

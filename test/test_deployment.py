@@ -4,6 +4,7 @@
 
 import ast
 import importlib.util
+import json
 from pathlib import Path
 import sys
 from xml.etree import ElementTree
@@ -148,22 +149,68 @@ class TestRviz:
         spec = rviz_process(image='/camera/image_raw', namespace='robot')
         assert dict(spec.remappings) == {
             '/image': '/camera/image_raw',
-            '/segmentation/color': '/robot/segmentation/color',
+            '/overlay': '/robot/overlay',
             '/depth/color': '/robot/depth/color',
+            '/points': '/robot/points',
         }
         assert dict(rviz_process(image='image').remappings)['/image'] == '/image'
         assert spec.arguments == ('-d', str(config_path('hydranet.rviz')))
         assert set(self.displays()) == {source for source, _ in spec.remappings}
+        assert rviz_process(fixed_frame='map').arguments == (*spec.arguments, '-f', 'map')
 
-    def test_shows_colour_images_that_the_node_publishes(self):
+    def test_shows_what_the_node_publishes(self):
         pytest.importorskip('sensor_msgs', reason='ROS messages come with ROS')
         from hydranet_ros.node.outputs import OUTPUTS
 
-        published = {f'/{output.topic}': output.content for output in OUTPUTS}
+        published = {f'/{output.topic}': output for output in OUTPUTS}
         for topic, display in self.displays().items():
-            assert display['Class'] == 'rviz_default_plugins/Image'
-            if topic != '/image':
-                assert published[topic].startswith('rgb8')
+            kind = 'Image' if topic == '/image' else published[topic].message_type.__name__
+            assert display['Class'] == f'rviz_default_plugins/{kind}'
+            if kind == 'Image' and topic != '/image':
+                assert published[topic].content.startswith('rgb8')
+            if kind == 'PointCloud2':
+                assert display['Color Transformer'] == 'RGB8'
+
+    def test_needs_no_transform(self):
+        # The frame of the demo's images; any other is given at launch.
+        view = yaml.safe_load(config_path('hydranet.rviz').read_text())['Visualization Manager']
+        assert view['Global Options']['Fixed Frame'] == 'camera'
+
+
+class TestFoxglove:
+    """The layout for Foxglove and Lichtblick."""
+
+    LAYOUT = json.loads(config_path('foxglove_layout.json').read_text())
+
+    def test_shows_what_the_node_publishes(self):
+        pytest.importorskip('sensor_msgs', reason='ROS messages come with ROS')
+        from hydranet_ros.node.outputs import OUTPUTS
+
+        kinds = {f'/{output.topic}': output.message_type.__name__ for output in OUTPUTS}
+        kinds |= {'/image': 'Image', '/diagnostics': 'DiagnosticArray'}
+        shown = {}
+        for panel, settings in self.LAYOUT['configById'].items():
+            topics = {
+                'Image': lambda s: [s['imageMode']['imageTopic']],
+                '3D': lambda s: list(s['topics']),
+                'DiagnosticSummary': lambda s: [s['topicToRender']],
+            }[panel.split('!')[0]](settings)
+            shown |= {topic: kinds[topic] for topic in topics}
+        assert shown == {
+            '/image': 'Image',
+            '/overlay': 'Image',
+            '/depth/color': 'Image',
+            '/points': 'PointCloud2',
+            '/diagnostics': 'DiagnosticArray',
+        }
+
+    def test_every_panel_has_its_place(self):
+        def panels(node):
+            if isinstance(node, str):
+                return [node]
+            return panels(node['first']) + panels(node['second'])
+
+        assert sorted(panels(self.LAYOUT['layout'])) == sorted(self.LAYOUT['configById'])
 
 
 def launch_file_calls(name):
