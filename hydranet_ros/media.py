@@ -171,8 +171,9 @@ def depth_to_millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
         Millimetres; 0 where the depth is invalid or beyond 65.535 m.
 
     """
-    millimetres = np.rint(np.nan_to_num(depth, nan=0.0, posinf=0.0, neginf=0.0) * 1000.0)
-    held = (millimetres > 0) & (millimetres <= MILLIMETRES_MAXIMUM)
+    with np.errstate(over='ignore', invalid='ignore'):
+        millimetres = np.rint(depth * 1000.0)
+        held = (millimetres > 0) & (millimetres <= MILLIMETRES_MAXIMUM)
     return np.where(held, millimetres, 0).astype(np.uint16)
 
 
