@@ -7,10 +7,13 @@ from __future__ import annotations
 from functools import cache
 from typing import Any, TYPE_CHECKING
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from hydranet_ros.cdr import NANOSECONDS
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.poses import quaternion
 
 if TYPE_CHECKING:
     from rosbags.typesys.store import Typestore
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 IMAGE_TYPE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE_TYPE = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
+TF_TYPE = 'tf2_msgs/msg/TFMessage'
 DIAGNOSTICS_TYPE = 'diagnostic_msgs/msg/DiagnosticArray'
 
 # Concatenated IDL definitions are told from .msg ones by the line that heads each part.
@@ -106,8 +110,64 @@ def image_message(
     )
 
 
+def compressed_image_message(
+    rgb: NDArray[np.uint8], time: int, *, suffix: str = 'png', frame_id: str = 'camera'
+) -> Any:
+    """
+    Build a ``sensor_msgs/msg/CompressedImage`` as image_transport does of an rgb8 image.
+
+    Parameters
+    ----------
+    rgb
+        H×W×3 uint8.
+    time
+        Header stamp, in nanoseconds since the epoch.
+    suffix
+        ``png``, which keeps every value, or ``jpeg`` (quality 95).
+    frame_id
+        Name of the camera's optical frame.
+
+    """
+    data = cv2.imencode(f'.{suffix}', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1]
+    return _type(COMPRESSED_IMAGE_TYPE)(
+        header=_header(time, frame_id), format=f'rgb8; {suffix} compressed bgr8', data=data
+    )
+
+
+def transform_message(pose: NDArray[np.float64], time: int, *, parent: str, child: str) -> Any:
+    """
+    Build the ``tf2_msgs/msg/TFMessage`` of one transform.
+
+    Parameters
+    ----------
+    pose
+        4×4, from the child frame to the parent.
+    time
+        Header stamp, in nanoseconds since the epoch.
+    parent, child
+        Names of the frames.
+
+    """
+    x, y, z, w = (float(value) for value in quaternion(pose[:3, :3]))
+    across, down, ahead = (float(value) for value in pose[:3, 3])
+    transform = _type('geometry_msgs/msg/Transform')(
+        translation=_type('geometry_msgs/msg/Vector3')(x=across, y=down, z=ahead),
+        rotation=_type('geometry_msgs/msg/Quaternion')(x=x, y=y, z=z, w=w),
+    )
+    stamped = _type('geometry_msgs/msg/TransformStamped')(
+        header=_header(time, parent), child_frame_id=child, transform=transform
+    )
+    return _type(TF_TYPE)(transforms=[stamped])
+
+
 def camera_info_message(
-    width: int, height: int, focal_length: float, time: int, *, frame_id: str = 'camera'
+    width: int,
+    height: int,
+    focal_length: float,
+    time: int,
+    *,
+    matrix: NDArray[np.float64] | None = None,
+    frame_id: str = 'camera',
 ) -> Any:
     """
     Build the ``sensor_msgs/msg/CameraInfo`` of an ideal camera.
@@ -120,20 +180,24 @@ def camera_info_message(
         In pixels; the principal point is the image's centre, there is no distortion.
     time
         Header stamp, in nanoseconds since the epoch.
+    matrix
+        3×3 camera matrix to take instead of the focal length.
     frame_id
         Name of the camera's optical frame.
 
     """
     fx, cx, cy = float(focal_length), (width - 1) / 2, (height - 1) / 2
+    if matrix is None:
+        matrix = np.array([[fx, 0, cx], [0, fx, cy], [0, 0, 1]])
     return _type(CAMERA_INFO_TYPE)(
         header=_header(time, frame_id),
         height=height,
         width=width,
         distortion_model='plumb_bob',
         d=np.zeros(5),
-        k=np.array([fx, 0, cx, 0, fx, cy, 0, 0, 1], np.float64),
+        k=matrix.astype(np.float64).reshape(-1),
         r=np.eye(3).reshape(-1),
-        p=np.array([fx, 0, cx, 0, 0, fx, cy, 0, 0, 0, 1, 0], np.float64),
+        p=np.hstack([matrix, np.zeros((3, 1))]).reshape(-1),
         binning_x=0,
         binning_y=0,
         roi=_type('sensor_msgs/msg/RegionOfInterest')(

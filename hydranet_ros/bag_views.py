@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.bag_images import camera_info_topic, choose_image_topic
-from hydranet_ros.bag_messages import COMPRESSED_IMAGE_TYPE
+from hydranet_ros.bag_messages import COMPRESSED_IMAGE_TYPE, TF_TYPE
 from hydranet_ros.bags import BagMessage, BagReader
 from hydranet_ros.cdr import NANOSECONDS, read_stamp, stamp_nanoseconds
 from hydranet_ros.errors import HydranetError
@@ -22,9 +22,8 @@ from hydranet_ros.poses import FrameTree, Track
 from hydranet_ros.recording import image_values
 from hydranet_ros.views import ALL, Selection, View, ViewSource
 
-TF_TYPE = 'tf2_msgs/msg/TFMessage'
 POSE_TYPES = ('geometry_msgs/msg/PoseStamped', 'nav_msgs/msg/Odometry')
-_DEPTH_TOLERANCE = NANOSECONDS // 50
+_TOLERANCE = NANOSECONDS // 50
 """Nanoseconds that a depth camera's stamp may differ from the colour camera's."""
 _MILLIMETRE = np.float32(0.001)
 
@@ -37,6 +36,7 @@ def open_bag_views(
     *,
     image_topic: str | None = None,
     depth_topic: str | None = None,
+    label_topic: str | None = None,
     pose_topic: str | None = None,
     fixed_frame: str | None = None,
 ) -> ViewSource:
@@ -55,6 +55,8 @@ def open_bag_views(
     depth_topic
         Depth images (32FC1 metres or 16UC1 millimetres) that are registered to the images; None
         for none.
+    label_topic
+        Images of class ids (mono8) of the same size and stamps; None for none.
     pose_topic
         Poses of the camera's optical frame (PoseStamped or Odometry); None for ``/tf``.
     fixed_frame
@@ -68,7 +70,7 @@ def open_bag_views(
     """
     with BagReader(path) as bag:
         image_topic = choose_image_topic(bag, image_topic)
-        for topic in filter(None, (depth_topic, pose_topic)):
+        for topic in filter(None, (depth_topic, label_topic, pose_topic)):
             if topic not in bag.topics:
                 raise HydranetError(
                     f'{path} has no topic {topic}; it has {", ".join(sorted(bag.topics))}.'
@@ -78,7 +80,14 @@ def open_bag_views(
 
     def views() -> Iterator[View]:
         with BagReader(path) as bag:
-            yield from _views(bag, selection, image_topic, depth_topic, pose_at)
+            yield from _views(
+                bag,
+                selection,
+                image_topic,
+                depth_topic=depth_topic,
+                label_topic=label_topic,
+                pose_at=pose_at,
+            )
 
     return ViewSource(path.name, count, views)
 
@@ -87,14 +96,17 @@ def _views(
     bag: BagReader,
     selection: Selection,
     image_topic: str,
+    *,
     depth_topic: str | None,
+    label_topic: str | None,
     pose_at: PoseAt,
 ) -> Iterator[View]:
     """Yield the views in the order of their images."""
     info_topic = camera_info_topic(image_topic)
     infos = bag.messages((info_topic,)) if info_topic in bag.topics else iter(())
     info = next((bag.decode(message) for message in infos), None)
-    depths = _DepthFeed(bag, depth_topic) if depth_topic else None
+    depths = _Feed(bag, depth_topic) if depth_topic else None
+    labels = _Feed(bag, label_topic) if label_topic else None
     first = None
     for index, message in enumerate(bag.messages((image_topic,))):
         if selection.ends_before(index):
@@ -107,43 +119,50 @@ def _views(
         compressed = message.type == COMPRESSED_IMAGE_TYPE
         rgb = compressed_to_rgb(image) if compressed else image_to_rgb(image)
         height, width = rgb.shape[:2]
+        depth = depths.at(stamp, (height, width)) if depths else None
         yield View(
             f'{index:06d}',
             (stamp - first) / NANOSECONDS,
             rgb,
             camera=None if info is None else _camera(info, width, height),
             pose=pose_at(image.header.frame_id, stamp),
-            depth=depths.at(stamp, (height, width)) if depths else None,
+            depth=None if depth is None else _metres(depth),
+            labels=labels.at(stamp, (height, width)) if labels else None,
         )
 
 
-class _DepthFeed:
-    """Depth images in the order of their stamps, read along with the images."""
+class _Feed:
+    """Depth or label images in the order of their stamps, read along with the images."""
 
     def __init__(self, bag: BagReader, topic: str) -> None:
         self._bag = bag
         self._messages = bag.messages((topic,))
         self._next: BagMessage | None = next(self._messages, None)
 
-    def at(self, stamp: int, shape: tuple[int, int]) -> NDArray[np.float32] | None:
-        """Return the depth image that belongs to a stamp, None if there is none."""
+    def at(self, stamp: int, shape: tuple[int, int]) -> NDArray | None:
+        """Return the values that belong to an image's stamp, None if there are none."""
         while self._next is not None and self._is_before(self._next, stamp):
             self._next = next(self._messages, None)
-        if self._next is None or abs(read_stamp(self._next.data) - stamp) > _DEPTH_TOLERANCE:
+        if self._next is None or abs(read_stamp(self._next.data) - stamp) > _TOLERANCE:
             return None
         values = image_values(self._bag.decode(self._next))
         if values.shape != shape:
             raise HydranetError(
-                f'Depth on {self._next.topic} has {values.shape[1]}×{values.shape[0]} pixels and '
-                f'the images {shape[1]}×{shape[0]}; depth must be registered to the images.'
+                f'{self._next.topic} has {values.shape[1]}×{values.shape[0]} pixels and the '
+                f'images {shape[1]}×{shape[0]}; depth and labels must be registered to the images.'
             )
-        metres = values * _MILLIMETRE if values.dtype == np.uint16 else values
-        valid = np.isfinite(metres) & (metres > 0)
-        return np.where(valid, metres, np.float32(np.nan)).astype(np.float32)
+        return values
 
     @staticmethod
     def _is_before(message: BagMessage, stamp: int) -> bool:
-        return read_stamp(message.data) < stamp - _DEPTH_TOLERANCE
+        return read_stamp(message.data) < stamp - _TOLERANCE
+
+
+def _metres(values: NDArray) -> NDArray[np.float32]:
+    """Convert depth in metres, or in millimetres if it is uint16, to metres and NaN."""
+    metres = values * _MILLIMETRE if values.dtype == np.uint16 else values
+    valid = np.isfinite(metres) & (metres > 0)
+    return np.where(valid, metres, np.float32(np.nan)).astype(np.float32)
 
 
 def _camera(message: Any, width: int, height: int) -> Camera:

@@ -43,6 +43,25 @@ def pose_matrix(translation: Numbers, quaternion: Numbers) -> Matrix:
     return matrix
 
 
+def quaternion(rotation: Matrix) -> NDArray[np.float64]:
+    """
+    Return the quaternion x y z w of a 3×3 rotation, as `pose_matrix` takes it.
+
+    It is the eigenvector of Bar-Itzhack (2000), which also takes a matrix that rounding has left
+    a little off a rotation, and gives the nearest one.
+    """
+    (a, b, c), (d, e, f), (g, h, i) = rotation
+    symmetric = np.array(
+        [
+            [a - e - i, b + d, c + g, h - f],
+            [b + d, e - a - i, f + h, c - g],
+            [c + g, f + h, i - a - e, d - b],
+            [h - f, c - g, d - b, a + e + i],
+        ]
+    )
+    return np.asarray(np.linalg.eigh(symmetric)[1][:, -1], np.float64)
+
+
 class Track:
     """Poses over time, straight between them."""
 

@@ -93,24 +93,27 @@ class Selection:
         Take every so many-th.
     maximum
         Stop after so many, None for all.
+    first
+        Index of the first one taken.
 
     """
 
     every: int = 1
     maximum: int | None = None
+    first: int = 0
 
     def count(self, available: int) -> int:
         """Return how many are taken of so many."""
-        taken = -(-available // self.every)
+        taken = -(-max(available - self.first, 0) // self.every)
         return taken if self.maximum is None else min(taken, self.maximum)
 
     def takes(self, index: int) -> bool:
         """Tell whether the view of an index is taken."""
-        return index % self.every == 0
+        return index >= self.first and (index - self.first) % self.every == 0
 
     def ends_before(self, index: int) -> bool:
         """Tell whether no view from an index on is taken."""
-        return self.maximum is not None and index >= self.maximum * self.every
+        return self.maximum is not None and index >= self.first + self.maximum * self.every
 
 
 ALL = Selection()
@@ -156,7 +159,7 @@ def open_views(
             if selection.takes(index):
                 rgb = frame.read()
                 time = None if source.rate is None else index / source.rate
-                yield View(frame.name, time, rgb, _ideal_camera(rgb, focal_length))
+                yield View(frame.name, time, rgb, ideal_camera(rgb, focal_length))
 
     count = None if source.count is None else selection.count(source.count)
     return ViewSource(source.name, count, views)
@@ -173,18 +176,17 @@ def _open_folder(
     matrix = _read_matrix(intrinsics, 3) if intrinsics.is_file() else None
 
     def views() -> Iterator[View]:
-        for path in images[:: selection.every][: selection.maximum]:
+        for path in images[selection.first :: selection.every][: selection.maximum]:
             rgb = read_image(path)
             height, width = rgb.shape[:2]
-            pose = folder / 'pose' / f'{path.stem}.txt'
             yield View(
                 path.stem,
                 None,
                 rgb,
-                camera=_ideal_camera(rgb, focal_length)
+                camera=ideal_camera(rgb, focal_length)
                 if matrix is None
                 else pinhole(width, height, matrix),
-                pose=_read_matrix(pose, 4) if pose.is_file() else None,
+                pose=read_pose(folder / 'pose' / f'{path.stem}.txt'),
                 depth=_read_depth(folder / 'depth' / f'{path.stem}.png', depth_unit),
                 labels=_read_ids(folder / 'segmentation' / f'{path.stem}.png'),
             )
@@ -197,7 +199,7 @@ def pinhole(width: int, height: int, matrix: NDArray[np.float64]) -> Camera:
     return Camera(width, height, matrix, np.hstack([matrix, np.zeros((3, 1))]))
 
 
-def _ideal_camera(rgb: RgbImage, focal_length: float | None) -> Camera | None:
+def ideal_camera(rgb: RgbImage, focal_length: float | None) -> Camera | None:
     """Return the camera of a focal length, None without."""
     if focal_length is None:
         return None
@@ -205,6 +207,11 @@ def _ideal_camera(rgb: RgbImage, focal_length: float | None) -> Camera | None:
     center = (width - 1) / 2, (height - 1) / 2
     matrix = np.array([[focal_length, 0, center[0]], [0, focal_length, center[1]], [0, 0, 1]])
     return pinhole(width, height, matrix)
+
+
+def read_pose(path: Path) -> NDArray[np.float64] | None:
+    """Read a 4×4 camera-to-world pose from a text file, None if there is none."""
+    return _read_matrix(path, 4) if path.is_file() else None
 
 
 def _read_matrix(path: Path, size: int) -> NDArray[np.float64]:

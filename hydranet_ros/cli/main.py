@@ -22,6 +22,7 @@ COMMANDS = {
     'run': 'hydranet_ros.cli.run',
     'reconstruct': 'hydranet_ros.cli.reconstruct',
     'view': 'hydranet_ros.cli.view',
+    'make-bag': 'hydranet_ros.cli.make_bag',
 }
 """
 Subcommand to module. A module has ``HELP``, ``add_arguments(parser)`` and
