@@ -8,14 +8,16 @@ from pathlib import Path
 import pickle
 from typing import Any, ClassVar
 
+import cv2
 import numpy as np
-from published import published_weights, VARIANTS
+from published import published_bundle, published_weights, VARIANTS
 import pytest
 import torch
 
-from hydranet_ros.bundle import load_bundle
+from hydranet_ros.bundle import load_bundle, save_bundle
 from hydranet_ros.cli.main import main
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.labels import load_label_set
 
 
 def _tensors(tasks):
@@ -37,6 +39,19 @@ def test_convert_and_info_of_every_published_variant(tmp_path, capsys, variant):
     report = capsys.readouterr().out
     for text in (*label_sets, 'multiply-accumulates at 640x480', 'published.ckpt', 'sha256'):
         assert text in report
+
+
+def test_legend_of_a_model(tmp_path, capsys):
+    model, picture = tmp_path / 'model.safetensors', tmp_path / 'legend.png'
+    save_bundle(model, published_bundle('nyud40_kitti6'))
+    for label_set in ('nyud40', 'kitti6'):
+        arguments = ['info', str(model), '--legend', str(picture), '--label-set', label_set]
+        assert main(arguments) == 0
+        drawn = cv2.imread(str(picture))[..., ::-1]
+        for color in load_label_set(label_set).colors:
+            assert (drawn == color).all(axis=2).any()
+    assert main(['info', str(model), '--legend', str(tmp_path / 'legend.jpg')]) == 1
+    assert 'ends in .png' in capsys.readouterr().err
 
 
 class _Python2Pickler(pickle._Pickler):

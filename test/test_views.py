@@ -176,6 +176,8 @@ def test_poses_of_a_topic_and_a_selection(bag):
     assert [v.pose[0, 3] for v in views] == [100.0, 102.0]
     assert [v.name for v in views] == ['000000', '000002']
     assert views[0].depth is None
+    late = open_bag_views(bag, Selection(2, 9, first=3), image_topic='/camera/image')
+    assert [v.name for v in late.views()] == ['000003', '000005'] and late.count == 2
 
 
 def test_faults_of_a_bag_are_named(bag):
@@ -207,7 +209,13 @@ def test_views_of_a_folder(tmp_path):
     assert (first.labels == 7).all() and first.camera.focal_length == 50.0
     np.testing.assert_array_equal(first.pose, np.eye(4))
     assert second.depth is None and second.labels is None and second.pose is None
-    assert [v.name for v in open_views(str(tmp_path), Selection(2)).views()] == ['a', 'c']
+    for selection, names in (
+        (Selection(2), ['a', 'c']),
+        (Selection(1, 1, first=1), ['b']),
+        (Selection(first=5), []),
+    ):
+        chosen = open_views(str(tmp_path), selection)
+        assert [v.name for v in chosen.views()] == names and chosen.count == len(names)
     (tmp_path / 'pose' / 'a.txt').write_text('1 2 3')
     with pytest.raises(HydranetError, match=r'a\.txt must hold 4'):
         next(source.views())

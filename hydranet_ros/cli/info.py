@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,16 +35,60 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='WxH',
         help='image size for which operations are counted (default: 1200x350)',
     )
+    parser.add_argument(
+        '--legend',
+        type=Path,
+        metavar='FILE.png',
+        help='also write the colours and names of the classes as a picture',
+    )
+    parser.add_argument(
+        '--label-set', help="the legend's label set, where the model has several (default: first)"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the report."""
+    """Print the report, and write the legend if asked."""
     from hydranet_ros.bundle import load_bundle
     from hydranet_ros.resources import model_path
 
     bundle = load_bundle(model_path(arguments.model))
     print(describe(bundle, arguments.size))
+    if arguments.legend is not None:
+        write_legend(bundle, arguments.label_set, arguments.legend)
     return 0
+
+
+def write_legend(bundle: Bundle, label_set: str | None, path: Path) -> None:
+    """
+    Write the colours and names of a model's classes as a PNG.
+
+    Parameters
+    ----------
+    bundle
+        The model.
+    label_set
+        Which of its label sets; the first if None.
+    path
+        Ends in ``.png``.
+
+    Raises
+    ------
+    HydranetError
+        If the model has no such label set, or the file cannot be written.
+
+    """
+    from hydranet_ros.errors import HydranetError
+    from hydranet_ros.media import write_image
+    from hydranet_ros.render import legend
+
+    piece = bundle.metadata.label_slice(label_set)
+    if piece is None:
+        raise HydranetError(f'Model {bundle.metadata.name!r} has no classes to draw a legend of.')
+    if path.suffix.lower() != '.png':
+        raise HydranetError(
+            f'The legend is written as PNG: give a name that ends in .png, not {path}.'
+        )
+    write_image(path, legend(piece.labels))
 
 
 def describe(bundle: Bundle, size: tuple[int, int]) -> str:

@@ -29,6 +29,7 @@ def add_view_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--every', type=positive, default=1, metavar='N', help='take every N-th view'
     )
+    parser.add_argument('--skip', type=int, default=0, metavar='N', help='leave out N views first')
     parser.add_argument('--max-views', type=positive, metavar='N', help='stop after N views')
     parser.add_argument(
         '--fx', type=float, help='focal length in pixels, where the input has no calibration'
@@ -61,7 +62,7 @@ def open_view_source(arguments: argparse.Namespace) -> ViewSource:
     """
     from hydranet_ros.views import open_views, Selection
 
-    selection = Selection(arguments.every, arguments.max_views)
+    selection = Selection(arguments.every, arguments.max_views, max(arguments.skip, 0))
     path = Path(arguments.input).expanduser()
     if (path / 'metadata.yaml').is_file() or path.suffix in ('.mcap', '.db3'):
         from hydranet_ros.bag_views import open_bag_views
