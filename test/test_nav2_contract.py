@@ -25,8 +25,8 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from hydranet_ros.bag_messages import new_typestore
+from hydranet_ros.calibration import CameraInfoBuffer
 from hydranet_ros.node import label_info
-from hydranet_ros.node.camera_info import CameraInfoBuffer
 from hydranet_ros.node.conversion import array_to_image
 from hydranet_ros.node.frame_processor import Arrival, FrameProcessor, Publication, SOURCES
 from hydranet_ros.node.label_info import LabelInfoOutput, message_types

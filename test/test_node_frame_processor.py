@@ -13,8 +13,8 @@ from rclpy.serialization import serialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage
 from std_msgs.msg import Header
 
+from hydranet_ros.calibration import CameraInfoBuffer
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.node.camera_info import CameraInfoBuffer
 from hydranet_ros.node.conversion import array_to_image
 from hydranet_ros.node.frame_processor import Arrival, FrameProcessor, Publication, SOURCES
 from hydranet_ros.node.outputs import OUTPUTS

@@ -15,11 +15,11 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
+from hydranet_ros.calibration import camera_of, CameraInfoBuffer
 from hydranet_ros.cdr import NANOSECONDS
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.geometry import RayTable
 from hydranet_ros.image_messages import compressed_to_rgb, image_to_rgb
-from hydranet_ros.node.camera_info import camera_of, CameraInfoBuffer
 from hydranet_ros.node.outputs import Frame, Output
 from hydranet_ros.node.parameters import Settings
 from hydranet_ros.node.statistics import Statistics

@@ -14,8 +14,8 @@ from rclpy.qos import HistoryPolicy, qos_policy_name_from_kind, QoSProfile, Reli
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo
 
+from hydranet_ros.calibration import CameraInfoBuffer
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.node.camera_info import CameraInfoBuffer
 from hydranet_ros.node.distributions import (
     SubscriptionEventCallbacks,
     UnsupportedEventTypeError,
