@@ -12,12 +12,14 @@ is not used are never computed.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 from torch import nn, Tensor
 
 from hydranet_ros.bundle import Bundle
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.exported import ExportedModel
 from hydranet_ros.rewrites import keep_channels, resize, RewrittenNetwork
 from hydranet_ros.tasks import available_fields, default_fields, PostProcessing, TASKS
 
@@ -57,7 +59,7 @@ class DeployedGraph(nn.Module):
         slices: int = 4,
     ) -> None:
         super().__init__()
-        metadata = bundle.metadata
+        self.metadata = metadata = bundle.metadata
         known = {field.name: field for field in available_fields(metadata.tasks)}
         wanted = default_fields(metadata.tasks) if fields is None else tuple(fields)
         for name in wanted:
@@ -78,6 +80,20 @@ class DeployedGraph(nn.Module):
         self.register_buffer('mean', PIXEL_MAXIMUM * torch.tensor(metadata.mean).view(1, 3, 1, 1))
         deviation = PIXEL_MAXIMUM * torch.tensor(metadata.std).view(1, 3, 1, 1)
         self.register_buffer('scale', 1.0 / deviation)
+
+    def exported(
+        self, path: Path, file_format: str, size: tuple[int, int] | None = None
+    ) -> ExportedModel:
+        """Describe this graph as it will be in a file, for one image size or any."""
+        return ExportedModel(
+            self.metadata,
+            file_format,
+            self.fields,
+            self.label_slice.labels.name if self.label_slice else None,
+            size,
+            'float32',
+            path,
+        )
 
     def forward(self, image: Tensor, length_scale: Tensor) -> tuple[Tensor, ...]:
         """

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.backends import open_backend
-from hydranet_ros.bundle import Bundle, BundleMetadata, load_bundle
+from hydranet_ros.bundle import Bundle, BundleMetadata
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.exported import ExportedModel, read_model
 from hydranet_ros.labels import LabelSet
 from hydranet_ros.resources import model_path
 
@@ -60,15 +61,17 @@ class Predictor:
     Parameters
     ----------
     model
-        A bundle, the path of one, or the name of one that comes with the package.
+        A bundle, the path of one or of an exported graph, or the name of a bundle that comes
+        with the package.
     device
-        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        ``auto``, ``cpu``, ``cuda``, ``cuda:N``, or Intel's ``gpu`` or ``npu``.
     backend
-        Name of the runtime, or ``auto``.
+        ``openvino``, ``torch``, ``onnxruntime``, or ``auto``.
     precision
-        ``float32``, ``float16``, or ``auto`` for the device's best.
+        ``float32``, ``float16``, ``bfloat16``, ``int8`` (a quantised graph), or ``auto`` for
+        the device's best.
     label_set
-        Which of the bundle's label sets to predict; its first if None.
+        Which of the model's label sets to predict; its first if None.
     fields
         Fields of :class:`Prediction` to compute, e.g. ``('labels', 'confidence')``; the first
         of each task if None.
@@ -85,7 +88,7 @@ class Predictor:
 
     def __init__(
         self,
-        model: str | Path | Bundle,
+        model: str | Path | Bundle | ExportedModel,
         *,
         device: str = 'auto',
         backend: str = 'auto',
@@ -94,12 +97,16 @@ class Predictor:
         fields: Sequence[str] | None = None,
         warm_up_size: tuple[int, int] | None = (64, 64),
     ) -> None:
-        bundle = model if isinstance(model, Bundle) else load_bundle(model_path(model))
-        self.metadata: BundleMetadata = bundle.metadata
-        piece = bundle.metadata.label_slice(label_set)
+        if not isinstance(model, Bundle | ExportedModel):
+            model = read_model(model_path(model))
+        self.metadata: BundleMetadata = model.metadata
+        self._only_size = model.size if isinstance(model, ExportedModel) else None
+        if isinstance(model, ExportedModel):
+            label_set = label_set or model.label_set
+        piece = self.metadata.label_slice(label_set)
         self.label_set: LabelSet | None = piece.labels if piece else None
         self._backend = open_backend(
-            bundle,
+            model,
             backend=backend,
             device=device,
             precision=precision,
@@ -107,7 +114,7 @@ class Predictor:
             fields=fields,
         )
         if warm_up_size is not None:
-            self.warm_up(*warm_up_size)
+            self.warm_up(*(self._only_size or warm_up_size))
 
     @property
     def backend_name(self) -> str:
@@ -158,6 +165,11 @@ class Predictor:
             raise HydranetError(
                 f'An image of {width}x{height} pixels is too small: the network needs at least '
                 f'{MINIMUM_SIZE}x{MINIMUM_SIZE}.'
+            )
+        if self._only_size not in (None, (height, width)):
+            raise HydranetError(
+                f'The model was exported for images of {self._only_size[1]}x{self._only_size[0]} '
+                f'pixels alone, not {width}x{height}; export it again without --size.'
             )
         length_scale, assumed = self._length_scale(fx)
         outputs, timing = self._backend.run(np.ascontiguousarray(rgb), length_scale)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +20,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros.bundle import Bundle
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.exported import ExportedModel
 
 
 class Backend(Protocol):
@@ -32,7 +34,7 @@ class Backend(Protocol):
     device
         Where it runs, e.g. ``cpu`` or ``cuda:0``.
     precision
-        ``float32``, ``float16`` or ``bfloat16``.
+        ``float32``, ``float16``, ``bfloat16`` or ``int8``.
     fields
         Names of the arrays that :meth:`run` returns.
 
@@ -73,21 +75,62 @@ class Backend(Protocol):
 
 @dataclass(frozen=True)
 class Runtime:
-    """Where a backend is, what it needs, and which precisions and devices it has."""
+    """
+    What a runtime can do.
+
+    Attributes
+    ----------
+    module
+        Our module for it.
+    package
+        The Python package that it needs.
+    precisions, formats
+        The arithmetic and the formats of exported graphs that it knows.
+    devices
+        Kinds of devices that it runs on, in the words of ``device``.
+
+    """
 
     module: str
     package: str
     precisions: tuple[str, ...]
+    formats: tuple[str, ...]
+    devices: tuple[str, ...]
 
 
 RUNTIMES: Mapping[str, Runtime] = {
-    'torch': Runtime('hydranet_ros.backends.torch_backend', 'torch', ('float32', 'float16')),
+    'openvino': Runtime(
+        'hydranet_ros.backends.openvino_backend',
+        'openvino',
+        ('float32', 'bfloat16', 'float16', 'int8'),
+        ('openvino', 'onnx'),
+        ('cpu', 'gpu', 'npu'),
+    ),
+    'torch': Runtime(
+        'hydranet_ros.backends.torch_backend',
+        'torch',
+        ('float32', 'bfloat16', 'float16'),
+        ('torchscript', 'torch-export'),
+        ('cpu', 'cuda'),
+    ),
+    'onnxruntime': Runtime(
+        'hydranet_ros.backends.onnxruntime_backend',
+        'onnxruntime',
+        ('float32', 'float16'),
+        ('onnx',),
+        ('cpu', 'cuda'),
+    ),
 }
-"""By preference: the first that is installed is used where none is named."""
+"""
+By preference on a CPU, where the first that is installed and fits model and device is used:
+docs/performance.md has the measurements behind the order.
+"""
+DEVICES = ('cpu', 'cuda', 'gpu', 'npu')
+"""Kinds of devices; ``gpu`` and ``npu`` are OpenVINO's words for Intel's."""
 
 
 def open_backend(
-    bundle: Bundle,
+    model: Bundle | ExportedModel,
     *,
     backend: str = 'auto',
     device: str = 'auto',
@@ -100,16 +143,18 @@ def open_backend(
 
     Parameters
     ----------
-    bundle
+    model
         The model.
     backend
         A name of ``RUNTIMES``, or ``auto``.
     device
-        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        ``auto``: a CUDA device where torch sees one, else the CPU. Or ``cpu``, ``cuda``,
+        ``cuda:N``, ``gpu``, ``gpu.N``, ``npu``.
     precision
         ``auto``, or one that the runtime has.
     label_set, fields
-        As for :class:`hydranet_ros.pipeline.DeployedGraph`.
+        As for :class:`hydranet_ros.pipeline.DeployedGraph`; an exported graph has those that
+        it was exported with.
 
     Raises
     ------
@@ -117,31 +162,81 @@ def open_backend(
         If the runtime is unknown or not installed, or it has no such device or precision.
 
     """
-    name = _choose_runtime() if backend == 'auto' else backend
-    if name not in RUNTIMES:
+    if backend not in ('auto', *RUNTIMES):
         raise HydranetError(
-            f'There is no backend {name!r}; known are auto, {", ".join(RUNTIMES)}.'
+            f'There is no backend {backend!r}; known are auto, {", ".join(RUNTIMES)}.'
         )
+    known = {name for runtime in RUNTIMES.values() for name in runtime.precisions}
+    if precision not in ('auto', *known):
+        raise HydranetError(
+            f'There is no precision {precision!r}; known are auto, {", ".join(sorted(known))}.'
+        )
+    if isinstance(model, ExportedModel):
+        _check_export(model, precision, label_set, fields)
+    elif precision == 'int8':
+        raise HydranetError('int8 needs a quantised model: make one with `hydranet quantize`.')
+    name = _choose_runtime(model, device) if backend == 'auto' else backend
     runtime = RUNTIMES[name]
-    if find_spec(runtime.package) is None:
-        raise HydranetError(
-            f'Backend {name!r} needs the Python package {runtime.package}, which is not '
-            'installed; install it or choose another backend.'
-        )
-    if precision not in ('auto', *runtime.precisions):
-        raise HydranetError(
-            f'Backend {name!r} has no precision {precision!r}; choose auto, '
-            f'{" or ".join(runtime.precisions)}.'
-        )
+    fault = _unfit(runtime, model, device)
+    if fault is None and precision not in ('auto', *runtime.precisions):
+        fault = f'has no precision {precision}; it has {", ".join(runtime.precisions)}'
+    if fault:
+        raise HydranetError(f'Backend {name!r} {fault}.')
     opened: Backend = import_module(runtime.module).open_backend(
-        bundle, device=device, precision=precision, label_set=label_set, fields=fields
+        model, device=device, precision=precision, label_set=label_set, fields=fields
     )
     return opened
 
 
-def _choose_runtime() -> str:
+def _check_export(
+    model: ExportedModel, precision: str, label_set: str | None, fields: Sequence[str] | None
+) -> None:
+    """Refuse to give what an exported graph does not hold."""
+    wanted = None
+    if label_set and label_set != model.label_set:
+        wanted = f'label set {label_set!r} (it has {model.label_set})'
+    elif fields is not None and set(fields) != set(model.fields):
+        wanted = f'fields {", ".join(fields)} (it has {", ".join(model.fields)})'
+    elif (precision == 'int8') != (model.precision == 'int8') and precision != 'auto':
+        wanted = f'precision {precision} (it has {model.precision})'
+    if wanted:
+        raise HydranetError(f'{model.path} was exported without {wanted}; export it again.')
+
+
+def _unfit(runtime: Runtime, model: Bundle | ExportedModel, device: str) -> str | None:
+    """Say why a runtime cannot run a model on a device; None if it can."""
+    if find_spec(runtime.package) is None:
+        return f'needs the Python package {runtime.package}; install it or choose another backend'
+    if isinstance(model, ExportedModel) and model.format not in runtime.formats:
+        return f'cannot run {model.path}, whose format is {model.format}'
+    if device != 'auto' and _kind(device) not in runtime.devices:
+        return f'runs on {" or ".join(runtime.devices)}, not on device {device!r}'
+    return None
+
+
+def _kind(device: str) -> str:
+    return device.lower().split(':')[0].split('.')[0]
+
+
+def _choose_runtime(model: Bundle | ExportedModel, device: str) -> str:
+    if device != 'auto' and _kind(device) not in DEVICES:
+        raise HydranetError(
+            f'There is no device {device!r}; use auto, {", ".join(DEVICES)}, or cuda:N, gpu.N.'
+        )
+    if device == 'auto' and isinstance(model, Bundle) and _cuda_is_there():
+        return 'torch'
     for name, runtime in RUNTIMES.items():
-        if find_spec(runtime.package) is not None:
+        if _unfit(runtime, model, device) is None:
             return name
-    packages = ', '.join(runtime.package for runtime in RUNTIMES.values())
-    raise HydranetError(f'No runtime for the network is installed; install one of: {packages}.')
+    reasons = (f'{name} {_unfit(runtime, model, device)}' for name, runtime in RUNTIMES.items())
+    raise HydranetError(f'No backend can run this model here: {"; ".join(reasons)}.')
+
+
+def _cuda_is_there() -> bool:
+    """Tell whether torch can use an NVIDIA GPU; it is not imported where there is no driver."""
+    drivers = ('/dev/nvidiactl', '/dev/nvhost-gpu', '/dev/nvgpu', '/dev/dxg')
+    if find_spec('torch') is None or not any(Path(driver).exists() for driver in drivers):
+        return False
+    import torch
+
+    return torch.cuda.is_available()

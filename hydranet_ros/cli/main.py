@@ -16,8 +16,10 @@ from hydranet_ros.errors import HydranetError
 COMMANDS = {
     'info': 'hydranet_ros.cli.info',
     'convert': 'hydranet_ros.cli.convert',
+    'export': 'hydranet_ros.cli.export',
     'train': 'hydranet_ros.cli.train',
     'distill': 'hydranet_ros.cli.distill',
+    'evaluate': 'hydranet_ros.cli.evaluate',
     'demo': 'hydranet_ros.cli.demo',
     'run': 'hydranet_ros.cli.run',
     'reconstruct': 'hydranet_ros.cli.reconstruct',

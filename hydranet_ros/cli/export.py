@@ -1,0 +1,85 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""``hydranet export``: one file that a runtime runs without torch."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from hydranet_ros.cli.info import image_size
+
+HELP = 'write a model as ONNX, OpenVINO, TorchScript or torch.export'
+FORMATS = ('onnx', 'openvino', 'torchscript', 'torch-export')
+LABELS_AGREE = 0.99
+"""Share of the pixels whose labels must be equal for an export to pass."""
+DEPTH_TOLERANCE = 0.01
+"""Largest median difference of depth, relative, for an export to pass."""
+_ANY_SIZE_CHECKED = (240, 320)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('model', help='model file, or the name of a shipped model')
+    parser.add_argument('--format', choices=FORMATS, default='onnx', help='(default: onnx)')
+    parser.add_argument(
+        '--size',
+        type=image_size,
+        metavar='WxH',
+        help='the only image size that the file will take (default: any)',
+    )
+    parser.add_argument('--label-set', help='label set to predict (default: the first)')
+    parser.add_argument(
+        '--fields',
+        nargs='+',
+        metavar='FIELD',
+        help='outputs to compute: labels, confidence, depth, normals (default: the first of each '
+        'task)',
+    )
+    parser.add_argument(
+        '-o',
+        '--output',
+        type=Path,
+        required=True,
+        help='the file: .onnx, .xml (OpenVINO), .ts (TorchScript) or .pt2 (torch.export)',
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Export, run the file that was written, and compare."""
+    from hydranet_ros.bundle import load_bundle
+    from hydranet_ros.errors import HydranetError
+    from hydranet_ros.export import export_graph
+    from hydranet_ros.parity import compare
+    from hydranet_ros.pipeline import DeployedGraph
+    from hydranet_ros.predictor import Predictor
+    from hydranet_ros.resources import model_path
+
+    bundle = load_bundle(model_path(arguments.model))
+    size = arguments.size[::-1] if arguments.size else None
+    graph = DeployedGraph(bundle, arguments.label_set, arguments.fields)
+    export_graph(graph, graph.exported(arguments.output, arguments.format, size))
+
+    reference = Predictor(
+        bundle,
+        backend='torch',
+        device='cpu',
+        label_set=arguments.label_set,
+        fields=arguments.fields,
+        warm_up_size=None,
+    )
+    written = Predictor(arguments.output, device='cpu', warm_up_size=None)
+    parity = compare(reference, written, size or _ANY_SIZE_CHECKED)
+    megabytes = sum(
+        file.stat().st_size
+        for file in (arguments.output, arguments.output.with_suffix('.bin'))
+        if file.is_file()
+    )
+    where = f'{arguments.size[0]}x{arguments.size[1]}' if size else 'any size'
+    print(f'{arguments.output}: {arguments.format}, {where}, {megabytes / 1e6:.1f} MB')
+    print(f'parity with torch, run by {written.backend_name}: {parity}')
+    if not parity.holds(LABELS_AGREE, DEPTH_TOLERANCE):
+        raise HydranetError(
+            f'{arguments.output} does not give what the model gives ({parity}); do not use it.'
+        )
+    return 0

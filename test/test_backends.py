@@ -1,0 +1,235 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Every runtime gives what the plain network gives, at any size."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+from published import published_bundle
+import pytest
+import torch
+
+from hydranet_ros.backends import RUNTIMES
+from hydranet_ros.backends.cache import BySize, cache_directory, cached_file, graph_key, prune
+from hydranet_ros.bundle import Bundle, save_bundle
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.predictor import Predictor
+from hydranet_ros.resources import default_model
+
+# Untrained weights blow rounding up: see test_predictor.py.
+TOLERANCE = 2e-3
+SIZES = [(33, 97), (64, 96)]
+LARGE_SIZES = [(375, 1242), (720, 1280)]
+INSTALLED = [name for name, runtime in RUNTIMES.items() if find_spec(runtime.package)]
+
+
+def _image(height, width, seed=0):
+    """Make a smooth colourful image: noise would leave every argmax undecided."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+@torch.inference_mode()
+def _plain(bundle: Bundle, rgb):
+    """Run the network as it is trained, and resize as torch does: logits and depth."""
+    metadata = bundle.metadata
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (metadata.mean, metadata.std))
+    x = (torch.from_numpy(rgb).permute(2, 0, 1) / 255 - mean) / std
+    outputs = bundle.network()(x[None])
+    return {
+        name: torch.nn.functional.interpolate(
+            raw, size=rgb.shape[:2], mode=metadata.interpolation, align_corners=False
+        )[0].numpy()
+        for name, raw in outputs.items()
+    }
+
+
+def _assert_close(prediction, expected, tolerance):
+    logits = expected['segmentation']
+    chosen = np.take_along_axis(logits, prediction.labels[None].astype(int), axis=0)[0]
+    # Labels are equal but for ties.
+    assert (logits.max(axis=0) - chosen).max() <= tolerance * np.abs(logits).max()
+    depth = np.abs(expected['depth'][0]).clip(1e-3, 1000)
+    np.testing.assert_allclose(prediction.depth, depth, atol=tolerance * depth.max())
+
+
+@pytest.fixture(scope='module', autouse=True)
+def own_cache(tmp_path_factory):
+    """Start with an empty cache, and leave the user's alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv('XDG_CACHE_HOME', str(tmp_path_factory.mktemp('cache')))
+        yield
+
+
+@pytest.fixture(scope='module')
+def bundles():
+    return {
+        interpolation: published_bundle('kitti6', interpolation=interpolation)
+        for interpolation in ('bicubic', 'bilinear')
+    }
+
+
+@pytest.mark.parametrize(
+    ('backend', 'interpolation'),
+    [(INSTALLED[0], 'bicubic'), *((name, 'bilinear') for name in INSTALLED)],
+)
+def test_parity(bundles, backend, interpolation):
+    bundle = bundles[interpolation]
+    predictor = Predictor(bundle, backend=backend, device='cpu', precision='float32')
+    assert (predictor.backend_name, predictor.precision) == (backend, 'float32')
+    for height, width in SIZES:
+        rgb = _image(height, width)
+        _assert_close(predictor.predict(rgb), _plain(bundle, rgb), TOLERANCE)
+    predictor.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('backend', INSTALLED)
+@pytest.mark.parametrize(('height', 'width'), LARGE_SIZES)
+def test_parity_at_camera_sizes(bundles, backend, height, width):
+    rgb = _image(height, width)
+    predictor = Predictor(bundles['bicubic'], backend=backend, device='cpu', precision='float32')
+    _assert_close(predictor.predict(rgb), _plain(bundles['bicubic'], rgb), TOLERANCE)
+    predictor.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize('backend', INSTALLED)
+@pytest.mark.parametrize('variant', ['nyud40_normals', 'nyud40_kitti6'])
+def test_parity_of_other_variants(backend, variant):
+    bundle = published_bundle(variant)
+    rgb = _image(75, 131)
+    fields = ('labels', 'confidence', 'depth')
+    reference = Predictor(bundle, backend='torch', device='cpu', fields=fields).predict(rgb)
+    prediction = Predictor(
+        bundle, backend=backend, device='cpu', precision='float32', fields=fields
+    ).predict(rgb)
+    assert (prediction.labels == reference.labels).mean() > 0.999
+    np.testing.assert_allclose(prediction.depth, reference.depth, rtol=1e-2, atol=1e-2)
+    confidence = prediction.confidence.astype(int) - reference.confidence
+    assert np.abs(confidence).max() <= 2
+
+
+@pytest.mark.skipif('openvino' not in INSTALLED, reason='OpenVINO is not installed')
+@pytest.mark.skipif(default_model() is None, reason='no trained model is there')
+def test_openvino_in_bfloat16_is_near():
+    """Trained weights are needed: untrained ones turn rounding into other classes."""
+    rgb = _image(64, 96)
+    expected = Predictor(default_model(), backend='torch', device='cpu').predict(rgb)
+    predictor = Predictor(default_model(), backend='openvino', precision='bfloat16')
+    assert predictor.precision == 'bfloat16'
+    prediction = predictor.predict(rgb)
+    assert (prediction.labels == expected.labels).mean() > 0.9
+    assert np.median(np.abs(prediction.depth / expected.depth - 1)) < 0.03
+
+
+@pytest.mark.skipif('openvino' not in INSTALLED, reason='OpenVINO is not installed')
+def test_second_start_needs_no_torch(bundles, tmp_path):
+    """The converted graph is in the cache, and so is what was compiled."""
+    save_bundle(tmp_path / 'm.safetensors', bundles['bilinear'], 'float32')
+    rgb = _image(64, 96)
+    first = Predictor(tmp_path / 'm.safetensors', backend='openvino', device='cpu')
+    np.save(tmp_path / 'rgb.npy', rgb)
+    np.save(tmp_path / 'depth.npy', first.predict(rgb).depth)
+    program = (
+        'import sys; sys.modules["torch"] = None\n'
+        'import numpy as np\n'
+        'from hydranet_ros.predictor import Predictor\n'
+        'p = Predictor("m.safetensors", backend="openvino", device="cpu")\n'
+        'depth = p.predict(np.load("rgb.npy")).depth\n'
+        'np.testing.assert_allclose(depth, np.load("depth.npy"), rtol=1e-4)\n'
+    )
+    subprocess.run([sys.executable, '-c', program], check=True, cwd=tmp_path, timeout=120)
+
+
+@pytest.mark.parametrize('backend', INSTALLED)
+def test_sizes_may_change_with_every_image(bundles, backend):
+    predictor = Predictor(bundles['bilinear'], backend=backend, device='cpu')
+    for height, width in [(32, 32), (40, 56), (32, 32), (56, 40)]:
+        prediction = predictor.predict(_image(height, width))
+        assert prediction.labels.shape == prediction.depth.shape == (height, width)
+    predictor.close()
+
+
+@pytest.mark.parametrize('backend', INSTALLED)
+def test_results_belong_to_the_caller(bundles, backend):
+    predictor = Predictor(bundles['bilinear'], backend=backend, device='cpu')
+    first = predictor.predict(_image(64, 96, seed=1))
+    labels, depth = first.labels.copy(), first.depth.copy()
+    predictor.predict(_image(64, 96, seed=2))
+    assert np.array_equal(first.labels, labels)
+    assert np.array_equal(first.depth, depth)
+
+
+def test_a_cpu_gets_the_preferred_runtime(bundles):
+    assert Predictor(bundles['bilinear'], device='cpu').backend_name == INSTALLED[0]
+
+
+@pytest.mark.parametrize(
+    ('options', 'what'),
+    [
+        ({'backend': 'openvino', 'device': 'cuda'}, 'not on device'),
+        ({'backend': 'torch', 'device': 'npu'}, 'not on device'),
+        ({'backend': 'onnxruntime', 'precision': 'bfloat16'}, 'no precision'),
+        ({'precision': 'int8'}, 'quantize'),
+    ],
+)
+def test_impossible_combinations_are_refused(bundles, options, what):
+    with pytest.raises(HydranetError, match=what):
+        Predictor(bundles['bilinear'], **options)
+
+
+def test_a_missing_runtime_is_named(bundles, monkeypatch):
+    monkeypatch.setitem(sys.modules, 'openvino', None)
+    with pytest.raises(HydranetError, match='needs the Python package openvino'):
+        Predictor(bundles['bilinear'], backend='openvino')
+
+
+def test_the_sizes_used_last_are_kept():
+    made = []
+    sizes = BySize(lambda height, width: made.append((height, width)), limit=2)
+    for side in (1, 2, 1, 3, 1, 2):
+        sizes(side, side)
+    assert made == [(1, 1), (2, 2), (3, 3), (2, 2)]
+
+
+def test_graph_key_tells_graphs_apart(bundles):
+    bundle = bundles['bilinear']
+    keys = {
+        graph_key(bundle, None, None, 'a'),
+        graph_key(bundle, None, None, 'b'),
+        graph_key(bundle, None, ('labels',), 'a'),
+        graph_key(bundles['bicubic'], None, None, 'a'),
+        graph_key(Bundle(bundle.metadata, {**bundle.weights, 'x': np.ones(1)}), None, None, 'a'),
+    }
+    assert len(keys) == 5
+    assert graph_key(bundle, None, None, 'a') in keys
+
+
+def test_cached_files_are_written_once_and_pruned(tmp_path, monkeypatch):
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    calls = []
+
+    def write(path):
+        calls.append(path)
+        path.write_bytes(b'x' * 10)
+        path.with_suffix('.bin').write_bytes(b'y')
+
+    first, second = cached_file('a.xml', write), cached_file('a.xml', write)
+    assert first == second == tmp_path / 'hydranet_ros' / 'a.xml'
+    assert len(calls) == 1
+    assert first.with_suffix('.bin').read_bytes() == b'y'
+    prune(first.parent, 5)
+    assert not first.exists()
+
+
+def test_without_a_place_to_write_there_is_no_cache(tmp_path, monkeypatch):
+    (tmp_path / 'file').touch()
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path / 'file'))
+    assert cache_directory() is None
+    assert cached_file('a', lambda path: path.touch()) is None
