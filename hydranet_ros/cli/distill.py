@@ -35,10 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Write the missing annotations, or measure the teacher."""
-    import json
-
     from tqdm import tqdm
 
+    from hydranet_ros.evaluation.report import to_json
     from hydranet_ros.training.distillation import Distillation, load_config
 
     config, variables = load_config(arguments.config, arguments.overrides)
@@ -48,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         return iter(tqdm(indices, desc=distillation.dataset.name, unit='image', disable=None))
 
     if arguments.measure:
-        print(json.dumps(distillation.measure(arguments.limit, progress), indent=1))
+        print(to_json(distillation.measure(arguments.limit, progress)), end='')
         return 0
     rank, world_size = _place_among_processes()
     done = distillation.run(rank, world_size, progress)

@@ -180,12 +180,12 @@ class DepthMetrics:
 
     @property
     def images(self) -> int:
-        """Number of images that had valid ground truth."""
+        """Return the number of images that had valid ground truth."""
         return len(self._image_sums)
 
     @property
     def pixels(self) -> int:
-        """Number of pixels with valid ground truth."""
+        """Return the number of pixels with valid ground truth."""
         return int(sum(sums[0] for sums in self._image_sums))
 
     def pooled(self) -> dict[str, float]:

@@ -149,15 +149,17 @@ class SegmentationWriter:
 
         """
         student = self.mapping.target
-        if dataset.segmentation_format is None or dataset.label_set != student.name:
+        form = dataset.segmentation_format
+        own = load_label_set(form.label_set) if form else None
+        if form is None or own is None or own.classes != student.classes:
             raise HydranetError(
-                f'Dataset {dataset.name} has labels of {dataset.label_set}; the teacher can be '
-                f'measured by labels of {student.name} alone.'
+                f'Dataset {dataset.name} has labels of {own.name if own else "nothing"}; the '
+                f'teacher can be measured by labels of {student.name} alone.'
             )
         matrix = ConfusionMatrix(student.size, student.ignore_id)
         for record, annotation in annotations:
             if record.segmentation is not None:
-                truth = read_segmentation(record.segmentation, dataset.segmentation_format)
+                truth = read_segmentation(record.segmentation, form)
                 matrix.update(self.labels(annotation)[0], truth)
         return {**matrix.pooled(), 'iou': dict(zip(student.classes, matrix.iou(), strict=True))}
 

@@ -18,7 +18,9 @@ from hydranet_ros.training.teachers.views import Views
 __all__ = ['KINDS', 'Annotation', 'Teacher', 'Views', 'load_teacher']
 
 KINDS = {
+    'bundle': 'hydranet_ros.training.teachers.bundle',
     'exported': 'hydranet_ros.training.teachers.exported',
+    'huggingface': 'hydranet_ros.training.teachers.huggingface',
     'rtmonodepth': 'hydranet_ros.training.teachers.rtmonodepth',
 }
 """

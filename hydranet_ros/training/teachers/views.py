@@ -139,18 +139,17 @@ def resize(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.f
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     # Channel by channel, since OpenCV averages areas of four channels at most.
     planes = [
-        cv2.resize(
-            np.ascontiguousarray(values[..., channel]), (width, height), None, 0, 0, interpolation
-        )
-        for channel in range(values.shape[2])
+        cv2.resize(plane, (width, height), interpolation=interpolation)
+        for plane in np.ascontiguousarray(values.transpose(2, 0, 1))
     ]
-    return np.stack(planes, axis=-1).astype(np.float32, copy=False)
+    return np.stack(planes, axis=-1).astype(np.float32)
 
 
 def _ramp(length: int) -> NDArray[np.float32]:
     """Return weights that rise from the edges of a tile to its middle."""
     position = np.arange(length, dtype=np.float32)
-    return (np.minimum(position, length - 1 - position) + 1) / length
+    weights = np.minimum(position, length - 1 - position) + 1
+    return np.asarray(weights / length, np.float32)
 
 
 def _gamma_table(gamma: float) -> NDArray[np.uint8]:

@@ -1,0 +1,233 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""``hydranet evaluate``: measure a model on a dataset by the benchmarks' protocol."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+from hydranet_ros.errors import HydranetError
+
+if TYPE_CHECKING:
+    from hydranet_ros.evaluation.measures import Protocol
+    from hydranet_ros.predictor import Predictor
+    from hydranet_ros.training.sample import Dataset
+
+HELP = 'measure a model on a dataset: mIoU, depth errors, times, pictures'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('model', help='model file, or the name of a shipped model')
+    parser.add_argument('dataset', help='dataset file, or the name of one in config/datasets')
+    parser.add_argument(
+        'variables',
+        nargs='*',
+        metavar='NAME=VALUE',
+        help='variables of the dataset file, such as data=FOLDER',
+    )
+    parser.add_argument('--split', default='val', help='which split (default: val)')
+    parser.add_argument(
+        '--tasks', nargs='+', help='tasks to measure (default: all that model and dataset share)'
+    )
+    parser.add_argument(
+        '--label-set', help="which of the model's label sets (default: the dataset's)"
+    )
+    parser.add_argument(
+        '--depth-range',
+        type=float,
+        nargs=2,
+        default=(1e-3, 80.0),
+        metavar=('MINIMUM', 'MAXIMUM'),
+        help='true depths that count, in metres (default: 0.001 80, as KITTI; NYUD: 0.001 10)',
+    )
+    parser.add_argument(
+        '--crop', choices=('garg', 'eigen', 'nyud'), help='measure depth in this part of the image'
+    )
+    parser.add_argument('--limit', type=int, help='at most so many images, spread evenly')
+    parser.add_argument('--json', type=Path, help='write all figures into this file')
+    parser.add_argument(
+        '--sheet',
+        type=Path,
+        help='draw the best, median and worst images into this file (.png or .jpg)',
+    )
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    parser.add_argument('--backend', default='auto', help='runtime (default: auto)')
+    parser.add_argument('--precision', default='auto', help='float32, float16 or auto')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure, print, and write what is asked for."""
+    import numpy as np
+    from tqdm import tqdm
+
+    from hydranet_ros.evaluation.evaluate import evaluate
+    from hydranet_ros.evaluation.measures import Protocol
+    from hydranet_ros.evaluation.report import json_report, text_report
+    from hydranet_ros.training.datasets import load_dataset
+
+    if arguments.sheet is not None:
+        # Better told now than after an hour's work.
+        _encode(np.zeros((1, 1, 3), np.uint8), arguments.sheet)
+    dataset = load_dataset(arguments.dataset, arguments.split, _variables(arguments.variables))
+    predictor = _open_predictor(arguments, dataset)
+    tasks = _tasks(arguments.tasks, predictor, dataset)
+    labels = predictor.label_set if 'segmentation' in tasks else None
+    protocol = Protocol(labels, tuple(arguments.depth_range), arguments.crop)
+
+    def progress(indices: Sequence[int]) -> Iterable[int]:
+        return tqdm(indices, desc=dataset.name, unit='image', disable=None)
+
+    evaluation = evaluate(
+        predictor,
+        dataset,
+        tasks,
+        protocol,
+        indices=_spread(len(dataset), arguments.limit),
+        progress=progress,
+    )
+    title = f'{predictor.metadata.name} on {dataset.name}'
+    print(text_report(title, evaluation))
+    if arguments.json is not None:
+        about = _about(arguments, predictor, dataset)
+        _write(arguments.json, json_report(about, evaluation).encode())
+    if arguments.sheet is not None:
+        from hydranet_ros.evaluation.picture_sheet import picture_sheet
+
+        look = _look(predictor, protocol)
+        sheet = picture_sheet(evaluation, predictor, dataset, look, title)
+        _write(arguments.sheet, _encode(sheet, arguments.sheet))
+    return 0
+
+
+def _variables(assignments: Sequence[str]) -> dict[str, str]:
+    variables = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition('=')
+        if not equals:
+            raise HydranetError(f'{assignment!r} is no variable: write NAME=VALUE.')
+        variables[name] = value
+    return variables
+
+
+def _open_predictor(arguments: argparse.Namespace, dataset: Dataset) -> Predictor:
+    """Load the model with the label set that the dataset's labels are of, where it has it."""
+    from hydranet_ros.bundle import load_bundle
+    from hydranet_ros.labels import load_label_set
+    from hydranet_ros.predictor import Predictor
+    from hydranet_ros.resources import model_path
+
+    bundle = load_bundle(model_path(arguments.model))
+    label_set = arguments.label_set
+    if label_set is None and dataset.label_set is not None:
+        classes = load_label_set(dataset.label_set).classes
+        pieces = (piece.labels for piece in bundle.metadata.label_slices)
+        label_set = next((labels.name for labels in pieces if labels.classes == classes), None)
+    return Predictor(
+        bundle,
+        device=arguments.device,
+        backend=arguments.backend,
+        precision=arguments.precision,
+        label_set=label_set,
+    )
+
+
+def _tasks(
+    wanted: Sequence[str] | None, predictor: Predictor, dataset: Dataset
+) -> tuple[str, ...]:
+    """Return the tasks that are wanted, predicted and annotated, each checked."""
+    from hydranet_ros.labels import load_label_set
+
+    annotated = set().union(*(dataset.tasks(index) for index in range(len(dataset))))
+    predicted = predictor.metadata.tasks
+    same_labels = (
+        predictor.label_set is not None
+        and dataset.label_set is not None
+        and predictor.label_set.classes == load_label_set(dataset.label_set).classes
+    )
+    possible = [
+        task for task in predicted if task in annotated and (task != 'segmentation' or same_labels)
+    ]
+    for task in wanted or ():
+        if task in predicted and task in annotated and task not in possible:
+            raise HydranetError(
+                f'The labels of {dataset.name} are of {dataset.label_set}, which '
+                f'{predictor.metadata.name} does not predict here; choose another dataset or '
+                '--label-set.'
+            )
+        if task not in possible:
+            raise HydranetError(
+                f'{task} cannot be measured: {predictor.metadata.name} predicts '
+                f'{", ".join(predicted)} and {dataset.name} has {", ".join(sorted(annotated))}.'
+            )
+    if not possible:
+        raise HydranetError(
+            f'{predictor.metadata.name} predicts {", ".join(predicted)} and {dataset.name} has '
+            f'{", ".join(sorted(annotated)) or "no annotation"} (labels of {dataset.label_set}): '
+            'there is nothing to compare.'
+        )
+    return tuple(wanted or possible)
+
+
+def _spread(count: int, limit: int | None) -> list[int]:
+    import numpy as np
+
+    if limit is not None and limit < 1:
+        raise HydranetError(f'--limit is a number of images, at least 1, not {limit}.')
+    places = np.linspace(0, count - 1, min(count, limit or count))
+    return [int(place) for place in places.round()]
+
+
+def _about(
+    arguments: argparse.Namespace, predictor: Predictor, dataset: Dataset
+) -> dict[str, Any]:
+    from importlib.metadata import version
+    import platform
+
+    from hydranet_ros import __version__
+    from hydranet_ros.bundle import load_bundle
+    from hydranet_ros.resources import model_path
+
+    return {
+        'model': predictor.metadata.name,
+        'model_sha256': load_bundle(model_path(arguments.model)).sha256,
+        'dataset': dataset.name,
+        'limit': arguments.limit,
+        'backend': predictor.backend_name,
+        'device': predictor.device,
+        'precision': predictor.precision,
+        'software': {
+            'hydranet_ros': __version__,
+            'python': platform.python_version(),
+            'numpy': version('numpy'),
+        },
+    }
+
+
+def _look(predictor: Predictor, protocol: Protocol) -> Any:
+    from hydranet_ros.panels import depth_colors, Look
+
+    return Look(predictor.label_set, depth_colors(protocol.depth_range))
+
+
+def _encode(picture: Any, path: Path) -> bytes:
+    import cv2
+
+    try:
+        encoded, content = cv2.imencode(path.suffix, picture[..., ::-1])
+    except cv2.error:
+        encoded = False
+    if not encoded:
+        raise HydranetError(f'{path} does not end like a picture; use .png or .jpg.')
+    return content.tobytes()
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise HydranetError(f'Cannot write {path}: {error.strerror or error}.') from error

@@ -1,0 +1,179 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""How each task is measured: the evaluation's half of an entry of ``tasks.TASKS``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.evaluation.metrics import ConfusionMatrix, DepthMetrics, NormalsMetrics
+from hydranet_ros.labels import LabelSet
+from hydranet_ros.panels import Look, Panel, result_panels
+from hydranet_ros.render import RgbImage
+
+Metric: TypeAlias = ConfusionMatrix | DepthMetrics | NormalsMetrics
+
+WORST_DEPTH_ERROR = 0.5
+"""Share of the true depth at which pictures of errors are brightest."""
+WORST_ANGLE = 60.0
+"""Degrees at which pictures of errors are brightest."""
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """
+    What a benchmark lays down.
+
+    Attributes
+    ----------
+    label_set
+        Classes of the ground truth; None without segmentation.
+    depth_range
+        Smallest and largest true depth that counts, in metres.
+    crop
+        Part of the image in which depth counts, one of ``crops.CROPS``; None for all.
+
+    """
+
+    label_set: LabelSet | None = None
+    depth_range: tuple[float, float] = (1e-3, 80.0)
+    crop: str | None = None
+
+
+@dataclass(frozen=True)
+class Measure:
+    """
+    How one task is measured.
+
+    Attributes
+    ----------
+    field
+        Field of ``Prediction`` that is measured.
+    make
+        Returns an empty metric.
+    quality
+        How good the images of a metric are, the greater the better.
+    quality_text
+        The same in words.
+    figures
+        All figures of a metric, in plain JSON types.
+    mistakes
+        Picture of where a prediction is wrong.
+
+    """
+
+    field: str
+    make: Callable[[Protocol], Metric]
+    quality: Callable[[Any], float]
+    quality_text: Callable[[float], str]
+    figures: Callable[[Any, Protocol], dict[str, Any]]
+    mistakes: Callable[[RgbImage, NDArray, NDArray], RgbImage]
+
+    def pictures(
+        self, rgb: RgbImage, prediction: NDArray, truth: NDArray, look: Look
+    ) -> list[Panel]:
+        """Draw the image, the truth, the prediction and the mistakes in it."""
+        drawn = [result_panels(rgb, {self.field: each}, look)[0] for each in (truth, prediction)]
+        return [
+            Panel('image', rgb),
+            Panel('truth', drawn[0].picture),
+            Panel('prediction', drawn[1].picture),
+            Panel('mistakes', self.mistakes(rgb, prediction, truth)),
+        ]
+
+
+def _confusion_matrix(protocol: Protocol) -> ConfusionMatrix:
+    assert protocol.label_set is not None
+    return ConfusionMatrix(protocol.label_set.size, protocol.label_set.ignore_id)
+
+
+def _segmentation_figures(matrix: ConfusionMatrix, protocol: Protocol) -> dict[str, Any]:
+    assert protocol.label_set is not None
+    pixels = matrix.counts.sum(axis=1)
+    shares = pixels / max(pixels.sum(), 1)
+    columns = (matrix.iou().tolist(), matrix.accuracy().tolist(), shares.tolist())
+    return {
+        'label_set': protocol.label_set.name,
+        **matrix.pooled(),
+        'classes': {
+            name: {'iou': iou, 'accuracy': accuracy, 'share': share}
+            for name, iou, accuracy, share in zip(
+                protocol.label_set.classes, *columns, strict=True
+            )
+        },
+    }
+
+
+def _segmentation_mistakes(rgb: RgbImage, labels: NDArray, truth: NDArray) -> RgbImage:
+    picture = rgb // 3
+    unlabelled = truth == 255
+    picture[(labels != truth) & ~unlabelled] = (230, 40, 40)
+    picture[unlabelled] = 0
+    return picture
+
+
+def _depth_figures(metrics: DepthMetrics, protocol: Protocol) -> dict[str, Any]:
+    return {
+        'range': list(protocol.depth_range),
+        'crop': protocol.crop,
+        'images': metrics.images,
+        'pixels': metrics.pixels,
+        'all_pixels': metrics.pooled(),
+        'mean_of_images': metrics.per_image(),
+    }
+
+
+def _depth_mistakes(_rgb: RgbImage, depth: NDArray, truth: NDArray) -> RgbImage:
+    known = np.isfinite(truth) & (truth > 0)
+    relative = np.zeros(truth.shape, np.float32)
+    relative[known] = np.abs(np.nan_to_num(depth[known]) - truth[known]) / truth[known]
+    return _heat(relative / WORST_DEPTH_ERROR, known)
+
+
+def _normals_mistakes(_rgb: RgbImage, normals: NDArray, truth: NDArray) -> RgbImage:
+    known = np.isfinite(truth).all(axis=-1)
+    cosine = np.clip(np.sum(normals * np.nan_to_num(truth), axis=-1), -1, 1)
+    return _heat(np.degrees(np.arccos(cosine)) / WORST_ANGLE, known)
+
+
+def _heat(error: NDArray, known: NDArray[np.bool_]) -> RgbImage:
+    """Colour errors from 0 (dark) to 1 (bright); what is unknown becomes black."""
+    level = np.round(255 * np.clip(error, 0, 1)).astype(np.uint8)
+    colors = np.asarray(cv2.applyColorMap(level, cv2.COLORMAP_INFERNO), np.uint8)[..., ::-1].copy()
+    colors[~known] = 0
+    return colors
+
+
+MEASURES: Mapping[str, Measure] = {
+    'segmentation': Measure(
+        field='labels',
+        make=_confusion_matrix,
+        quality=lambda matrix: matrix.mean_iou(),
+        quality_text=lambda quality: f'mIoU {100 * quality:.1f} %',
+        figures=_segmentation_figures,
+        mistakes=_segmentation_mistakes,
+    ),
+    'depth': Measure(
+        field='depth',
+        make=lambda protocol: DepthMetrics(*protocol.depth_range, protocol.crop),
+        quality=lambda metrics: -metrics.pooled()['abs_rel'],
+        quality_text=lambda quality: f'abs rel {-quality:.3f}',
+        figures=_depth_figures,
+        mistakes=_depth_mistakes,
+    ),
+    'normals': Measure(
+        field='normals',
+        make=lambda _: NormalsMetrics(),
+        quality=lambda metrics: -metrics.pooled()['mean'],
+        quality_text=lambda quality: f'mean angle {-quality:.1f} deg',
+        figures=lambda metrics, _: metrics.pooled(),
+        mistakes=_normals_mistakes,
+    ),
+}
+"""Task name to how it is measured."""

@@ -1,0 +1,97 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""One picture of the best, median and worst images of an evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from hydranet_ros.evaluation.evaluate import (
+    AnnotatedImages,
+    Evaluation,
+    ImagePredictor,
+    ImageScore,
+)
+from hydranet_ros.evaluation.measures import MEASURES
+from hydranet_ros.panels import banner, label_corner, legends, Look, Panel
+from hydranet_ros.render import RgbImage
+
+PANEL_WIDTH = 400
+_GAP = 6
+
+
+def picture_sheet(
+    evaluation: Evaluation,
+    predictor: ImagePredictor,
+    dataset: AnnotatedImages,
+    look: Look,
+    title: str,
+) -> RgbImage:
+    """
+    Draw the best, the median and the worst image of each task.
+
+    Each line shows the image, the truth, the prediction and the mistakes; the images are read
+    and predicted again.
+
+    Parameters
+    ----------
+    evaluation
+        What was found.
+    predictor, dataset
+        The same as in the evaluation.
+    look
+        How to colour results.
+    title
+        Said above.
+
+    Returns
+    -------
+    RgbImage
+        H x W x 3, uint8.
+
+    """
+    parts: list[RgbImage] = []
+    for task, scores in evaluation.ranking.items():
+        lines = []
+        for rank, score in chosen(scores):
+            panels = _panels(task, score, predictor, dataset, look)
+            caption = f'{rank}: {MEASURES[task].quality_text(score.quality)}'
+            lines.append(_line([Panel(caption, panels[0].picture), *panels[1:]]))
+        width = lines[0].shape[1]
+        parts += [banner(width, title, task), *lines]
+        parts.append(legends(['depth' if task == 'depth' else 'segmentation'], look, width))
+    return np.concatenate(parts)
+
+
+def chosen(scores: Sequence[ImageScore]) -> list[tuple[str, ImageScore]]:
+    """Return the best, the median and the worst of ranked images, fewer where there are fewer."""
+    places = {'best': 0, 'median': (len(scores) - 1) // 2, 'worst': len(scores) - 1}
+    picked: dict[int, str] = {}
+    for rank, place in places.items():
+        picked.setdefault(place, rank)
+    return [(rank, scores[place]) for place, rank in picked.items()]
+
+
+def _panels(
+    task: str, score: ImageScore, predictor: ImagePredictor, dataset: AnnotatedImages, look: Look
+) -> list[Panel]:
+    sample = dataset.load(score.index)
+    prediction = predictor.predict(sample.image, sample.fx)
+    measure = MEASURES[task]
+    found = getattr(prediction, measure.field)
+    return measure.pictures(sample.image, found, getattr(sample, task), look)
+
+
+def _line(panels: Sequence[Panel]) -> RgbImage:
+    """Lay panels side by side at one width, with a gap behind and below each."""
+    height, width = panels[0].picture.shape[:2]
+    size = (PANEL_WIDTH, max(1, round(PANEL_WIDTH * height / width)))
+    cells = []
+    for panel in panels:
+        cell = np.asarray(cv2.resize(panel.picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+        label_corner(cell, panel.name)
+        cells.append(cv2.copyMakeBorder(cell, 0, _GAP, 0, _GAP, cv2.BORDER_CONSTANT))
+    return np.concatenate(cells, axis=1)

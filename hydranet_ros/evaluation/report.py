@@ -1,0 +1,140 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Figures for people, as text, and for programs, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+import json
+import math
+from typing import Any
+
+from hydranet_ros.evaluation.evaluate import Evaluation
+from hydranet_ros.evaluation.metrics import DEPTH_FIGURES
+
+_DEPTH_TITLES = {
+    'abs_rel': 'abs rel',
+    'sq_rel': 'sq rel',
+    'rmse': 'RMSE m',
+    'rmse_log': 'RMSE log',
+    'log10': 'log10',
+    'silog': 'SILog',
+    'delta1': 'd<1.25',
+    'delta2': 'd<1.25^2',
+    'delta3': 'd<1.25^3',
+}
+
+
+def text_report(title: str, evaluation: Evaluation) -> str:
+    """
+    Write an evaluation out for people.
+
+    Parameters
+    ----------
+    title
+        What was evaluated on what.
+    evaluation
+        What was found.
+
+    """
+    parts = [f'{title}: {evaluation.images} images']
+    for task, figures in evaluation.figures.items():
+        parts.append('\n'.join(_SECTIONS[task](figures)))
+    if 'total' in evaluation.milliseconds:
+        total = evaluation.milliseconds['total']
+        forward = evaluation.milliseconds.get('forward', total)
+        parts.append(
+            f'time: forward {forward["median"]:.1f} ms (p95 {forward["p95"]:.1f}), with copies '
+            f'{total["median"]:.1f} ms (p95 {total["p95"]:.1f})'
+        )
+    return '\n\n'.join(parts)
+
+
+def json_report(about: Mapping[str, Any], evaluation: Evaluation) -> str:
+    """
+    Write an evaluation out for programs.
+
+    Parameters
+    ----------
+    about
+        What was evaluated on what, in plain JSON types.
+    evaluation
+        What was found; figures that do not exist (the IoU of an absent class) become null.
+
+    """
+    content = {
+        **about,
+        'images': evaluation.images,
+        'figures': evaluation.figures,
+        'milliseconds': evaluation.milliseconds,
+        'ranking': {
+            task: [{'name': score.name, 'quality': score.quality} for score in scores]
+            for task, scores in evaluation.ranking.items()
+        },
+    }
+    return to_json(content)
+
+
+def _segmentation_section(figures: Mapping[str, Any]) -> list[str]:
+    width = max(len(name) for name in figures['classes'])
+    lines = [
+        f'segmentation ({figures["label_set"]}): mIoU {_percent(figures["mean_iou"])} %, '
+        f'pixel accuracy {_percent(figures["pixel_accuracy"])} %, '
+        f'mean accuracy {_percent(figures["mean_accuracy"])} %',
+        f'  {"class":{width}}  {"IoU %":>7}  {"found %":>7}  {"pixels %":>8}',
+    ]
+    for name, row in figures['classes'].items():
+        lines.append(
+            f'  {name:{width}}  {_percent(row["iou"]):>7}  {_percent(row["accuracy"]):>7}  '
+            f'{_percent(row["share"]):>8}'
+        )
+    return lines
+
+
+def _depth_section(figures: Mapping[str, Any]) -> list[str]:
+    minimum, maximum = figures['range']
+    crop = f'{figures["crop"]} crop' if figures['crop'] else 'no crop'
+    lines = [
+        f'depth ({minimum:g}-{maximum:g} m, {crop}, no median scaling): '
+        f'{figures["images"]} images, {figures["pixels"]} pixels',
+        f'  {"":14}' + ''.join(f'{_DEPTH_TITLES[name]:>10}' for name in DEPTH_FIGURES),
+    ]
+    for title, key in (('all pixels', 'all_pixels'), ('mean of images', 'mean_of_images')):
+        row = ''.join(f'{figures[key][name]:10.3f}' for name in DEPTH_FIGURES)
+        lines.append(f'  {title:14}{row}')
+    return lines
+
+
+def _normals_section(figures: Mapping[str, Any]) -> list[str]:
+    return [
+        f'normals: mean {figures["mean"]:.2f} deg, median {figures["median"]:.2f} deg, '
+        f'under 11.25 deg {_percent(figures["below_11_25"])} %, '
+        f'22.5 deg {_percent(figures["below_22_5"])} %, 30 deg {_percent(figures["below_30"])} %'
+    ]
+
+
+_SECTIONS: Mapping[str, Callable[[Mapping[str, Any]], list[str]]] = {
+    'segmentation': _segmentation_section,
+    'depth': _depth_section,
+    'normals': _normals_section,
+}
+
+
+def _percent(share: float) -> str:
+    return 'absent' if math.isnan(share) else f'{100 * share:.2f}'
+
+
+def to_json(content: Any) -> str:
+    """Write plain types as JSON for people and programs, what is no finite number as null."""
+    return json.dumps(_without_nan(content), indent=1) + '\n'
+
+
+def _without_nan(content: Any) -> Any:
+    """Replace what JSON cannot hold by null."""
+    if isinstance(content, Mapping):
+        return {key: _without_nan(value) for key, value in content.items()}
+    if isinstance(content, list):
+        return [_without_nan(value) for value in content]
+    if isinstance(content, float) and not math.isfinite(content):
+        return None
+    return content
