@@ -68,6 +68,8 @@ class OnnxRuntimeBackend:
 def _options() -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
+    # Threads that spin between frames would starve the rest of the robot.
+    options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     return options
 
 

@@ -17,6 +17,7 @@ COMMANDS = {
     'info': 'hydranet_ros.cli.info',
     'convert': 'hydranet_ros.cli.convert',
     'export': 'hydranet_ros.cli.export',
+    'bench': 'hydranet_ros.cli.bench',
     'train': 'hydranet_ros.cli.train',
     'distill': 'hydranet_ros.cli.distill',
     'evaluate': 'hydranet_ros.cli.evaluate',
