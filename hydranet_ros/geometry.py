@@ -191,12 +191,11 @@ def depth_to_points(
     taken = depth[::stride, ::stride]
     if taken.shape != rays.shape[:2]:
         raise ValueError(f'depth of shape {taken.shape} does not fit rays of {rays.shape[:2]}')
-    valid = np.isfinite(taken) & (taken > 0)
+    with np.errstate(invalid='ignore', over='ignore'):
+        valid = (taken > 0) & (taken < np.inf)
+        if np.isfinite(maximum_range):
+            valid &= taken * np.sqrt(np.einsum('...i,...i->...', rays, rays)) <= maximum_range
     points = np.where(valid, taken, np.float32(np.nan))[..., None] * rays
-    if np.isfinite(maximum_range):
-        with np.errstate(invalid='ignore'):
-            squared = np.einsum('...i,...i->...', points, points)
-            points[squared > maximum_range**2] = np.nan
     return np.asarray(points, np.float32)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -66,8 +67,9 @@ def organized_cloud(
     points = depth_to_points(depth, rays, stride, maximum_range)
     for index, axis in enumerate('xyz'):
         cloud[axis] = points[..., index]
-    taken = rgb[::stride, ::stride].astype(np.uint32)
-    cloud['rgb'].view('<u4')[:] = taken[..., 0] << 16 | taken[..., 1] << 8 | taken[..., 2]
+    colors = cv2.cvtColor(np.ascontiguousarray(rgb[::stride, ::stride]), cv2.COLOR_RGB2BGRA)
+    colors[..., 3] = 0
+    cloud['rgb'] = colors.view('<f4')[..., 0]
     cloud['label'] = UNLABELED if labels is None else labels[::stride, ::stride]
     return cloud
 

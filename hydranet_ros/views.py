@@ -175,8 +175,10 @@ def _open_folder(
     intrinsics = folder / INTRINSICS
     matrix = _read_matrix(intrinsics, 3) if intrinsics.is_file() else None
 
+    chosen = [path for index, path in enumerate(images) if selection.takes(index)]
+
     def views() -> Iterator[View]:
-        for path in images[selection.first :: selection.every][: selection.maximum]:
+        for path in chosen[: selection.maximum]:
             rgb = read_image(path)
             height, width = rgb.shape[:2]
             yield View(

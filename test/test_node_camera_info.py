@@ -69,6 +69,15 @@ def test_of_another_size_the_intrinsics_are_scaled():
     assert list(received.k) == K and received.width == 1240
 
 
+def test_the_lens_and_the_rectified_camera_come_along():
+    camera = camera_of(camera_info(d=[0.1, 0.2, 0.0, 0.001]), 620, 185)
+    assert camera.distortion_model == 'plumb_bob'
+    np.testing.assert_array_equal(camera.distortion, [0.1, 0.2, 0.0, 0.001])
+    ideal = camera.rectified()
+    assert ideal.focal_length == 345.0 and not ideal.distortion.any()
+    assert not np.allclose(camera.rays(20), ideal.rays(20), atol=1e-2)
+
+
 def test_binning_and_region_of_interest():
     roi = RegionOfInterest(x_offset=40, y_offset=10, width=1200, height=350)
     received = camera_info(binning_x=2, binning_y=2, roi=roi)

@@ -7,25 +7,20 @@ The layer synchronises segmentation, confidence and cloud by exactly equal stamp
 the pixels of the first two and the points of the last with one index.
 """
 
-import numpy as np
-import pytest
-import yaml
-
-from hydranet_ros.labels import load_label_set
-from hydranet_ros.resources import config_path
-
-pytest.importorskip('rclpy', reason='ROS is not installed')
-
 from builtin_interfaces.msg import Time
+import numpy as np
 from published import published_bundle
+import pytest
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 from rosbags.typesys import get_types_from_msg
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
+import yaml
 
 from hydranet_ros.bag_messages import new_typestore
 from hydranet_ros.calibration import CameraInfoBuffer
+from hydranet_ros.labels import load_label_set
 from hydranet_ros.node import label_info
 from hydranet_ros.node.conversion import array_to_image
 from hydranet_ros.node.frame_processor import Arrival, FrameProcessor, Publication, SOURCES
@@ -34,6 +29,7 @@ from hydranet_ros.node.outputs import OUTPUTS
 from hydranet_ros.node.parameters import PARAMETERS, Settings, user_parameters
 from hydranet_ros.node.statistics import Statistics
 from hydranet_ros.predictor import Predictor
+from hydranet_ros.resources import config_path
 
 CONFIG = yaml.safe_load(config_path('nav2_semantic_layer.yaml').read_text())
 NODE = CONFIG['/**/perception_node']['ros__parameters']
