@@ -2,6 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Views of folders and bags: images with calibration, depth, labels and poses."""
 
+import argparse
+
 import cv2
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +13,7 @@ import pytest
 from hydranet_ros.bag_messages import camera_info_message, image_message, new_typestore
 from hydranet_ros.bag_views import open_bag_views
 from hydranet_ros.bags import BagWriter
+from hydranet_ros.cli.view_arguments import add_view_arguments, open_view_source
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.poses import FrameTree, pose_matrix, Track
 from hydranet_ros.views import open_views, Selection
@@ -223,6 +226,31 @@ def test_views_of_a_folder(tmp_path):
     (tmp_path / 'pose' / 'a.txt').unlink()
     with pytest.raises(HydranetError, match='16-bit'):
         next(source.views())
+
+
+def parsed(*arguments):
+    """Parse the arguments that name views."""
+    parser = argparse.ArgumentParser()
+    add_view_arguments(parser)
+    return parser.parse_args([str(argument) for argument in arguments])
+
+
+def test_the_commands_find_the_ground_truth_of_a_bag(tmp_path):
+    path = tmp_path / 'truth'
+    with BagWriter(path) as writer:
+        for topic, pixels, encoding in (
+            ('/camera/image_raw', np.full((48, 64, 3), 9, np.uint8), 'rgb8'),
+            ('/ground_truth/depth', np.full((48, 64), 2.0, np.float32), '32FC1'),
+            ('/ground_truth/segmentation', np.full((48, 64), 4, np.uint8), 'mono8'),
+        ):
+            writer.add_topic(topic, 'sensor_msgs/msg/Image')
+            message = image_message(pixels, SECOND, encoding=encoding)
+            writer.write_message(topic, SECOND, message)
+    (view,) = open_view_source(parsed(path)).views()
+    assert (view.rgb == 9).all() and (view.depth == 2.0).all() and (view.labels == 4).all()
+    assert view.camera is None and view.pose is None
+    with pytest.raises(SystemExit):
+        parsed(path, '--every', '0')
 
 
 def test_images_alone_are_views_too(tmp_path):

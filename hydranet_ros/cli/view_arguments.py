@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hydranet_ros.views import ViewSource
+    from hydranet_ros.views import Selection, ViewSource
 
 
 def positive(text: str) -> int:
@@ -42,7 +42,16 @@ def add_view_arguments(parser: argparse.ArgumentParser) -> None:
     )
     bag = parser.add_argument_group('bags')
     bag.add_argument('--image-topic', help='topic of the images, where there are several')
-    bag.add_argument('--depth-topic', help='topic of measured depth, registered to the images')
+    bag.add_argument(
+        '--depth-topic',
+        help='topic of measured depth, registered to the images (default: /ground_truth/depth if '
+        'the bag has it)',
+    )
+    bag.add_argument(
+        '--label-topic',
+        help='topic of annotated class ids (default: /ground_truth/segmentation if the bag has '
+        'it)',
+    )
     bag.add_argument(
         '--pose-topic',
         help="topic of the camera's pose (PoseStamped or Odometry) instead of /tf",
@@ -65,19 +74,35 @@ def open_view_source(arguments: argparse.Namespace) -> ViewSource:
     selection = Selection(arguments.every, arguments.max_views, max(arguments.skip, 0))
     path = Path(arguments.input).expanduser()
     if (path / 'metadata.yaml').is_file() or path.suffix in ('.mcap', '.db3'):
-        from hydranet_ros.bag_views import open_bag_views
-
-        return open_bag_views(
-            path,
-            selection,
-            image_topic=arguments.image_topic,
-            depth_topic=arguments.depth_topic,
-            pose_topic=arguments.pose_topic,
-            fixed_frame=arguments.fixed_frame,
-        )
+        return _open_bag(path, selection, arguments)
     return open_views(
         arguments.input,
         selection,
         depth_unit=arguments.depth_unit,
         focal_length=arguments.fx,
+    )
+
+
+def _open_bag(path: Path, selection: Selection, arguments: argparse.Namespace) -> ViewSource:
+    """Open a bag, with its ground truth where `hydranet make-bag` puts it."""
+    from hydranet_ros.bag_datasets import TRUTH_DEPTH, TRUTH_LABELS, TRUTH_PREFIX
+    from hydranet_ros.bag_messages import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
+    from hydranet_ros.bag_views import open_bag_views
+    from hydranet_ros.bags import BagReader
+
+    with BagReader(path) as bag:
+        topics = bag.topics
+    images = [
+        name
+        for name, topic in topics.items()
+        if topic.type in (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE) and not name.startswith(TRUTH_PREFIX)
+    ]
+    return open_bag_views(
+        path,
+        selection,
+        image_topic=arguments.image_topic or (images[0] if len(images) == 1 else None),
+        depth_topic=arguments.depth_topic or (TRUTH_DEPTH if TRUTH_DEPTH in topics else None),
+        label_topic=arguments.label_topic or (TRUTH_LABELS if TRUTH_LABELS in topics else None),
+        pose_topic=arguments.pose_topic,
+        fixed_frame=arguments.fixed_frame,
     )
