@@ -90,6 +90,8 @@ def test_two_images_are_learned_by_heart(tmp_path: Path) -> None:
     assert bundle.metadata.interpolation == 'bilinear'
     assert bundle.metadata.provenance['recipe']['seed'] == 3
     assert bundle.metadata.provenance['data']['streets/all']['images'] == 2
+    # Folders of the machine that trained mean nothing elsewhere.
+    assert str(tmp_path) not in bundle.metadata.to_json()
     arrays = street(1)
     predictor = Predictor(bundle, device='cpu')
     prediction = predictor.predict(arrays['image'].astype(np.uint8), fx=100.0)
@@ -345,3 +347,14 @@ def test_batches_without_any_annotation_train_nothing(tmp_path: Path) -> None:
     train(recipe, tmp_path / 'run')
     log = (tmp_path / 'run' / 'log.jsonl').read_text().splitlines()
     assert [json.loads(line)['loss'] for line in log] == [0.0, 0.0]
+
+
+def test_what_is_not_installed_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without the training extra: which package, and how to get it."""
+    monkeypatch.setitem(sys.modules, 'lightning_fabric', None)
+    for module in ('trainer', 'processes'):
+        monkeypatch.delitem(sys.modules, f'hydranet_ros.training.{module}')
+    assert main(['train', 'street_kitchen']) == 1
+    assert "pip install 'hydranet_ros[runtime,training]'" in capsys.readouterr().err

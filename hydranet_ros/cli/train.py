@@ -8,6 +8,8 @@ import argparse
 import os
 from pathlib import Path
 
+from hydranet_ros.errors import HydranetError
+
 HELP = 'train a network by a recipe (config/training)'
 
 
@@ -37,7 +39,14 @@ def run(arguments: argparse.Namespace) -> int:
     # where other work shares the cores they save more than half of a step.
     os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     from hydranet_ros.training.recipe import load_recipe
-    from hydranet_ros.training.trainer import Trainer
+
+    try:
+        from hydranet_ros.training.trainer import Trainer
+    except ModuleNotFoundError as error:
+        raise HydranetError(
+            f'Training needs the package {error.name}; install it with '
+            "`pip install 'hydranet_ros[runtime,training]'`."
+        ) from error
 
     recipe, variables = load_recipe(arguments.recipe, arguments.overrides)
     directory = arguments.output or Path('runs') / recipe.name

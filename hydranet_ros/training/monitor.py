@@ -7,10 +7,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 import json
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
+from torch.utils.tensorboard import SummaryWriter
 
 from hydranet_ros.labels import load_label_set
 from hydranet_ros.render import colorize_depth, overlay, RgbImage
@@ -38,10 +38,8 @@ class Monitor:
 
     def __init__(self, directory: Path, first_step: int, active: bool = True) -> None:
         self._log = directory / LOG_NAME
-        self._writer: Any = None
+        self._writer: SummaryWriter | None = None
         if active:
-            from torch.utils.tensorboard import SummaryWriter
-
             self._writer = SummaryWriter(str(directory / 'tensorboard'), purge_step=first_step)
 
     def scalars(self, step: int, group: str, values: Mapping[str, float]) -> None:
