@@ -18,6 +18,7 @@ COMMANDS = {
     'convert': 'hydranet_ros.cli.convert',
     'export': 'hydranet_ros.cli.export',
     'bench': 'hydranet_ros.cli.bench',
+    'quantize': 'hydranet_ros.cli.quantize',
     'train': 'hydranet_ros.cli.train',
     'distill': 'hydranet_ros.cli.distill',
     'evaluate': 'hydranet_ros.cli.evaluate',
@@ -26,6 +27,7 @@ COMMANDS = {
     'reconstruct': 'hydranet_ros.cli.reconstruct',
     'view': 'hydranet_ros.cli.view',
     'make-bag': 'hydranet_ros.cli.make_bag',
+    'evaluate-bag': 'hydranet_ros.cli.evaluate_bag',
 }
 """
 Subcommand to module. A module has ``HELP``, ``add_arguments(parser)`` and
