@@ -1,0 +1,255 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Measure what the node adds to the network: camera process, node, subscriber process, over DDS.
+
+    python benchmarks/node_latency.py MODEL --size 1200x350 --rates 5 8 20
+
+For each camera rate it prints the age of depth and labels at the subscriber (from the stamp, taken
+just before the camera publishes), the share of frames that come out, the node's processor time a
+frame, and the node's own account of its stages; beforehand, ``Predictor.predict`` in this process.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict, dataclass
+import json
+import os
+from pathlib import Path
+import subprocess
+import sys
+import tempfile
+import time
+from typing import Any
+
+import numpy as np
+
+from hydranet_ros.cli.info import image_size
+from hydranet_ros.deployment import perception_process
+from hydranet_ros.processes import private_graph_environment, ProcessGroup, RunningProcess
+
+NANOSECONDS = 1_000_000_000
+SETTLING = 2.0
+"""Seconds at the start of a rate that are not counted."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """
+    What was measured at one camera rate; times in milliseconds.
+
+    Attributes
+    ----------
+    rate
+        Images per second that the camera sent.
+    sent, received
+        Images sent, and depth images that came out.
+    share
+        Of the images sent that came out.
+    age
+        Of depth at the subscriber: p50, p95, p99.
+    cpu
+        Processor time of the node, all threads, for one image that came out.
+    stages
+        The node's own medians, from its diagnostics.
+
+    """
+
+    rate: float
+    sent: int
+    received: int
+    share: float
+    age: tuple[float, float, float]
+    cpu: float
+    stages: dict[str, float]
+
+
+def camera(size: tuple[int, int], rate: float) -> None:
+    """Publish images at a fixed rate until asked to stop; runs in a process of its own."""
+    import array
+
+    import rclpy
+    from sensor_msgs.msg import Image
+
+    from hydranet_ros.parity import synthetic_picture
+
+    rclpy.init()
+    node = rclpy.create_node('camera')
+    publisher = node.create_publisher(Image, 'image', 1)
+    width, height = size
+    message = Image(height=height, width=width, encoding='rgb8', step=3 * width)
+    message.header.frame_id = 'camera'
+    message.data = array.array('B', synthetic_picture(height, width).tobytes())
+
+    def publish() -> None:
+        message.header.stamp = node.get_clock().now().to_msg()
+        publisher.publish(message)
+
+    node.create_timer(1.0 / rate, publish)
+    rclpy.spin(node)
+
+
+class Subscriber:
+    """Receive what the node and the camera publish, in this process."""
+
+    def __init__(self) -> None:
+        from diagnostic_msgs.msg import DiagnosticArray
+        import rclpy
+        from rclpy.qos import qos_profile_sensor_data
+        from sensor_msgs.msg import Image
+
+        rclpy.init()
+        self._rclpy = rclpy
+        self._node = rclpy.create_node('latency_subscriber')
+        self.ages: list[float] = []
+        self.stages: dict[str, float] = {}
+        # Keyed by the sender, so that the measuring costs the node nothing.
+        self._node.create_subscription(Image, 'depth', self._on_depth, qos_profile_sensor_data)
+        self._node.create_subscription(
+            Image, 'segmentation', lambda _: None, qos_profile_sensor_data
+        )
+        self._node.create_subscription(DiagnosticArray, '/diagnostics', self._on_diagnostics, 1)
+
+    def _on_depth(self, message: Any) -> None:
+        stamp = message.header.stamp.sec * NANOSECONDS + message.header.stamp.nanosec
+        self.ages.append((time.time_ns() - stamp) / NANOSECONDS)
+
+    def _on_diagnostics(self, message: Any) -> None:
+        for entry in message.status[0].values:
+            if entry.key.endswith(' p50 (ms)'):
+                self.stages[entry.key.removesuffix(' p50 (ms)')] = float(entry.value)
+
+    def spin(self, seconds: float) -> None:
+        """Receive for a while."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._rclpy.spin_once(self._node, timeout_sec=left)
+
+    def spin_until_received(self, process: RunningProcess, timeout: float) -> None:
+        """Receive until the first depth image; the node must stay alive meanwhile."""
+        end = time.monotonic() + timeout
+        while not self.ages:
+            self._rclpy.spin_once(self._node, timeout_sec=0.1)
+            if process.popen.poll() is not None or time.monotonic() > end:
+                raise SystemExit(f'No depth came; the node said:\n{process.last_lines()}')
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the processor time that a process has used, all threads."""
+    fields = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def measure_rate(
+    subscriber: Subscriber,
+    node: RunningProcess,
+    camera_command: list[str],
+    rate: float,
+    seconds: float,
+) -> Run:
+    """Run a camera at a rate, and measure."""
+    publisher = subprocess.Popen([*camera_command, '--rates', str(rate)])
+    try:
+        subscriber.ages.clear()
+        subscriber.spin_until_received(node, timeout=120.0)
+        subscriber.spin(SETTLING)
+        subscriber.ages.clear()
+        busy, begin = processor_seconds(node.popen.pid), time.monotonic()
+        subscriber.spin(seconds)
+        duration = time.monotonic() - begin
+        busy = processor_seconds(node.popen.pid) - busy
+    finally:
+        publisher.terminate()
+        publisher.wait()
+    sent = round(rate * duration)
+    received = len(subscriber.ages)
+    ages = 1e3 * np.percentile(subscriber.ages, (50, 95, 99))
+    return Run(
+        rate,
+        sent,
+        received,
+        min(1.0, received / sent),
+        (float(ages[0]), float(ages[1]), float(ages[2])),
+        1e3 * busy / received,
+        dict(subscriber.stages),
+    )
+
+
+def in_process(model: str, size: tuple[int, int], rounds: int = 20) -> float:
+    """Return the median milliseconds of ``Predictor.predict`` without ROS."""
+    from hydranet_ros.parity import synthetic_picture
+    from hydranet_ros.predictor import Predictor
+
+    rgb = synthetic_picture(size[1], size[0])
+    predictor = Predictor(model, warm_up_size=(size[1], size[0]))
+    seconds = []
+    for _ in range(rounds):
+        begin = time.perf_counter()
+        predictor.predict(rgb)
+        seconds.append(time.perf_counter() - begin)
+    predictor.close()
+    return 1e3 * float(np.median(seconds))
+
+
+def arguments() -> argparse.Namespace:
+    """Parse the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument('model', help='model file')
+    parser.add_argument('--size', type=image_size, default=(1200, 350), metavar='WxH')
+    parser.add_argument(
+        '--rates',
+        type=float,
+        nargs='+',
+        help='images per second (default: half, nine tenths and three times of what the network '
+        'can do)',
+    )
+    parser.add_argument('--seconds', type=float, default=10.0, help='a rate (default: 10)')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures there')
+    parser.add_argument('--camera', action='store_true', help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure and print."""
+    parsed = arguments()
+    if parsed.camera:
+        camera(parsed.size, parsed.rates[0])
+        return
+    predict = in_process(parsed.model, parsed.size)
+    print(f'Predictor.predict in this process: {predict:.1f} ms (median)')
+    rates = parsed.rates or [share * 1e3 / predict for share in (0.5, 0.9, 3.0)]
+    runs = []
+    size = f'{parsed.size[0]}x{parsed.size[1]}'
+    command = [sys.executable, __file__, parsed.model, '--camera', '--size', size]
+    with tempfile.TemporaryDirectory() as folder:
+        environment = private_graph_environment(Path(folder))
+        os.environ.update(environment)
+        with ProcessGroup(Path(folder), environment) as group:
+            node = group.start(perception_process(model=Path(parsed.model).absolute()))
+            subscriber = Subscriber()
+            for rate in rates:
+                runs.append(measure_rate(subscriber, node, command, rate, parsed.seconds))
+                print_run(runs[-1], predict)
+    if len(runs) > 1 and runs[-1].share < 0.9:
+        dropped = runs[-1].sent - runs[-1].received
+        extra = (runs[-1].cpu - runs[0].cpu) * runs[-1].received / dropped
+        print(f'processor time of a dropped frame: {extra:.2f} ms')
+    if parsed.json:
+        figures = {'predict': predict, 'runs': [asdict(run) for run in runs]}
+        parsed.json.write_text(json.dumps(figures, indent=2) + '\n')
+
+
+def print_run(run: Run, predict: float) -> None:
+    """Print the figures of one rate."""
+    p50, p95, p99 = run.age
+    print(
+        f'{run.rate:5.1f} images/s: age p50 {p50:.1f} (predict {p50 - predict:+.1f}), '
+        f'p95 {p95:.1f}, p99 {p99:.1f} ms; {run.received} of {run.sent} ({100 * run.share:.1f} %) '
+        f'came out; {run.cpu:.1f} ms processor time each'
+    )
+    print('        node: ' + ', '.join(f'{key} {value:.1f}' for key, value in run.stages.items()))
+
+
+if __name__ == '__main__':
+    main()

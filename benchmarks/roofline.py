@@ -1,0 +1,181 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+How near the network comes to what this processor can do at most.
+
+    python benchmarks/roofline.py MODEL --size 1200x350
+
+It measures the peak of matrix multiplication and of memory here, counts the operations of each
+stage and the bytes that it must move at least, and compares the runtime's own profile with the
+larger of the two times: the least if nothing stayed in a cache from one operation to the next.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from dataclasses import dataclass
+import re
+import time
+
+import numpy as np
+import openvino
+import torch
+
+from hydranet_ros.bundle import load_bundle
+from hydranet_ros.cli.info import image_size
+from hydranet_ros.export import to_openvino
+from hydranet_ros.parity import synthetic_picture
+from hydranet_ros.pipeline import DeployedGraph
+from hydranet_ros.resources import model_path
+
+HINTS = {'float32': 'f32', 'bfloat16': 'bf16'}
+BYTES = {'float32': 4, 'bfloat16': 2}
+STAGES = (
+    ('encoder', r'network\.layer\d'),
+    ('decoder to stride 8', r'network\.(conv\d|crp[234]|conv_adapt)|network\.network/'),
+    ('finest level', r'finest'),
+    ('resizing, argmax', r'.'),
+)
+"""Name and pattern of the operations' names; the first that fits counts."""
+
+
+@dataclass
+class Stage:
+    """Work of a stage, and the seconds that the runtime spent on it."""
+
+    operations: float = 0.0
+    bytes: float = 0.0
+    seconds: float = 0.0
+
+
+def matmul_peak(precision: str, size: int = 1536, rounds: int = 5) -> float:
+    """Return the multiply-add operations per second of a large matrix product, times two."""
+    a = torch.randn(size, size, dtype=getattr(torch, precision))
+    times = []
+    for _ in range(rounds + 1):
+        begin = time.perf_counter()
+        torch.mm(a, a)
+        times.append(time.perf_counter() - begin)
+    return 2 * size**3 / min(times)
+
+
+def memory_peak(megabytes: int = 256, rounds: int = 5) -> float:
+    """Return the bytes per second of a copy, read and written."""
+    source = torch.zeros(megabytes * 2**20 // 4)
+    target = torch.zeros_like(source)
+    times = []
+    for _ in range(rounds + 1):
+        begin = time.perf_counter()
+        target.copy_(source)
+        times.append(time.perf_counter() - begin)
+    return 2 * megabytes * 2**20 / min(times)
+
+
+def stage_of(name: str) -> str:
+    """Return the stage that an operation belongs to."""
+    return next(stage for stage, pattern in STAGES if re.search(pattern, name))
+
+
+def count_work(model: openvino.Model, element: int) -> dict[str, Stage]:
+    """Count the operations of convolutions and products, and the bytes in and out of each."""
+    stages: dict[str, Stage] = defaultdict(Stage)
+    for operation in model.get_ordered_ops():
+        if operation.get_type_name() in ('Parameter', 'Constant', 'Result'):
+            continue
+        stage = stages[stage_of(operation.get_friendly_name())]
+        out = int(np.prod(list(operation.output(0).shape)))
+        kind = operation.get_type_name()
+        if kind in ('Convolution', 'GroupConvolution'):
+            weights = list(operation.input_value(1).shape)
+            per_output = np.prod(weights[1:] if kind == 'Convolution' else weights[2:])
+            stage.operations += 2.0 * out * float(per_output)
+        elif kind == 'MatMul':
+            stage.operations += 2.0 * out * list(operation.input_value(0).shape)[-1]
+        if kind in ('Convolution', 'GroupConvolution', 'MaxPool', 'Interpolate', 'MatMul'):
+            moved = out + sum(int(np.prod(list(port.shape))) for port in operation.input_values())
+            stage.bytes += float(moved * element)
+    return stages
+
+
+def profile(
+    model: openvino.Model, precision: str, rgb: np.ndarray, rounds: int
+) -> tuple[dict[str, float], dict[str, float], float]:
+    """Return seconds by stage and by kind of operation (shares of a profiled run), and a run."""
+    settings = {
+        'INFERENCE_PRECISION_HINT': HINTS[precision],
+        'PERFORMANCE_HINT': 'LATENCY',
+        'NUM_STREAMS': '1',
+    }
+    inputs = [rgb, np.array(1.0, np.float32)]
+    core = openvino.Core()
+    plain = core.compile_model(model, 'CPU', settings).create_infer_request()
+    profiled = core.compile_model(
+        model, 'CPU', {**settings, 'PERF_COUNT': True}
+    ).create_infer_request()
+    times = []
+    stages: dict[str, float] = defaultdict(float)
+    kinds: dict[str, float] = defaultdict(float)
+    for _ in range(rounds + 1):
+        begin = time.perf_counter()
+        plain.infer(inputs, share_inputs=True)
+        times.append(time.perf_counter() - begin)
+        profiled.infer(inputs, share_inputs=True)
+        for entry in profiled.get_profiling_info():
+            seconds = entry.real_time.total_seconds()
+            stages[stage_of(entry.node_name)] += seconds
+            kinds[entry.node_type] += seconds
+    total = sum(stages.values())
+    median = float(np.median(times[1:]))
+    return (
+        {name: median * seconds / total for name, seconds in stages.items()},
+        {name: median * seconds / total for name, seconds in kinds.items()},
+        median,
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
+    parser.add_argument('model', help='bundle, or the name of a shipped one')
+    parser.add_argument('--size', type=image_size, default=(1200, 350), metavar='WxH')
+    parser.add_argument('--precisions', nargs='+', choices=HINTS, default=['float32'])
+    parser.add_argument('--rounds', type=int, default=10)
+    parsed = parser.parse_args()
+    width, height = parsed.size
+    model = to_openvino(DeployedGraph(load_bundle(model_path(parsed.model))).eval())
+    model.reshape({model.input(0): openvino.PartialShape([height, width, 3])})
+    rgb = synthetic_picture(height, width)
+    memory = memory_peak()
+    print(f'memory: {memory / 1e9:.1f} GB/s (copy, read and written)')
+    for precision in parsed.precisions:
+        peak = matmul_peak(precision)
+        print(f'\n{precision}: matrix products {peak / 1e9:.0f} GFLOP/s')
+        seconds, kinds, total = profile(model, precision, rgb, parsed.rounds)
+        work = count_work(model, BYTES[precision])
+        print(
+            f'{"stage":22} {"GFLOP":>7} {"MB":>7} {"least ms":>8} {"ms":>7} {"share of peak":>13}'
+        )
+        for name, _ in STAGES:
+            stage = work[name]
+            least = max(stage.operations / peak, stage.bytes / memory)
+            taken = seconds.get(name, 0.0)
+            print(
+                f'{name:22} {stage.operations / 1e9:7.2f} {stage.bytes / 1e6:7.0f} '
+                f'{1e3 * least:8.1f} {1e3 * taken:7.1f} {stage.operations / peak / taken:12.0%}'
+            )
+        operations = sum(stage.operations for stage in work.values())
+        print(
+            f'{"all":22} {operations / 1e9:7.2f} {"":7} {1e3 * operations / peak:8.1f} '
+            f'{1e3 * total:7.1f} {operations / peak / total:12.0%}'
+        )
+        print(
+            f'the time is {total / (operations / peak):.2f} times that of its operations at the '
+            'peak of matrix products'
+        )
+        ranked = sorted(kinds.items(), key=lambda item: -item[1])
+        print('by kind: ' + ', '.join(f'{name} {1e3 * s:.1f} ms' for name, s in ranked[:9]))
+
+
+if __name__ == '__main__':
+    main()
