@@ -100,7 +100,13 @@ def color_teacher(folder: Path, **changes: object) -> Path:
         'label_set': str(label_set),
         'layout': 'nchw',
     }
-    content = {'kind': 'exported', 'file': str(network), 'signature': signature, **changes}
+    content = {
+        'kind': 'exported',
+        'license': 'made for this test',
+        'file': str(network),
+        'signature': signature,
+        **changes,
+    }
     return write_yaml(folder / 'color_teacher.yaml', content)
 
 

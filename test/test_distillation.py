@@ -27,6 +27,8 @@ from hydranet_ros.training.annotation_folder import AnnotationFolder, State, wri
 from hydranet_ros.training.distillation import Distillation, load_config
 from hydranet_ros.training.teachers import Teacher
 
+IMAGE = {'image': 'its hash'}
+
 
 def labels_config(root: Path, dataset: Path, **target: object) -> Path:
     """Write a distillation of the blocks' labels, and return its file."""
@@ -82,10 +84,11 @@ def test_the_origin_of_each_file_is_told(config: Path) -> None:
     assert (
         manifest['recipe']['teacher']['sha256'] == hashlib.sha256(network.read_bytes()).hexdigest()
     )
+    assert manifest['teacher'] == {'name': 'color_teacher', 'license': 'made for this test'}
     assert manifest['recipe']['mapping']['classes']['green'] == 'green'
     record = json.loads((folder / 'provenance' / '002.json').read_text())
     image = config.parent / 'data' / 'image' / '002.png'
-    assert record['image_sha256'] == hashlib.sha256(image.read_bytes()).hexdigest()
+    assert record['inputs'] == {'image': hashlib.sha256(image.read_bytes()).hexdigest()}
     assert record['sha256'] == hashlib.sha256((folder / '002.png').read_bytes()).hexdigest()
     assert record['fingerprint'] == manifest['fingerprint']
     assert record['labelled'] == 1.0
@@ -212,9 +215,9 @@ def test_an_interruption_leaves_no_half_files(
 def test_a_write_over_an_outdated_file_survives_an_interruption(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    AnnotationFolder(tmp_path, '.png', {'recipe': 1}, {}).write('a', b'old', 'image', {})
+    AnnotationFolder(tmp_path, '.png', {'recipe': 1}, {}).write('a', b'old', IMAGE, {})
     folder = AnnotationFolder(tmp_path, '.png', {'recipe': 2}, {})
-    assert folder.state('a', 'image') is State.OUTDATED
+    assert folder.state('a', IMAGE) is State.OUTDATED
     original = Path.replace
 
     def replace(self: Path, target: Path) -> Path:
@@ -225,11 +228,11 @@ def test_a_write_over_an_outdated_file_survives_an_interruption(
     with monkeypatch.context() as patch:
         patch.setattr(Path, 'replace', replace)
         with pytest.raises(KeyboardInterrupt):
-            folder.write('a', b'new', 'image', {})
-    assert folder.state('a', 'image') is State.MISSING
-    folder.write('a', b'new', 'image', {})
-    assert folder.state('a', 'image') is State.CURRENT
-    assert folder.state('a', 'other image') is State.OUTDATED
+            folder.write('a', b'new', IMAGE, {})
+    assert folder.state('a', IMAGE) is State.MISSING
+    folder.write('a', b'new', IMAGE, {})
+    assert folder.state('a', IMAGE) is State.CURRENT
+    assert folder.state('a', {'image': 'another'}) is State.OUTDATED
 
 
 def test_files_are_written_whole_and_readable(tmp_path: Path) -> None:
@@ -262,12 +265,29 @@ def test_depth_is_scaled_and_stored_in_the_given_unit(tmp_path: Path) -> None:
     np.testing.assert_allclose(stored[kept] / 256, metres[kept], atol=0.5 / 256 + 1e-6)
 
 
+def test_depth_can_be_floats(tmp_path: Path) -> None:
+    config = depth_config(tmp_path, write_blocks(tmp_path / 'data'), format='tiff', maximum=4.0)
+    assert start(config).run() == {'written': 4}
+    stored = cv2.imread(str(tmp_path / 'depth' / '001.tiff'), cv2.IMREAD_UNCHANGED)
+    assert stored.dtype == np.float32
+    metres = 1 + 10 * (paint(blocks(1))[..., 0] / 255.0)
+    np.testing.assert_allclose(stored, np.where(metres < 4, metres, np.nan), rtol=1e-6)
+    with pytest.raises(HydranetError, match="png or tiff, not as 'npy'"):
+        start(config, 'depth.format=npy')
+
+
 def test_depth_is_left_out_where_a_class_has_none(tmp_path: Path) -> None:
     dataset = write_blocks(tmp_path / 'data', annotations=True)
     config = depth_config(tmp_path, dataset, invalid_classes=['green'], every_image=True)
     start(config).run()
     stored = cv2.imread(str(tmp_path / 'depth' / '002.png'), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(stored == 0, blocks(2) == 1)
+    assert start(config).run() == {'kept': 4}
+    labels = tmp_path / 'data' / 'segmentation' / '002.png'
+    assert cv2.imwrite(str(labels), np.zeros((24, 40), np.uint8))
+    assert start(config).run() == {'kept': 3, 'written': 1}
+    stored = cv2.imread(str(tmp_path / 'depth' / '002.png'), cv2.IMREAD_UNCHANGED)
+    assert (stored > 0).all()
     with pytest.raises(HydranetError, match=r'invalid_classes names sky, which .* has not'):
         start(config, 'depth.invalid_classes=[sky]').run()
 

@@ -76,7 +76,9 @@ def run(arguments: argparse.Namespace) -> int:
     predictor = _open_predictor(arguments, dataset)
     tasks = _tasks(arguments.tasks, predictor, dataset)
     labels = predictor.label_set if 'segmentation' in tasks else None
-    protocol = Protocol(labels, tuple(arguments.depth_range), arguments.crop)
+    protocol = Protocol(
+        labels, tuple(arguments.depth_range), arguments.crop, origins=dataset.about
+    )
 
     def progress(indices: Sequence[int]) -> Iterable[int]:
         return tqdm(indices, desc=dataset.name, unit='image', disable=None)

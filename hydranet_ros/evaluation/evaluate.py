@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.evaluation.measures import Measure, MEASURES, Metric, Protocol
+from hydranet_ros.evaluation.measures import MEASURES, Metric, Protocol
 from hydranet_ros.predictor import Prediction
 
 
@@ -141,7 +141,7 @@ def evaluate(
         If no image has ground truth for any of the tasks.
 
     """
-    meters = {task: _Meter(MEASURES[task], protocol) for task in tasks}
+    meters = {task: _Meter(task, protocol) for task in tasks}
     chosen = range(len(dataset)) if indices is None else indices
     seen: set[tuple[int, ...]] = set()
     times: list[dict[str, float]] = []
@@ -174,10 +174,11 @@ def evaluate(
 class _Meter:
     """Gathers one task's figures and the images' own."""
 
-    def __init__(self, measure: Measure, protocol: Protocol) -> None:
-        self._measure = measure
+    def __init__(self, task: str, protocol: Protocol) -> None:
+        self._measure = MEASURES[task]
         self._protocol = protocol
-        self._total: Metric = measure.make(protocol)
+        self._origin = protocol.origins.get(task, 'unknown')
+        self._total: Metric = self._measure.make(protocol)
         self.scores: list[ImageScore] = []
 
     def update(self, index: int, name: str, prediction: Prediction, truth: NDArray) -> None:
@@ -189,7 +190,10 @@ class _Meter:
             self.scores.append(ImageScore(index, name, float(quality)))
 
     def figures(self) -> dict[str, Any]:
-        return self._measure.figures(self._total, self._protocol)
+        return {
+            'truth': self._origin,
+            **self._measure.figures(self._total, self._protocol),
+        }
 
     def ranking(self) -> list[ImageScore]:
         return sorted(self.scores, key=lambda score: (-score.quality, score.index))

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import cv2
@@ -38,12 +38,16 @@ class Protocol:
         Smallest and largest true depth that counts, in metres.
     crop
         Part of the image in which depth counts, one of ``crops.CROPS``; None for all.
+    origins
+        Task name to where its ground truth comes from: human, measured, distilled. A model that
+        agrees with distilled labels agrees with a teacher, which proves little.
 
     """
 
     label_set: LabelSet | None = None
     depth_range: tuple[float, float] = (1e-3, 80.0)
     crop: str | None = None
+    origins: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

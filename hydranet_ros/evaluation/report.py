@@ -78,7 +78,8 @@ def json_report(about: Mapping[str, Any], evaluation: Evaluation) -> str:
 def _segmentation_section(figures: Mapping[str, Any]) -> list[str]:
     width = max(len(name) for name in figures['classes'])
     lines = [
-        f'segmentation ({figures["label_set"]}): mIoU {_percent(figures["mean_iou"])} %, '
+        f'segmentation ({figures["label_set"]}, truth: {figures["truth"]}): '
+        f'mIoU {_percent(figures["mean_iou"])} %, '
         f'pixel accuracy {_percent(figures["pixel_accuracy"])} %, '
         f'mean accuracy {_percent(figures["mean_accuracy"])} %',
         f'  {"class":{width}}  {"IoU %":>7}  {"found %":>7}  {"pixels %":>8}',
@@ -95,8 +96,8 @@ def _depth_section(figures: Mapping[str, Any]) -> list[str]:
     minimum, maximum = figures['range']
     crop = f'{figures["crop"]} crop' if figures['crop'] else 'no crop'
     lines = [
-        f'depth ({minimum:g}-{maximum:g} m, {crop}, no median scaling): '
-        f'{figures["images"]} images, {figures["pixels"]} pixels',
+        f'depth ({minimum:g}-{maximum:g} m, {crop}, no median scaling, '
+        f'truth: {figures["truth"]}): {figures["images"]} images, {figures["pixels"]} pixels',
         f'  {"":14}' + ''.join(f'{_DEPTH_TITLES[name]:>10}' for name in DEPTH_FIGURES),
     ]
     for title, key in (('all pixels', 'all_pixels'), ('mean of images', 'mean_of_images')):
@@ -107,7 +108,8 @@ def _depth_section(figures: Mapping[str, Any]) -> list[str]:
 
 def _normals_section(figures: Mapping[str, Any]) -> list[str]:
     return [
-        f'normals: mean {figures["mean"]:.2f} deg, median {figures["median"]:.2f} deg, '
+        f'normals (truth: {figures["truth"]}): mean {figures["mean"]:.2f} deg, '
+        f'median {figures["median"]:.2f} deg, '
         f'under 11.25 deg {_percent(figures["below_11_25"])} %, '
         f'22.5 deg {_percent(figures["below_22_5"])} %, 30 deg {_percent(figures["below_30"])} %'
     ]

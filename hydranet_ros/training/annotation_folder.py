@@ -4,7 +4,7 @@
 Folders of annotations that a teacher wrote, told safely from those that people wrote.
 
 Such a folder holds ``manifest.json``, which says what made it, one annotation a file, and
-``provenance/STEM.json`` for each, with the SHA-256 of the image it was made from and of the
+``provenance/STEM.json`` for each, with the SHA-256 of the files it was made from and of the
 annotation itself. From these it is known, file by file, what is up to date, what another
 teacher made, and what a person has corrected since.
 """
@@ -47,7 +47,7 @@ class AnnotationFolder:
         Suffix of the annotations' files, with its dot.
     recipe
         Everything that decides what the annotations are, in plain JSON types. Annotations of an
-        equal recipe and image are kept; those of another are replaced.
+        equal recipe and equal inputs are kept; others are replaced.
     about
         What else the manifest says, in plain JSON types.
 
@@ -83,7 +83,7 @@ class AnnotationFolder:
         """Return the path of the annotation of a stem."""
         return self.path / f'{stem}{self.suffix}'
 
-    def state(self, stem: str, image_sha256: str) -> State:
+    def state(self, stem: str, inputs: Mapping[str, str]) -> State:
         """
         Return what is known of an annotation.
 
@@ -91,8 +91,8 @@ class AnnotationFolder:
         ----------
         stem
             Stem of the image.
-        image_sha256
-            SHA-256 of the image's file.
+        inputs
+            What it is made from, by name the SHA-256 of each file.
 
         Raises
         ------
@@ -105,7 +105,7 @@ class AnnotationFolder:
             return State.MISSING
         try:
             record = json.loads(self._provenance(stem).read_text(encoding='utf-8'))
-            made = record['sha256'], record['image_sha256'], record['fingerprint']
+            made = record['sha256'], record['inputs'], record['fingerprint']
         except (OSError, ValueError, KeyError) as error:
             raise HydranetError(
                 f'{file} has no readable provenance, so a person may have made it; move it away '
@@ -113,10 +113,10 @@ class AnnotationFolder:
             ) from error
         if made[0] != sha256(file.read_bytes()):
             return State.EDITED
-        return State.CURRENT if made[1:] == (image_sha256, self.fingerprint) else State.OUTDATED
+        return State.CURRENT if made[1:] == (inputs, self.fingerprint) else State.OUTDATED
 
     def write(
-        self, stem: str, content: bytes, image_sha256: str, about: Mapping[str, Any]
+        self, stem: str, content: bytes, inputs: Mapping[str, str], about: Mapping[str, Any]
     ) -> None:
         """
         Write an annotation whose state is missing or outdated.
@@ -130,8 +130,8 @@ class AnnotationFolder:
             Stem of the image.
         content
             The encoded annotation.
-        image_sha256
-            SHA-256 of the image's file.
+        inputs
+            What it is made from, by name the SHA-256 of each file.
         about
             What else its provenance says.
 
@@ -139,7 +139,7 @@ class AnnotationFolder:
         record = {
             **about,
             'sha256': sha256(content),
-            'image_sha256': image_sha256,
+            'inputs': dict(inputs),
             'fingerprint': self.fingerprint,
         }
         self.file(stem).unlink(missing_ok=True)

@@ -50,7 +50,7 @@ class SegmentationTarget:
 @dataclass(frozen=True)
 class DepthTarget:
     """
-    Depth to be written, as 16-bit PNG, 0 where unknown.
+    Depth to be written.
 
     Attributes
     ----------
@@ -60,8 +60,10 @@ class DepthTarget:
         Factor on the teacher's metres: 1 on the camera that it was trained with.
     minimum, maximum
         Depth outside this range, in metres, is left unknown.
+    format
+        ``png``: 16 bits, 0 where unknown; ``tiff``: 32-bit floats in metres, NaN where unknown.
     units_per_metre
-        Stored value of one metre: 1000 stores millimetres up to 65.5 m, 256 reaches 255 m.
+        Value of one metre in a PNG: 1000 stores millimetres up to 65.5 m, 256 reaches 255 m.
     invalid_classes
         Classes of the dataset's labels where depth has no meaning (the sky).
     every_image
@@ -73,6 +75,7 @@ class DepthTarget:
     scale: float = 1.0
     minimum: float = 0.0
     maximum: float = 80.0
+    format: str = 'png'
     units_per_metre: float = 256.0
     invalid_classes: tuple[str, ...] = ()
     every_image: bool = False
@@ -120,6 +123,10 @@ class SegmentationWriter:
         """Return the dataset's own labels of an image."""
         return record.segmentation
 
+    def inputs(self, record: Record) -> dict[str, Path]:
+        """Return the files that an annotation is made from."""
+        return {'image': record.image}
+
     def encode(
         self, annotation: Annotation, record: Record, dataset: FileDataset
     ) -> tuple[bytes, dict[str, Any]]:
@@ -129,7 +136,7 @@ class SegmentationWriter:
             'labelled': float((labels != self.mapping.target.ignore_id).mean()),
             'mean_confidence': float(confidence.mean()),
         }
-        return _png(labels), about
+        return _encode('.png', labels), about
 
     def labels(self, annotation: Annotation) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Return the labels and their confidence."""
@@ -183,17 +190,20 @@ class DepthWriter:
     """
 
     task = 'depth'
-    suffix = '.png'
 
     def __init__(self, target: DepthTarget, teacher: Teacher) -> None:
         if not teacher.gives_depth:
             raise HydranetError('The teacher gives no depth; drop the section depth.')
-        if target.maximum * target.units_per_metre > np.iinfo(np.uint16).max:
+        if target.format not in ('png', 'tiff'):
+            raise HydranetError(f'Depth is written as png or tiff, not as {target.format!r}.')
+        limit = np.iinfo(np.uint16).max / target.units_per_metre
+        if target.format == 'png' and target.maximum > limit:
             raise HydranetError(
                 f'16 bits of 1/{target.units_per_metre:g} m end before the maximum of '
                 f'{target.maximum:g} m; take fewer units_per_metre.'
             )
         self.target = target
+        self.suffix = f'.{target.format}'
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -209,18 +219,26 @@ class DepthWriter:
         """Return the dataset's own depth of an image."""
         return record.depth
 
+    def inputs(self, record: Record) -> dict[str, Path]:
+        """Return the files that an annotation is made from."""
+        if self.target.invalid_classes and record.segmentation is not None:
+            return {'image': record.image, 'labels': record.segmentation}
+        return {'image': record.image}
+
     def encode(
         self, annotation: Annotation, record: Record, dataset: FileDataset
     ) -> tuple[bytes, dict[str, Any]]:
         """Return the file's content and what its provenance tells of it."""
         depth = self.depth(annotation, record, dataset)
         known = np.isfinite(depth)
-        stored = np.round(np.where(known, depth, 0) * self.target.units_per_metre)
         about = {
             'known': float(known.mean()),
             'median': float(np.median(depth[known])) if known.any() else None,
         }
-        return _png(stored.astype(np.uint16)), about
+        if self.target.format == 'tiff':
+            return _encode('.tiff', depth), about
+        stored = np.round(np.where(known, depth, 0) * self.target.units_per_metre)
+        return _encode('.png', stored.astype(np.uint16)), about
 
     def depth(
         self, annotation: Annotation, record: Record, dataset: FileDataset
@@ -294,7 +312,7 @@ class DepthWriter:
 Writer: TypeAlias = SegmentationWriter | DepthWriter
 
 
-def _png(image: NDArray[np.uint8] | NDArray[np.uint16]) -> bytes:
-    encoded, buffer = cv2.imencode('.png', image)
+def _encode(suffix: str, image: NDArray) -> bytes:
+    encoded, buffer = cv2.imencode(suffix, image)
     assert encoded
     return buffer.tobytes()

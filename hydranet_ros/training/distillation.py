@@ -21,7 +21,7 @@ import numpy as np
 from hydranet_ros import __version__
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.resources import config_path
-from hydranet_ros.training.annotation_folder import AnnotationFolder, sha256, State
+from hydranet_ros.training.annotation_folder import AnnotationFolder, State
 from hydranet_ros.training.annotation_writers import (
     DepthTarget,
     DepthWriter,
@@ -33,7 +33,7 @@ from hydranet_ros.training.configuration import apply_overrides, build, read_yam
 from hydranet_ros.training.datasets import FileDataset, load_dataset, Record
 from hydranet_ros.training.image_files import read_rgb
 from hydranet_ros.training.teachers import load_teacher
-from hydranet_ros.training.teachers.base import Annotation
+from hydranet_ros.training.teachers.base import Annotation, file_sha256
 from hydranet_ros.training.teachers.views import Views
 
 
@@ -144,29 +144,19 @@ class Distillation:
         done: Counter[str] = Counter()
         for index in progress(range(rank, len(self.dataset), world_size)):
             record = self.dataset.records[index]
-            image_sha256 = sha256(_read_bytes(record.image))
             wanted = []
             for writer, folder in zip(self.writers, folders, strict=True):
-                existing = writer.existing(record)
-                own = (
-                    existing is not None
-                    and existing.resolve() == folder.file(record.stem).resolve()
-                )
-                if existing is not None and not own and not writer.target.every_image:
-                    done['annotated'] += 1
-                    continue
-                state = folder.state(record.stem, image_sha256)
-                if state in (State.MISSING, State.OUTDATED):
-                    wanted.append((writer, folder))
-                else:
-                    done['kept' if state is State.CURRENT else 'edited'] += 1
+                inputs = {name: file_sha256(path) for name, path in writer.inputs(record).items()}
+                verdict = _verdict(writer, folder, record, inputs)
+                done[verdict] += 1
+                if verdict == 'written':
+                    wanted.append((writer, folder, inputs))
             if wanted:
                 annotation = self.teacher.annotate(read_rgb(record.image), record.fx)
-                for writer, folder in wanted:
+                for writer, folder, inputs in wanted:
                     content, about = writer.encode(annotation, record, self.dataset)
-                    about['image'] = record.image.name
-                    folder.write(record.stem, content, image_sha256, about)
-                    done['written'] += 1
+                    about |= {'dataset': self.dataset.name, 'image': record.image.name}
+                    folder.write(record.stem, content, inputs, about)
         return done
 
     def measure(
@@ -206,7 +196,7 @@ class Distillation:
             'made_by': f'hydranet distill, version {__version__}',
             'dataset': self.dataset.name,
             'split': self.config.split,
-            'teacher': self.config.teacher,
+            'teacher': dict(self.teacher.about),
         }
         return AnnotationFolder(Path(writer.target.output), writer.suffix, recipe, about)
 
@@ -249,8 +239,13 @@ def load_config(
     return build(DistillationConfig, content, str(path)), variables
 
 
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise HydranetError(f'Cannot read {path}: {error.strerror}.') from error
+def _verdict(
+    writer: Writer, folder: AnnotationFolder, record: Record, inputs: Mapping[str, str]
+) -> str:
+    """Say what becomes of an annotation: one of the counts that ``Distillation.run`` returns."""
+    existing = writer.existing(record)
+    own = existing is not None and existing.resolve() == folder.file(record.stem).resolve()
+    if existing is not None and not own and not writer.target.every_image:
+        return 'annotated'
+    state = folder.state(record.stem, inputs)
+    return {State.CURRENT: 'kept', State.EDITED: 'edited'}.get(state, 'written')

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-import dataclasses
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.resources import config_path
@@ -15,7 +16,15 @@ from hydranet_ros.training.configuration import build, read_yaml, substitute
 from hydranet_ros.training.teachers.base import Annotation, Teacher
 from hydranet_ros.training.teachers.views import Views
 
-__all__ = ['KINDS', 'Annotation', 'Teacher', 'Views', 'load_teacher']
+__all__ = [
+    'KINDS',
+    'Annotation',
+    'Teacher',
+    'TeacherFile',
+    'Views',
+    'load_teacher',
+    'read_teacher_file',
+]
 
 KINDS = {
     'bundle': 'hydranet_ros.training.teachers.bundle',
@@ -29,13 +38,32 @@ kind says, and ``load(settings) -> Teacher``; it imports optional packages only 
 """
 
 
-def load_teacher(
-    name_or_path: str | Path,
-    variables: Mapping[str, str] | None = None,
-    views: Views | None = None,
-) -> Teacher:
+@dataclass(frozen=True)
+class TeacherFile:
     """
-    Load a teacher from its file.
+    What a file in ``config/teachers`` says.
+
+    Attributes
+    ----------
+    kind
+        One of ``KINDS``.
+    settings
+        The ``Settings`` of that kind's module.
+    about
+        The file's name, and what it says of source and licence.
+
+    """
+
+    kind: str
+    settings: Any
+    about: dict[str, str]
+
+
+def read_teacher_file(
+    name_or_path: str | Path, variables: Mapping[str, str] | None = None
+) -> TeacherFile:
+    """
+    Read and check a teacher's file without loading the teacher.
 
     Parameters
     ----------
@@ -43,6 +71,41 @@ def load_teacher(
         The stem of a file in ``config/teachers``, or the path of a ``.yaml`` file.
     variables
         Values for ``${name}`` in the file.
+
+    Raises
+    ------
+    HydranetError
+        If the file is missing or wrong.
+
+    """
+    path = Path(name_or_path).expanduser()
+    if path.suffix not in ('.yaml', '.yml'):
+        path = config_path(f'teachers/{name_or_path}.yaml')
+    content = substitute(read_yaml(path), variables or {}, str(path))
+    content.pop('variables', None)
+    kind = content.pop('kind', None)
+    if kind not in KINDS:
+        raise HydranetError(
+            f'{path} names the kind of teacher {kind!r}; known are {", ".join(KINDS)}.'
+        )
+    told = ('source', 'license')
+    about = {key: str(content.pop(key)) for key in told if key in content}
+    settings = build(import_module(KINDS[kind]).Settings, content, str(path))
+    return TeacherFile(kind, settings, {'name': path.stem, **about})
+
+
+def load_teacher(
+    name_or_path: str | Path,
+    variables: Mapping[str, str] | None = None,
+    views: Views | None = None,
+) -> Teacher:
+    """
+    Load a teacher.
+
+    Parameters
+    ----------
+    name_or_path, variables
+        As for :func:`read_teacher_file`.
     views
         How images are shown to it, in place of what the file says.
 
@@ -52,22 +115,12 @@ def load_teacher(
         If the file is missing or wrong, or the teacher cannot be loaded.
 
     """
-    path = Path(name_or_path).expanduser()
-    if path.suffix not in ('.yaml', '.yml'):
-        path = config_path(f'teachers/{name_or_path}.yaml')
-    content = substitute(read_yaml(path), variables or {}, str(path))
-    kind = content.pop('kind', None)
-    if kind not in KINDS:
-        raise HydranetError(
-            f'{path} names the kind of teacher {kind!r}; known are {", ".join(KINDS)}.'
-        )
-    for about in ('variables', 'source', 'license'):
-        content.pop(about, None)
-    module = import_module(KINDS[kind])
-    settings = build(module.Settings, content, str(path))
+    file = read_teacher_file(name_or_path, variables)
+    settings = file.settings
     if views is not None:
         if not hasattr(settings, 'views'):
-            raise HydranetError(f'A teacher of kind {kind} sees whole images; leave views out.')
-        settings = dataclasses.replace(settings, views=views)
-    teacher: Teacher = module.load(settings)
+            raise HydranetError(f'A teacher of kind {file.kind} sees whole images; drop views.')
+        settings = replace(settings, views=views)
+    teacher: Teacher = import_module(KINDS[file.kind]).load(settings)
+    teacher.about = file.about
     return teacher

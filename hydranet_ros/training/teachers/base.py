@@ -5,9 +5,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 import hashlib
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -50,12 +52,15 @@ class Teacher(ABC):
     identity
         What it is, in plain JSON types: its kind, the SHA-256 of its files and every setting
         that changes its output. Equal identities give equal annotations.
+    about
+        Where it comes from and under which licence, for people.
 
     """
 
     labels: LabelSet | None = None
     gives_depth: bool = False
     identity: dict[str, Any]
+    about: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod
     def annotate(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Annotation:
@@ -86,4 +91,4 @@ def file_sha256(path: Path) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise HydranetError(f'Cannot read the teacher {path}: {error.strerror}.') from error
+        raise HydranetError(f'Cannot read {path}: {error.strerror}.') from error
