@@ -57,6 +57,8 @@ setup(
         'bags': ['rosbags>=0.11'],
         'training': ['lightning-fabric>=2.2', 'tensorboard', 'h5py'],
         'distillation': ['ai-edge-litert', 'onnxruntime', 'transformers'],
+        'view': ['rerun-sdk>=0.24'],
+        'reconstruction': ['scipy'],
         'test': ['pytest', 'hypothesis'],
     },
     entry_points={

@@ -40,6 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'to the next (default: 0.05)',
     )
     parser.add_argument(
+        '--min-weight',
+        type=float,
+        default=0.5,
+        help='evidence that a voxel needs; a view at distance z adds 1 / z^2 (default: 0.5)',
+    )
+    parser.add_argument(
         '--threshold',
         type=float,
         default=0.05,
@@ -64,6 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         stride=arguments.stride,
         maximum_depth=arguments.max_depth,
         edge=arguments.edge,
+        minimum_weight=arguments.min_weight,
     )
     predictor = Predictor(
         arguments.model,
