@@ -255,6 +255,7 @@ def test_command_writes_surfaces_picture_and_figures(folder, tmp_path, capsys):
     save_bundle(model, published_bundle('nyud40', depth_range=(0.5, 5.0)))
     output = tmp_path / 'out'
     arguments = ['reconstruct', str(model), str(folder), '-o', str(output), '--every', '4']
+    arguments += ['--backend', 'torch']
     assert main([*arguments, '--depth-unit', '0.0002', '--edge', '10', '--voxel', '0.05']) == 0
     printed = capsys.readouterr().out
     assert '2 views' in printed and 'F-score' in printed
@@ -275,7 +276,7 @@ def test_command_writes_surfaces_picture_and_figures(folder, tmp_path, capsys):
 def test_command_names_what_is_missing(folder, tmp_path, capsys):
     model = tmp_path / 'model.safetensors'
     save_bundle(model, published_bundle('nyud40'))
-    base = ['reconstruct', str(model), '-o', str(tmp_path / 'out')]
+    base = ['reconstruct', str(model), '--backend', 'torch', '-o', str(tmp_path / 'out')]
     assert main([*base, str(folder / 'image')]) == 1
     assert 'has no pose' in capsys.readouterr().err
     assert main([*base, str(tmp_path / 'nowhere')]) == 1

@@ -119,6 +119,7 @@ def test_command_saves_a_recording(tmp_path, capsys):
     cv2.imwrite(str(image), view.rgb[..., ::-1])
     output = tmp_path / 'a.rrd'
     arguments = ['view', str(model), str(image.parent), '--fx', '150', '--save', str(output)]
+    arguments += ['--backend', 'torch']
     assert main(arguments) == 0
     assert str(output) in capsys.readouterr().out
     found, printed = entities(output)

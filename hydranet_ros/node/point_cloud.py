@@ -43,7 +43,7 @@ def pack_cloud(header: Header, fields: Sequence[PointField], points: NDArray) ->
 
     """
     data = array.array('B')
-    data.frombytes(np.ascontiguousarray(points).data.cast('B'))
+    data.frombytes(np.ascontiguousarray(points).view(np.uint8).data)
     height, width = points.shape
     return PointCloud2(
         header=header,
