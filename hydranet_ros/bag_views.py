@@ -11,21 +11,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.annotation_messages import read_depth, read_labels
 from hydranet_ros.bag_images import camera_info_topic, choose_image_topic
 from hydranet_ros.bag_messages import COMPRESSED_IMAGE_TYPE, TF_TYPE
 from hydranet_ros.bags import BagMessage, BagReader
+from hydranet_ros.calibration import camera_of
 from hydranet_ros.cdr import NANOSECONDS, read_stamp, stamp_nanoseconds
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.geometry import Camera
 from hydranet_ros.image_messages import compressed_to_rgb, image_to_rgb
 from hydranet_ros.poses import FrameTree, Track
-from hydranet_ros.recording import image_values
 from hydranet_ros.views import ALL, Selection, View, ViewSource
 
 POSE_TYPES = ('geometry_msgs/msg/PoseStamped', 'nav_msgs/msg/Odometry')
 _TOLERANCE = NANOSECONDS // 50
 """Nanoseconds that a depth camera's stamp may differ from the colour camera's."""
-_MILLIMETRE = np.float32(0.001)
 
 PoseAt = Callable[[str, int], NDArray[np.float64] | None]
 
@@ -105,8 +104,8 @@ def _views(
     info_topic = camera_info_topic(image_topic)
     infos = bag.messages((info_topic,)) if info_topic in bag.topics else iter(())
     info = next((bag.decode(message) for message in infos), None)
-    depths = _Feed(bag, depth_topic) if depth_topic else None
-    labels = _Feed(bag, label_topic) if label_topic else None
+    depths = _Feed(bag, depth_topic, read_depth) if depth_topic else None
+    labels = _Feed(bag, label_topic, read_labels) if label_topic else None
     first = None
     for index, message in enumerate(bag.messages((image_topic,))):
         if selection.ends_before(index):
@@ -124,9 +123,9 @@ def _views(
             f'{index:06d}',
             (stamp - first) / NANOSECONDS,
             rgb,
-            camera=None if info is None else _camera(info, width, height),
+            camera=None if info is None else camera_of(info, width, height),
             pose=pose_at(image.header.frame_id, stamp),
-            depth=None if depth is None else _metres(depth),
+            depth=depth,
             labels=labels.at(stamp, (height, width)) if labels else None,
         )
 
@@ -134,8 +133,9 @@ def _views(
 class _Feed:
     """Depth or label images in the order of their stamps, read along with the images."""
 
-    def __init__(self, bag: BagReader, topic: str) -> None:
+    def __init__(self, bag: BagReader, topic: str, read: Callable[[Any], NDArray]) -> None:
         self._bag = bag
+        self._read = read
         self._messages = bag.messages((topic,))
         self._next: BagMessage | None = next(self._messages, None)
 
@@ -145,7 +145,7 @@ class _Feed:
             self._next = next(self._messages, None)
         if self._next is None or abs(read_stamp(self._next.data) - stamp) > _TOLERANCE:
             return None
-        values = image_values(self._bag.decode(self._next))
+        values = self._read(self._bag.decode(self._next))
         if values.shape != shape:
             raise HydranetError(
                 f'{self._next.topic} has {values.shape[1]}×{values.shape[0]} pixels and the '
@@ -156,26 +156,6 @@ class _Feed:
     @staticmethod
     def _is_before(message: BagMessage, stamp: int) -> bool:
         return read_stamp(message.data) < stamp - _TOLERANCE
-
-
-def _metres(values: NDArray) -> NDArray[np.float32]:
-    """Convert depth in metres, or in millimetres if it is uint16, to metres and NaN."""
-    metres = values * _MILLIMETRE if values.dtype == np.uint16 else values
-    valid = np.isfinite(metres) & (metres > 0)
-    return np.where(valid, metres, np.float32(np.nan)).astype(np.float32)
-
-
-def _camera(message: Any, width: int, height: int) -> Camera:
-    """Return the camera of a recorded CameraInfo, for images of a size."""
-    camera = Camera(
-        message.width or width,
-        message.height or height,
-        np.asarray(message.k, np.float64).reshape(3, 3),
-        np.asarray(message.p, np.float64).reshape(3, 4),
-        message.distortion_model,
-        np.asarray(message.d, np.float64),
-    )
-    return camera.scaled(width, height)
 
 
 def _read_track(bag: BagReader, topic: str) -> PoseAt:

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from hydranet_ros.bags import BagMessage
 from hydranet_ros.cdr import NANOSECONDS, read_stamp, replace_stamp
 from hydranet_ros.errors import HydranetError
 
@@ -71,3 +73,47 @@ class Restamper:
         if len(self._given) > _REMEMBERED_STAMPS:
             self._given.popitem(last=False)
         return replace_stamp(data, stamp)
+
+
+def belongings_first(
+    messages: Iterable[BagMessage], image_topic: str, with_header: Collection[str]
+) -> Iterator[BagMessage]:
+    """
+    Bring what belongs to an image before it: its calibration and its ground truth.
+
+    Whoever receives messages in this order has all that an image needs when it comes, in whatever
+    order they were recorded.
+
+    Parameters
+    ----------
+    messages
+        In the order of their recording.
+    image_topic
+        Topic of the images.
+    with_header
+        Topics whose messages begin with a header; one with an image's stamp belongs to it. It is
+        looked for up to the next image.
+
+    """
+    held: list[BagMessage] = []
+    for message in messages:
+        if message.topic == image_topic:
+            yield from _image_last(held, with_header)
+            held = [message]
+        elif held:
+            held.append(message)
+        else:
+            yield message
+    yield from _image_last(held, with_header)
+
+
+def _image_last(held: list[BagMessage], with_header: Collection[str]) -> Iterator[BagMessage]:
+    """Yield an image, which comes first in the list, behind what has its stamp."""
+    if not held:
+        return
+    image, *others = held
+    stamp = read_stamp(image.data)
+    belongs = [m.topic in with_header and read_stamp(m.data) == stamp for m in others]
+    yield from (m for m, own in zip(others, belongs, strict=True) if own)
+    yield image
+    yield from (m for m, own in zip(others, belongs, strict=True) if not own)

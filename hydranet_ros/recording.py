@@ -17,8 +17,14 @@ from hydranet_ros.cdr import NANOSECONDS, read_stamp
 from hydranet_ros.errors import HydranetError
 
 DIAGNOSTICS_TOPIC = '/diagnostics'
-# Encodings of what the node publishes: numpy's type and the number of channels.
-_ENCODINGS = {'mono8': ('u1', 1), '16UC1': ('u2', 1), '32FC1': ('f4', 1), '32FC3': ('f4', 3)}
+# Encodings of predictions and of ground truth: numpy's type and the number of channels.
+_ENCODINGS = {
+    'mono8': ('u1', 1),
+    '8UC1': ('u1', 1),
+    '16UC1': ('u2', 1),
+    '32FC1': ('f4', 1),
+    '32FC3': ('f4', 3),
+}
 # Frames of which something is still missing; a node has one or two under way.
 _PENDING_FRAMES = 64
 
@@ -128,7 +134,7 @@ def image_values(message: Any) -> NDArray:
     Parameters
     ----------
     message
-        A decoded ``sensor_msgs/msg/Image`` of encoding mono8, 16UC1, 32FC1 or 32FC3.
+        A decoded ``sensor_msgs/msg/Image`` of encoding mono8, 8UC1, 16UC1, 32FC1 or 32FC3.
 
     Returns
     -------

@@ -28,6 +28,7 @@ COMMANDS = {
     'view': 'hydranet_ros.cli.view',
     'make-bag': 'hydranet_ros.cli.make_bag',
     'evaluate-bag': 'hydranet_ros.cli.evaluate_bag',
+    'evaluate-bag': 'hydranet_ros.cli.evaluate_bag',
 }
 """
 Subcommand to module. A module has ``HELP``, ``add_arguments(parser)`` and

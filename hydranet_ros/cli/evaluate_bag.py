@@ -1,0 +1,204 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""``hydranet evaluate-bag``: recordings with ground truth to figures and reports, without ROS."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+from hydranet_ros.cli.view_arguments import positive
+from hydranet_ros.errors import HydranetError
+
+if TYPE_CHECKING:
+    from hydranet_ros.evaluation.measures import Protocol
+    from hydranet_ros.predictor import Predictor
+
+HELP = 'measure a model, or recorded predictions, on rosbags with ground truth'
+TASKS = ('segmentation', 'depth', 'normals')
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument('bags', nargs='+', type=Path, metavar='BAG', help='bags, one or several')
+    parser.add_argument(
+        '--model',
+        help='model file, or the name of a shipped model, to run on the images (default: measure '
+        'the predictions that are recorded in the bag)',
+    )
+    parser.add_argument(
+        '-o',
+        '--output',
+        type=Path,
+        default=Path('evaluation'),
+        help='folder of the report; several bags each get one in it (default: evaluation)',
+    )
+    add_protocol_arguments(parser)
+    topics = parser.add_argument_group('topics')
+    topics.add_argument('--image', help='images (default: the only ones beside results)')
+    topics.add_argument('--camera-info', help='calibration (default: beside the images)')
+    for task in TASKS:
+        topics.add_argument(f'--{task}', help=f'predicted (default: /{task})')
+        topics.add_argument(f'--true-{task}', help=f'(default: /ground_truth/{task})')
+    parser.add_argument(
+        '--rectified', action='store_true', help='the images are rectified: take fx from P'
+    )
+    parser.add_argument('--jobs', type=positive, default=1, help='so many bags at a time')
+    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
+    parser.add_argument('--backend', default='auto', help='runtime (default: auto)')
+    parser.add_argument('--precision', default='auto', help='float32, float16 or auto')
+
+
+def add_protocol_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that say how to measure."""
+    parser.add_argument(
+        '--label-set',
+        help="label set of the ground truth (default: the model's first; without a model it must "
+        'be given for segmentation)',
+    )
+    parser.add_argument(
+        '--depth-range',
+        type=float,
+        nargs=2,
+        default=(1e-3, 80.0),
+        metavar=('MINIMUM', 'MAXIMUM'),
+        help='true depths that count, in metres (default: 0.001 80)',
+    )
+    parser.add_argument('--crop', choices=('garg', 'eigen', 'nyud'), help='part that counts')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Evaluate the bags, one after the other or side by side."""
+    several = len(arguments.bags) > 1
+    folders = _folders(arguments.output, arguments.bags) if several else [arguments.output]
+    work = partial(_evaluate, arguments, several and arguments.jobs > 1)
+    pairs = list(zip(arguments.bags, folders, strict=True))
+    if several and arguments.jobs > 1:
+        # Not fork: threads of the inference runtimes do not survive it.
+        context = get_context('spawn')
+        with ProcessPoolExecutor(min(arguments.jobs, len(pairs)), context) as pool:
+            outcomes = list(pool.map(work, pairs))
+    else:
+        outcomes = [work(pair) for pair in pairs]
+    faults = []
+    for (bag, folder), (text, fault) in zip(pairs, outcomes, strict=True):
+        if fault:
+            faults.append(f'{bag} could not be evaluated: {fault}')
+        else:
+            print(f'{text}\n\nReport: {folder / "report.html"}\n')
+    if faults:
+        raise HydranetError('\n'.join(faults))
+    return 0
+
+
+def _folders(output: Path, bags: list[Path]) -> list[Path]:
+    """Return a folder for each bag, named after it."""
+    folders: list[Path] = []
+    for bag in bags:
+        name = bag.resolve().stem
+        count = sum(folder.name.partition('~')[0] == name for folder in folders)
+        folders.append(output / (f'{name}~{count + 1}' if count else name))
+    return folders
+
+
+def _evaluate(
+    arguments: argparse.Namespace, quiet: bool, pair: tuple[Path, Path]
+) -> tuple[str, str]:
+    """Evaluate one bag; returns what to print, and what went wrong."""
+    from tqdm import tqdm
+
+    from hydranet_ros.evaluation.bag_evaluation import evaluate_bag, find_topics
+    from hydranet_ros.evaluation.bag_report import (
+        account_lines,
+        figures_text,
+        report_content,
+        write_report,
+    )
+
+    bag, folder = pair
+    try:
+        predictor = _open_predictor(arguments) if arguments.model else None
+        topics = partial(
+            find_topics,
+            image=arguments.image,
+            camera_info=arguments.camera_info,
+            predictions=_named(arguments, ''),
+            truths=_named(arguments, 'true_'),
+        )
+        # In another process nobody looks at a bar.
+        with tqdm(desc=bag.name, unit='message', leave=False, disable=quiet or None) as bar:
+            evaluation = evaluate_bag(
+                bag,
+                topics,
+                protocol_of(arguments, predictor),
+                predictor=predictor,
+                predicted_tasks=predictor.metadata.tasks if predictor else (),
+                rectified=arguments.rectified,
+                progress=bar.update,
+            )
+    except HydranetError as error:
+        return '', str(error)
+    about = {'bag': str(bag), 'mode': 'recorded', **_software()}
+    if predictor is not None:
+        about = {**about, 'mode': 'model', **_about_model(arguments, predictor)}
+    passes = [evaluation.frames]
+    write_report(folder, about, passes, evaluation.faults)
+    content = report_content(about, passes, evaluation.faults)
+    return '\n\n'.join([figures_text(content), '\n'.join(account_lines(content))]), ''
+
+
+def _named(arguments: argparse.Namespace, prefix: str) -> dict[str, str]:
+    """Return the topics that the user names, by task."""
+    topics = {task: getattr(arguments, f'{prefix}{task}') for task in TASKS}
+    return {task: topic for task, topic in topics.items() if topic}
+
+
+def protocol_of(arguments: argparse.Namespace, predictor: Predictor | None) -> Protocol:
+    """Return how to measure, from the arguments and the model's label set."""
+    from hydranet_ros.evaluation.measures import Protocol
+    from hydranet_ros.labels import load_label_set
+
+    labels = predictor.label_set if predictor else None
+    if labels is None and arguments.label_set:
+        labels = load_label_set(arguments.label_set)
+    return Protocol(labels, tuple(arguments.depth_range), arguments.crop)
+
+
+def _open_predictor(arguments: argparse.Namespace) -> Predictor:
+    from hydranet_ros.predictor import Predictor
+
+    return Predictor(
+        arguments.model,
+        device=arguments.device,
+        backend=arguments.backend,
+        precision=arguments.precision,
+        label_set=arguments.label_set,
+    )
+
+
+def _about_model(arguments: argparse.Namespace, predictor: Predictor) -> Mapping[str, Any]:
+    return {
+        'model': predictor.metadata.name,
+        'model_file': str(arguments.model),
+        'backend': predictor.backend_name,
+        'device': predictor.device,
+        'precision': predictor.precision,
+    }
+
+
+def _software() -> Mapping[str, str]:
+    from importlib.metadata import version
+    import platform
+
+    from hydranet_ros import __version__
+
+    return {
+        'hydranet_ros': __version__,
+        'python': platform.python_version(),
+        'numpy': version('numpy'),
+    }

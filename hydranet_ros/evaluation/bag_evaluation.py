@@ -1,0 +1,337 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Evaluate a recording: its images by a model, or the predictions that are recorded in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+
+from hydranet_ros.annotation_messages import READERS
+from hydranet_ros.bag_datasets import TRUTH_PREFIX
+from hydranet_ros.bag_images import camera_info_topic, choose_image_topic
+from hydranet_ros.bag_messages import CAMERA_INFO_TYPE, COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
+from hydranet_ros.bag_recovery import open_damaged_bag
+from hydranet_ros.bags import BagMessage, BagReader
+from hydranet_ros.calibration import camera_of, CameraInfoBuffer
+from hydranet_ros.cdr import read_stamp
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.evaluation.evaluate import ImagePredictor
+from hydranet_ros.evaluation.frame_evaluation import FrameEvaluation, MatchedFrame
+from hydranet_ros.evaluation.measures import MEASURES, Protocol
+from hydranet_ros.frame_stream import FrameStream, StampedFrame
+from hydranet_ros.image_messages import compressed_to_rgb, image_to_rgb
+from hydranet_ros.playback import belongings_first
+from hydranet_ros.render import RgbImage
+
+IMAGE = 'image'
+_SUFFIXES = ('', '/compressed', '/compressedDepth')
+_TYPES_WITH_HEADER = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE, CAMERA_INFO_TYPE)
+
+
+def true(task: str) -> str:
+    """Return the name of the part of a frame that is a task's ground truth."""
+    return f'true {task}'
+
+
+@dataclass(frozen=True)
+class EvaluatedTopics:
+    """
+    Where things are in a bag.
+
+    Attributes
+    ----------
+    image
+        Topic of the images, None if there are none.
+    camera_info
+        Of their calibration, None if there is none.
+    predictions, truths
+        Task to topic.
+
+    """
+
+    image: str | None
+    camera_info: str | None
+    predictions: Mapping[str, str]
+    truths: Mapping[str, str]
+
+
+@dataclass
+class BagEvaluation:
+    """
+    What the evaluation of a bag found.
+
+    Attributes
+    ----------
+    frames
+        Its figures.
+    topics
+        What was compared.
+    faults
+        Sentences on what is wrong with the bag.
+
+    """
+
+    frames: FrameEvaluation
+    topics: EvaluatedTopics
+    faults: list[str] = field(default_factory=list)
+
+
+def find_topics(
+    bag: BagReader,
+    *,
+    image: str | None = None,
+    camera_info: str | None = None,
+    predictions: Mapping[str, str] | None = None,
+    truths: Mapping[str, str] | None = None,
+) -> EvaluatedTopics:
+    """
+    Find out which topics of a bag are what.
+
+    Predictions are looked for where the node publishes them (``/segmentation``, ``/depth`` …),
+    ground truth at ``/ground_truth/<task>``, each raw or compressed.
+
+    Parameters
+    ----------
+    bag
+        The bag.
+    image, camera_info
+        Topics that the user names.
+    predictions, truths
+        Task to topic that the user names.
+
+    Raises
+    ------
+    HydranetError
+        If a named topic is not there, or it is not clear which one has the images.
+
+    """
+    named = [image, camera_info, *(predictions or {}).values(), *(truths or {}).values()]
+    for topic in filter(None, named):
+        if topic not in bag.topics:
+            raise HydranetError(
+                f'{bag.path} has no topic {topic}; it has {", ".join(sorted(bag.topics))}.'
+            )
+    found = _present(bag, '', predictions or {})
+    true_ones = _present(bag, TRUTH_PREFIX, truths or {})
+    chosen = image or _only_image_topic(bag, {*found.values(), *true_ones.values()})
+    beside = camera_info or (camera_info_topic(chosen) if chosen else None)
+    return EvaluatedTopics(chosen, beside if beside in bag.topics else None, found, true_ones)
+
+
+def _present(bag: BagReader, prefix: str, named: Mapping[str, str]) -> dict[str, str]:
+    """Return the topic of each task that has messages."""
+    topics = {}
+    for task in MEASURES:
+        usual = (f'{prefix}/{task}{suffix}' for suffix in _SUFFIXES)
+        candidates = (named[task],) if task in named else usual
+        topic = next((t for t in candidates if t in bag.topics and bag.topics[t].count), None)
+        if topic is not None:
+            topics[task] = topic
+    return topics
+
+
+def _only_image_topic(bag: BagReader, others: set[str]) -> str | None:
+    """Return the topic of the images, which is none of those; None if there are none."""
+    own = ('/segmentation', '/depth', '/normals', '/overlay', '/confidence', TRUTH_PREFIX)
+    candidates = [
+        name
+        for name, topic in sorted(bag.topics.items())
+        if topic.type in (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE)
+        and topic.count
+        and name not in others
+        and not any(name == prefix or name.startswith(f'{prefix}/') for prefix in own)
+    ]
+    if len(candidates) > 1:
+        raise HydranetError(
+            f'{bag.path} has images on {", ".join(candidates)}; name one with --image.'
+        )
+    return choose_image_topic(bag, candidates[0]) if candidates else None
+
+
+def evaluate_bag(
+    path: Path,
+    choose_topics: Callable[[BagReader], EvaluatedTopics],
+    protocol: Protocol,
+    *,
+    predictor: ImagePredictor | None = None,
+    predicted_tasks: Iterable[str] = (),
+    rectified: bool = False,
+    progress: Callable[[int], object] = lambda _count: None,
+) -> BagEvaluation:
+    """
+    Evaluate a bag.
+
+    Parameters
+    ----------
+    path
+        Of the bag; of a damaged one what can be read is evaluated.
+    choose_topics
+        Returns what is to be compared.
+    protocol
+        How to measure; without a label set segmentation is left out.
+    predictor
+        The model; None for the predictions that are recorded in the bag.
+    predicted_tasks
+        What the model predicts.
+    rectified
+        Whether the images are rectified, so that their focal length is that of ``P``.
+    progress
+        Called with the number of messages that were read since the last call.
+
+    Raises
+    ------
+    HydranetError
+        If nothing of the bag can be read or there is nothing to compare in it.
+
+    """
+    with open_damaged_bag(path) as (bag, fault):
+        topics = choose_topics(bag)
+        available = set(topics.predictions) if predictor is None else set(predicted_tasks)
+        tasks = [task for task in MEASURES if task in available and task in topics.truths]
+        if protocol.label_set is None:
+            tasks = [task for task in tasks if task != 'segmentation']
+        if not tasks or (predictor is not None and topics.image is None):
+            raise HydranetError(_nothing_to_compare(bag, topics, predictor))
+        evaluation = FrameEvaluation(tasks, protocol)
+        result = BagEvaluation(evaluation, topics, [fault] if fault else [])
+        reader = _FrameReader(bag, topics, evaluation, predictor=predictor, rectified=rectified)
+        try:
+            for frame in reader.frames(progress):
+                evaluation.add(reader.matched(frame))
+        except HydranetError as error:
+            if not evaluation.rows:
+                raise
+            result.faults.append(f'Reading ended early: {error}')
+            for frame in reader.rest():
+                evaluation.add(reader.matched(frame))
+    return result
+
+
+def _nothing_to_compare(
+    bag: BagReader, topics: EvaluatedTopics, predictor: ImagePredictor | None
+) -> str:
+    truths = ', '.join(topics.truths) or 'nothing'
+    if predictor is not None:
+        images = topics.image or 'none'
+        return (
+            f'{bag.path} has nothing to compare with the model: ground truth for {truths}, images '
+            f'on {images}; name the topics, and --label-set for segmentation.'
+        )
+    return (
+        f'{bag.path} has nothing to compare: ground truth for {truths}, predictions for '
+        f'{", ".join(topics.predictions) or "nothing"}; give --model to predict, name the topics, '
+        'and --label-set for segmentation.'
+    )
+
+
+class _FrameReader:
+    """Reads frames in the order of lock-step replay, and decodes what is compared."""
+
+    def __init__(
+        self,
+        bag: BagReader,
+        topics: EvaluatedTopics,
+        evaluation: FrameEvaluation,
+        *,
+        predictor: ImagePredictor | None,
+        rectified: bool,
+    ) -> None:
+        tasks = list(evaluation.tasks)
+        self._bag = bag
+        self._topics = topics
+        self._tasks = tasks
+        self._predictor = predictor
+        self._rectified = rectified
+        self._evaluation = evaluation
+        self._infos = CameraInfoBuffer()
+        parts = {topics.truths[task]: true(task) for task in tasks}
+        if predictor is None:
+            parts |= {topics.predictions[task]: task for task in tasks}
+        if topics.image is not None:
+            parts[topics.image] = IMAGE
+        self._parts = parts
+        self._stream = FrameStream(tuple(parts.values()))
+
+    def frames(self, progress: Callable[[int], object]) -> Iterator[StampedFrame]:
+        """Yield the frames of the bag."""
+        wanted = set(self._parts)
+        if self._topics.camera_info and self._predictor is not None:
+            wanted.add(self._topics.camera_info)
+        with_header = {t for t in wanted if self._bag.topics[t].type in _TYPES_WITH_HEADER}
+        messages = self._bag.messages(wanted)
+        if self._topics.image is not None:
+            messages = belongings_first(messages, self._topics.image, with_header)
+        for message in messages:
+            progress(1)
+            if message.topic not in self._parts:
+                self._infos.put(self._bag.decode(message))
+                continue
+            part = self._parts[message.topic]
+            content: Any = message
+            if part == IMAGE and self._predictor is not None:
+                content = (message, self._info_of(message))
+            yield from self._stream.put(part, read_stamp(message.data), content)
+        yield from self._stream.flush()
+
+    def rest(self) -> Iterator[StampedFrame]:
+        """Yield the frames that were begun when reading failed."""
+        return self._stream.flush()
+
+    def matched(self, frame: StampedFrame) -> MatchedFrame:
+        """Decode a frame and predict what is to be predicted."""
+        truths = self._decoded(frame, {true(task): task for task in self._tasks})
+        rgb: RgbImage | None = None
+        predictions: dict[str, NDArray] = {}
+        if self._predictor is None:
+            predictions = self._decoded(frame, {task: task for task in self._tasks})
+            if IMAGE in frame.parts:
+                rgb = self._image(frame.parts[IMAGE])
+        elif IMAGE in frame.parts and truths:
+            message, info = frame.parts[IMAGE]
+            rgb = self._image(message)
+            if rgb is not None:
+                predictions = self._predict(rgb, info)
+        has_image = IMAGE in frame.parts or self._topics.image is None
+        return MatchedFrame(frame.stamp, has_image, predictions, truths, rgb)
+
+    def _decoded(self, frame: StampedFrame, tasks: Mapping[str, str]) -> dict[str, NDArray]:
+        """Decode parts of a frame; what cannot be is counted and left out."""
+        arrays = {}
+        for part, task in tasks.items():
+            if part in frame.parts:
+                try:
+                    arrays[task] = READERS[task](self._bag.decode(frame.parts[part]))
+                except HydranetError as error:
+                    self._evaluation.note(f'have an unreadable {part}: {error}', frame.stamp)
+        return arrays
+
+    def _image(self, message: BagMessage) -> RgbImage | None:
+        try:
+            decoded = self._bag.decode(message)
+            compressed = message.type == COMPRESSED_IMAGE_TYPE
+            return (compressed_to_rgb if compressed else image_to_rgb)(decoded)
+        except HydranetError as error:
+            self._evaluation.note(f'have an unreadable image: {error}', read_stamp(message.data))
+            return None
+
+    def _info_of(self, message: BagMessage) -> Any:
+        """Return the calibration that a node would use for this image."""
+        try:
+            return self._infos.match(self._bag.decode(message).header)
+        except HydranetError:
+            return None  # told when the image itself is read
+
+    def _predict(self, rgb: RgbImage, info: Any) -> dict[str, NDArray]:
+        """Predict as the node does: with the focal length of the calibration, if there is one."""
+        assert self._predictor is not None
+        camera = None if info is None else camera_of(info, rgb.shape[1], rgb.shape[0])
+        if camera is not None and self._rectified:
+            camera = camera.rectified()
+        prediction = self._predictor.predict(rgb, camera.focal_length if camera else None)
+        fields = {task: getattr(prediction, MEASURES[task].field) for task in self._tasks}
+        return {task: values for task, values in fields.items() if values is not None}

@@ -1,0 +1,95 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Small pictures of the best, a median and the worst frame, chosen in constant memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.evaluation.measures import MEASURES
+from hydranet_ros.panels import Look
+from hydranet_ros.render import RgbImage
+
+PICTURE_WIDTH = 240
+_CANDIDATES = 32
+_GAP = 4
+
+
+class FramePicture(NamedTuple):
+    """A frame, how well it was predicted (the greater the better), and its picture as JPEG."""
+
+    stamp: int
+    quality: float
+    jpeg: bytes
+
+
+class PictureKeeper:
+    """
+    Keep the pictures of the best and the worst frame, and of some evenly spread ones.
+
+    The median frame is known only at the end; of the candidates the nearest to it is shown.
+    """
+
+    def __init__(self) -> None:
+        self._best: FramePicture | None = None
+        self._worst: FramePicture | None = None
+        self._spread: list[FramePicture] = []
+        self._stride = 1
+        self._seen = 0
+
+    def offer(self, stamp: int, quality: float, draw: Callable[[], bytes]) -> None:
+        """Consider a frame; it is drawn only if its picture is kept."""
+        is_best = self._best is None or quality > self._best.quality
+        is_worst = self._worst is None or quality < self._worst.quality
+        is_candidate = self._seen % self._stride == 0
+        self._seen += 1
+        if not (is_best or is_worst or is_candidate):
+            return
+        picture = FramePicture(stamp, quality, draw())
+        self._best = picture if is_best else self._best
+        self._worst = picture if is_worst else self._worst
+        if is_candidate:
+            self._spread.append(picture)
+            if len(self._spread) > _CANDIDATES:
+                self._spread = self._spread[::2]
+                self._stride *= 2
+
+    def chosen(self, median: float) -> dict[str, FramePicture]:
+        """Return the pictures to show, by what they are, given the median quality."""
+        if self._best is None or self._worst is None:
+            return {}
+        middle = min(self._spread, key=lambda each: abs(each.quality - median))
+        shown: dict[int, tuple[str, FramePicture]] = {}
+        for rank, picture in (('best', self._best), ('worst', self._worst), ('median', middle)):
+            shown.setdefault(picture.stamp, (rank, picture))
+        ranked = dict(shown.values())
+        return {rank: ranked[rank] for rank in ('best', 'median', 'worst') if rank in ranked}
+
+
+def draw_frame(
+    task: str, rgb: RgbImage | None, prediction: NDArray, truth: NDArray, look: Look
+) -> bytes:
+    """Draw image, truth, prediction and mistakes side by side, as JPEG."""
+    height, width = truth.shape[:2]
+    size = (PICTURE_WIDTH, max(1, round(PICTURE_WIDTH * height / width)))
+    # Ids and depth are not to be mixed: single pixels are taken.
+    small = [
+        cv2.resize(each, size, interpolation=cv2.INTER_NEAREST) for each in (prediction, truth)
+    ]
+    image = np.zeros((size[1], size[0], 3), np.uint8)
+    if rgb is not None:
+        image = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
+    panels = MEASURES[task].pictures(image, small[0], small[1], look)
+    cells = [
+        cv2.copyMakeBorder(
+            panel.picture, 0, 0, 0, _GAP, cv2.BORDER_CONSTANT, value=(255, 255, 255)
+        )
+        for panel in panels
+    ]
+    sheet = cv2.cvtColor(np.concatenate(cells, axis=1), cv2.COLOR_RGB2BGR)
+    return cv2.imencode('.jpg', sheet, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()
