@@ -7,10 +7,16 @@ The layer synchronises segmentation, confidence and cloud by exactly equal stamp
 the pixels of the first two and the points of the last with one index.
 """
 
+import time
+
 from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 import numpy as np
 from published import published_bundle
 import pytest
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 from rosbags.typesys import get_types_from_msg
@@ -19,9 +25,10 @@ from std_msgs.msg import Header
 import yaml
 
 from hydranet_ros.bag_messages import new_typestore
+from hydranet_ros.bundle import save_bundle
 from hydranet_ros.calibration import CameraInfoBuffer
 from hydranet_ros.labels import load_label_set
-from hydranet_ros.node import label_info
+from hydranet_ros.node import label_info, perception_node
 from hydranet_ros.node.conversion import array_to_image
 from hydranet_ros.node.frame_processor import Arrival, FrameProcessor, Publication, SOURCES
 from hydranet_ros.node.label_info import LabelInfoOutput, message_types
@@ -185,3 +192,67 @@ def test_without_vision_msgs_there_are_no_latched_names():
     output.publish()
     output.destroy()
     assert not node.created and not node.destroyed
+
+
+class BorrowedMessage(DiagnosticArray):
+    """Has the fields of LabelInfo, and travels as a type that every ROS has."""
+
+    def __init__(self, header=None, class_map=(), threshold=0.0):
+        super().__init__(header=header, status=list(class_map))
+
+
+# What rclpy's conversion to C looks at.
+BorrowedMessage.__name__ = DiagnosticArray.__name__
+BorrowedMessage.__module__ = DiagnosticArray.__module__
+
+
+def borrowed_class(class_id, class_name):
+    """Return an entry of the borrowed message."""
+    return DiagnosticStatus(hardware_id=str(class_id), name=class_name)
+
+
+@pytest.fixture
+def node(tmp_path, monkeypatch):
+    """Return an active node that publishes the borrowed message."""
+    monkeypatch.setattr(
+        perception_node, 'message_types', lambda: (BorrowedMessage, borrowed_class)
+    )
+    model = tmp_path / 'model.safetensors'
+    save_bundle(model, published_bundle('kitti6'))
+    values = {'model': str(model), 'autostart': False, 'backend': 'torch'}
+    values |= {'warm_up_height': 32, 'warm_up_width': 32}
+    context = rclpy.Context()
+    context.init()
+    made = perception_node.PerceptionNode(
+        context=context,
+        parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],
+    )
+    made.trigger_configure()
+    made.trigger_activate()
+    yield made
+    made.trigger_shutdown()
+    made.destroy_node()
+    context.shutdown()
+
+
+def test_late_subscribers_get_the_names(node):
+    executor = SingleThreadedExecutor(context=node.context)
+    client = rclpy.create_node('costmap', context=node.context)
+    executor.add_node(client)
+    try:
+        for _ in range(2):  # it comes, leaves, and returns
+            received = []
+            qos = label_info.latched_qos()
+            subscription = client.create_subscription(
+                DiagnosticArray, 'label_info', received.append, qos
+            )
+            deadline = time.monotonic() + 20
+            while not received:
+                assert time.monotonic() < deadline
+                executor.spin_once(timeout_sec=0.05)
+            client.destroy_subscription(subscription)
+            names = {int(entry.hardware_id): entry.name for entry in received[0].status}
+            assert names == dict(enumerate(load_label_set('kitti6').classes))
+    finally:
+        executor.shutdown()
+        client.destroy_node()
