@@ -16,10 +16,11 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(CHECKOUT / 'test'))
 
 from browser import CHROMIUM, running_browser  # noqa: E402
-import cv2  # noqa: E402
 import numpy as np  # noqa: E402
+from PIL import Image  # noqa: E402
 
 WEB_PORT, DATA_PORT = 9390, 9676
+WIDTH = 1200
 SETTLED_AFTER, PATIENCE = 3, 240.0
 """Equal pictures after which the viewer has finished drawing, and seconds to wait for that."""
 
@@ -40,11 +41,19 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as profile, running_browser(profile) as browser:
             browser.open(f'{address}&renderer=webgl')
             picture = settled(browser)
-        cv2.imwrite(sys.argv[1], np.ascontiguousarray(picture[..., ::-1]))
+        write_small(Path(sys.argv[1]), picture)
     finally:
         server.terminate()
         server.wait()
     return 0
+
+
+def write_small(path, picture):
+    """Write a picture for a README: fewer pixels and 128 colours."""
+    height, width = picture.shape[:2]
+    size = (WIDTH, round(height * WIDTH / width))
+    small = Image.fromarray(np.ascontiguousarray(picture)).resize(size, Image.Resampling.LANCZOS)
+    small.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
 def settled(browser):
