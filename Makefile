@@ -52,7 +52,7 @@ demo: $(RUNTIME)
 check: $(DEVELOPMENT)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/ament_flake8 hydranet_ros launch test setup.py > $(VENV)/flake8.log || { cat $(VENV)/flake8.log; exit 1; }
+	$(BIN)/ament_flake8 --config .ci/ament_flake8.ini hydranet_ros launch test setup.py > $(VENV)/flake8.log || { cat $(VENV)/flake8.log; exit 1; }
 	$(BIN)/ament_pep257 hydranet_ros launch setup.py > $(VENV)/pep257.log 2>&1 || { cat $(VENV)/pep257.log; exit 1; }
 	$(BIN)/mypy
 

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 import zlib
 
 import numpy as np
@@ -57,5 +58,5 @@ def published_bundle(variant: str = 'kitti6', **metadata: object) -> Bundle:
     for name in label_sets:
         slices.append(LabelSlice(load_label_set(name), start))
         start = slices[-1].stop
-    described = BundleMetadata(variant, dict(tasks), tuple(slices), **metadata)  # type: ignore[arg-type]
-    return Bundle(described, published_weights(tasks))
+    described = BundleMetadata(variant, dict(tasks), tuple(slices))
+    return Bundle(replace(described, **metadata), published_weights(tasks))  # type: ignore[arg-type]

@@ -143,7 +143,8 @@ def build(cls: type[T], content: Any, where: str) -> T:
     if not isinstance(content, Mapping):
         raise HydranetError(f'{where} must be a mapping, not {content!r}.')
     hints = get_type_hints(cls)
-    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
+    every = dataclasses.fields(cls)  # type: ignore[arg-type]
+    fields = {field.name: field for field in every if field.init}
     for key in content:
         if key not in fields:
             raise HydranetError(f'{where} has no key {key!r}; it has: {", ".join(fields)}.')
