@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 import zlib
 
 import numpy as np
@@ -51,7 +52,7 @@ def published_weights(tasks: Mapping[str, int]) -> dict[str, NDArray[np.float32]
     return weights
 
 
-def published_bundle(variant: str = 'kitti6', **metadata: object) -> Bundle:
+def published_bundle(variant: str = 'kitti6', **metadata: Any) -> Bundle:
     """Make a bundle of a published variant with these weights."""
     label_sets, tasks = VARIANTS[variant]
     start, slices = 0, []
@@ -59,4 +60,4 @@ def published_bundle(variant: str = 'kitti6', **metadata: object) -> Bundle:
         slices.append(LabelSlice(load_label_set(name), start))
         start = slices[-1].stop
     described = BundleMetadata(variant, dict(tasks), tuple(slices))
-    return Bundle(replace(described, **metadata), published_weights(tasks))  # type: ignore[arg-type]
+    return Bundle(replace(described, **metadata), published_weights(tasks))
