@@ -13,6 +13,7 @@ frame, and the node's own account of its stages; beforehand, ``Predictor.predict
 from __future__ import annotations
 
 import argparse
+import contextlib
 from dataclasses import asdict, dataclass
 import json
 import os
@@ -70,6 +71,7 @@ def camera(size: tuple[int, int], rate: float) -> None:
     import array
 
     import rclpy
+    from rclpy.executors import ExternalShutdownException
     from sensor_msgs.msg import Image
 
     from hydranet_ros.parity import synthetic_picture
@@ -87,7 +89,8 @@ def camera(size: tuple[int, int], rate: float) -> None:
         publisher.publish(message)
 
     node.create_timer(1.0 / rate, publish)
-    rclpy.spin(node)
+    with contextlib.suppress(ExternalShutdownException):
+        rclpy.spin(node)
 
 
 class Subscriber:
@@ -104,7 +107,6 @@ class Subscriber:
         self._node = rclpy.create_node('latency_subscriber')
         self.ages: list[float] = []
         self.stages: dict[str, float] = {}
-        # Keyed by the sender, so that the measuring costs the node nothing.
         self._node.create_subscription(Image, 'depth', self._on_depth, qos_profile_sensor_data)
         self._node.create_subscription(
             Image, 'segmentation', lambda _: None, qos_profile_sensor_data

@@ -88,9 +88,8 @@ def convolution_by_taps(convolution: nn.Conv2d) -> nn.Conv2d:
     """
     channels_out, channels_in = convolution.weight.shape[:2]
     taps = nn.Conv2d(channels_in, _TAPS * channels_out, 1, bias=False)
-    with torch.no_grad():
-        weight = convolution.weight.permute(2, 3, 0, 1)
-        taps.weight.copy_(weight.reshape(-1, channels_in, 1, 1))
+    weight = convolution.weight.detach().permute(2, 3, 0, 1)
+    taps.weight = nn.Parameter(weight.reshape(-1, channels_in, 1, 1).clone())
     return taps
 
 
