@@ -18,6 +18,7 @@ RgbImage = NDArray[np.uint8]
 TEXT_SCALE = 0.45
 """Size of letters, in OpenCV's unit: about 10 pixels high."""
 
+_SMALLEST_TEXT_SCALE = 0.3
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _BACKGROUND = (24, 24, 24)
 _FOREGROUND = (235, 235, 235)
@@ -91,8 +92,11 @@ def overlay_legend(picture: RgbImage, labels: NDArray[np.uint8], label_set: Labe
 
     """
     seen = np.flatnonzero(np.bincount(labels.reshape(-1), minlength=256)[: label_set.size])
-    drawn = legend(label_set, seen.tolist(), width=picture.shape[1])[: picture.shape[0]]
-    picture[picture.shape[0] - drawn.shape[0] :] = drawn
+    height, width = picture.shape[:2]
+    # Small letters in small pictures, so that little is covered.
+    scale = min(TEXT_SCALE, max(_SMALLEST_TEXT_SCALE, width / 1600))
+    drawn = legend(label_set, seen.tolist(), width, scale)[:height]
+    picture[height - len(drawn) :] = drawn
 
 
 def colorize_depth(depth: NDArray[np.float32], minimum: float, maximum: float) -> RgbImage:
@@ -169,7 +173,9 @@ def legend(
         x, y = 8 + column * (width // columns), 4 + row * line
         color = tuple(int(value) for value in label_set.colors[class_id])
         cv2.rectangle(picture, (x, y + 4), (x + patch, y + 4 + patch), color, cv2.FILLED)
-        write_text(picture, name, (x + patch + 6, y + line - 9), scale)
+        # The middle of small letters at the middle of the patch.
+        baseline = y + 4 + patch // 2 + round(9 * scale)
+        write_text(picture, name, (x + patch + 6, baseline), scale)
     return picture
 
 
