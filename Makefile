@@ -4,6 +4,7 @@
 # For machines without a ROS distribution. With one sourced, use colcon and ros2 launch: README.md.
 #
 #   make demo      street video -> player -> perception node -> recorder -> demo_output/
+#   make replay BAG=…  a bag with ground truth through the node -> evaluation/report.html
 #   make test      linters, type checks and tests
 #   make test-all  also the slow tests and those that need data
 #   make env       only the virtual environment
@@ -21,12 +22,14 @@ VIDEO ?=
 MODEL ?=
 IMAGE_TOPIC ?=
 DEMO_OUTPUT ?= demo_output
+# What make replay plays, with the same MODEL and IMAGE_TOPIC; docs/replay.md.
+BAG ?=
 
 # Tests talk over DDS on this machine alone.
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 export ROS_LOG_DIR ?= $(CURDIR)/log
 
-.PHONY: env demo test test-all check pin clean
+.PHONY: env demo replay test test-all check pin clean
 
 env: $(RUNTIME)
 
@@ -48,6 +51,10 @@ $(DEVELOPMENT): .ci/requirements-dev.txt $(RUNTIME)
 demo: $(RUNTIME)
 	$(BIN)/hydranet demo --output $(DEMO_OUTPUT) $(if $(VIDEO),--video $(VIDEO)) \
 	  $(if $(MODEL),--model $(MODEL)) $(if $(IMAGE_TOPIC),--image-topic $(IMAGE_TOPIC))
+
+replay: $(RUNTIME)
+	$(BIN)/hydranet replay $(BAG) $(if $(MODEL),--model $(MODEL)) \
+	  $(if $(IMAGE_TOPIC),--image $(IMAGE_TOPIC))
 
 check: $(DEVELOPMENT)
 	$(BIN)/ruff check .

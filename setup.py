@@ -67,6 +67,7 @@ setup(
             'perception_node = hydranet_ros.node.perception_node:main',
             'bag_player = hydranet_ros.node.bag_player:main',
             'bag_recorder = hydranet_ros.node.bag_recorder:main',
+            'evaluator_node = hydranet_ros.node.evaluator_node:main',
         ],
     },
     zip_safe=True,

@@ -183,7 +183,7 @@ def launched_processes(arguments: Mapping[str, str]) -> list[ProcessSpec]:
         If one that is true or false is neither.
 
     """
-    use_sim_time = _truth(arguments, 'use_sim_time')
+    use_sim_time = is_true(arguments, 'use_sim_time')
     processes = [
         perception_process(
             params_file=arguments['params_file'],
@@ -195,7 +195,7 @@ def launched_processes(arguments: Mapping[str, str]) -> list[ProcessSpec]:
             log_level=arguments['log_level'],
         )
     ]
-    if _truth(arguments, 'rviz'):
+    if is_true(arguments, 'rviz'):
         processes.append(
             rviz_process(
                 image=arguments['image'],
@@ -254,7 +254,7 @@ def command_line(spec: ProcessSpec) -> list[str]:
     return [*command, '--log-level', spec.log_level]
 
 
-def _truth(arguments: Mapping[str, str], name: str) -> bool:
+def is_true(arguments: Mapping[str, str], name: str) -> bool:
     """Read a launch argument that is true or false."""
     text = arguments[name].lower()
     if text not in ('true', 'false', '1', '0'):

@@ -5,8 +5,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+import threading
+import time
 
 from hydranet_ros.bags import BagMessage
 from hydranet_ros.cdr import NANOSECONDS, read_stamp, replace_stamp
@@ -44,6 +46,56 @@ class Timeline:
     def recorded(self, elapsed: float) -> int:
         """Return the recorded time that is reached so many seconds into the replay."""
         return self.first + round(elapsed * self.rate * NANOSECONDS)
+
+
+class Stopwatch:
+    """
+    The time that a replay has run, without the pauses; may be used from several threads.
+
+    Parameters
+    ----------
+    now
+        Returns seconds that only rise.
+
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._origin = now()
+        self._stopped: float | None = None
+
+    @property
+    def paused(self) -> bool:
+        """Whether the time stands still."""
+        return self._stopped is not None
+
+    def elapsed(self) -> float:
+        """Return the seconds since the start that count."""
+        with self._lock:
+            return (self._now() if self._stopped is None else self._stopped) - self._origin
+
+    def restart(self) -> None:
+        """Begin at zero, paused if it was."""
+        with self._lock:
+            self._origin = self._now()
+            if self._stopped is not None:
+                self._stopped = self._origin
+
+    def pause(self, paused: bool) -> None:
+        """Let the time stand still, or go on."""
+        with self._lock:
+            if paused and self._stopped is None:
+                self._stopped = self._now()
+            elif not paused and self._stopped is not None:
+                self._origin += self._now() - self._stopped
+                self._stopped = None
+
+    def hold_back(self, elapsed: float) -> None:
+        """Set the time back to so many seconds, if it is later: what was waited for is over."""
+        late = self.elapsed() - elapsed
+        with self._lock:
+            self._origin += max(late, 0.0)
 
 
 class Restamper:

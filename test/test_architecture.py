@@ -16,6 +16,7 @@ TOPS = {'node', 'evaluation', 'training', 'cli'}
 """Subpackages that build on the core and not on each other."""
 ALLOWED = {
     ('training', 'evaluation'),
+    ('node', 'evaluation'),  # evaluator_node
     ('cli', 'node'),
     ('cli', 'evaluation'),
     ('cli', 'training'),

@@ -9,15 +9,18 @@ from pathlib import Path
 import pytest
 from sensor_msgs.msg import Image
 
-from hydranet_ros.node import bag_player, bag_recorder
+from hydranet_ros.node import bag_player, bag_recorder, evaluator_node
 from hydranet_ros.node.bag_process import markdown_table, message_class
 
-DOCUMENT = Path(__file__).resolve().parents[1] / 'docs' / 'demo.md'
+DOCUMENTS = Path(__file__).resolve().parents[1] / 'docs'
 
 
-@pytest.mark.parametrize('module', [bag_player, bag_recorder])
-def test_documented_parameters_are_the_real_ones(module) -> None:
-    assert markdown_table(module.PARAMETERS) in DOCUMENT.read_text()
+@pytest.mark.parametrize(
+    ('module', 'document'),
+    [(bag_player, 'demo.md'), (bag_recorder, 'demo.md'), (evaluator_node, 'replay.md')],
+)
+def test_documented_parameters_are_the_real_ones(module, document: str) -> None:
+    assert markdown_table(module.PARAMETERS) in (DOCUMENTS / document).read_text()
 
 
 def test_message_classes_are_found_by_type() -> None:

@@ -28,7 +28,9 @@ COMMANDS = {
     'view': 'hydranet_ros.cli.view',
     'make-bag': 'hydranet_ros.cli.make_bag',
     'evaluate-bag': 'hydranet_ros.cli.evaluate_bag',
+    'replay': 'hydranet_ros.cli.replay',
     'evaluate-bag': 'hydranet_ros.cli.evaluate_bag',
+    'replay': 'hydranet_ros.cli.replay',
 }
 """
 Subcommand to module. A module has ``HELP``, ``add_arguments(parser)`` and

@@ -11,7 +11,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from hydranet_ros.annotation_messages import READERS
 from hydranet_ros.bag_datasets import TRUTH_PREFIX
 from hydranet_ros.bag_images import camera_info_topic, choose_image_topic
 from hydranet_ros.bag_messages import CAMERA_INFO_TYPE, COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
@@ -21,21 +20,16 @@ from hydranet_ros.calibration import camera_of, CameraInfoBuffer
 from hydranet_ros.cdr import read_stamp
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.evaluate import ImagePredictor
+from hydranet_ros.evaluation.frame_decoding import FrameDecoder, IMAGE, true
 from hydranet_ros.evaluation.frame_evaluation import FrameEvaluation, MatchedFrame
 from hydranet_ros.evaluation.measures import MEASURES, Protocol
 from hydranet_ros.frame_stream import FrameStream, StampedFrame
-from hydranet_ros.image_messages import compressed_to_rgb, image_to_rgb
 from hydranet_ros.playback import belongings_first
 from hydranet_ros.render import RgbImage
 
-IMAGE = 'image'
-_SUFFIXES = ('', '/compressed', '/compressedDepth')
+TRANSPORT_SUFFIXES = ('', '/compressed', '/compressedDepth')
+"""What image_transport appends to the topic of what it compresses."""
 _TYPES_WITH_HEADER = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE, CAMERA_INFO_TYPE)
-
-
-def true(task: str) -> str:
-    """Return the name of the part of a frame that is a task's ground truth."""
-    return f'true {task}'
 
 
 @dataclass(frozen=True)
@@ -127,7 +121,7 @@ def _present(bag: BagReader, prefix: str, named: Mapping[str, str]) -> dict[str,
     """Return the topic of each task that has messages."""
     topics = {}
     for task in MEASURES:
-        usual = (f'{prefix}/{task}{suffix}' for suffix in _SUFFIXES)
+        usual = (f'{prefix}/{task}{suffix}' for suffix in TRANSPORT_SUFFIXES)
         candidates = (named[task],) if task in named else usual
         topic = next((t for t in candidates if t in bag.topics and bag.topics[t].count), None)
         if topic is not None:
@@ -247,7 +241,7 @@ class _FrameReader:
         self._tasks = tasks
         self._predictor = predictor
         self._rectified = rectified
-        self._evaluation = evaluation
+        self._decoder = FrameDecoder(bag.decode, evaluation.note)
         self._infos = CameraInfoBuffer()
         parts = {topics.truths[task]: true(task) for task in tasks}
         if predictor is None:
@@ -284,40 +278,20 @@ class _FrameReader:
 
     def matched(self, frame: StampedFrame) -> MatchedFrame:
         """Decode a frame and predict what is to be predicted."""
-        truths = self._decoded(frame, {true(task): task for task in self._tasks})
+        truths = self._decoder.annotations(frame, {true(task): task for task in self._tasks})
         rgb: RgbImage | None = None
         predictions: dict[str, NDArray] = {}
         if self._predictor is None:
-            predictions = self._decoded(frame, {task: task for task in self._tasks})
+            predictions = self._decoder.annotations(frame, {task: task for task in self._tasks})
             if IMAGE in frame.parts:
-                rgb = self._image(frame.parts[IMAGE])
+                rgb = self._decoder.image(frame.parts[IMAGE], frame.stamp)
         elif IMAGE in frame.parts and truths:
             message, info = frame.parts[IMAGE]
-            rgb = self._image(message)
+            rgb = self._decoder.image(message, frame.stamp)
             if rgb is not None:
                 predictions = self._predict(rgb, info)
         has_image = IMAGE in frame.parts or self._topics.image is None
         return MatchedFrame(frame.stamp, has_image, predictions, truths, rgb)
-
-    def _decoded(self, frame: StampedFrame, tasks: Mapping[str, str]) -> dict[str, NDArray]:
-        """Decode parts of a frame; what cannot be is counted and left out."""
-        arrays = {}
-        for part, task in tasks.items():
-            if part in frame.parts:
-                try:
-                    arrays[task] = READERS[task](self._bag.decode(frame.parts[part]))
-                except HydranetError as error:
-                    self._evaluation.note(f'have an unreadable {part}: {error}', frame.stamp)
-        return arrays
-
-    def _image(self, message: BagMessage) -> RgbImage | None:
-        try:
-            decoded = self._bag.decode(message)
-            compressed = message.type == COMPRESSED_IMAGE_TYPE
-            return (compressed_to_rgb if compressed else image_to_rgb)(decoded)
-        except HydranetError as error:
-            self._evaluation.note(f'have an unreadable image: {error}', read_stamp(message.data))
-            return None
 
     def _info_of(self, message: BagMessage) -> Any:
         """Return the calibration that a node would use for this image."""

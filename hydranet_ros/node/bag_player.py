@@ -4,11 +4,14 @@
 Play a rosbag2 without ``ros2 bag``: ``ros2 run hydranet_ros bag_player --ros-args -p bag:=PATH``.
 
 The recorded bytes are published as they are, at their own pace. Playing begins when the
-subscribers have been discovered, so that the first message is not lost.
+subscribers have been discovered, so that the first message is not lost. In lock-step an image is
+published when the one before has been answered, however long that takes. The service ``~/pause``
+(std_srvs/SetBool) lets the replay stand still and go on.
 """
 
 from __future__ import annotations
 
+from functools import partial
 import sys
 import threading
 import time
@@ -21,9 +24,10 @@ from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rosgraph_msgs.msg import Clock
+from std_srvs.srv import SetBool
 
 from hydranet_ros.bags import BagReader
-from hydranet_ros.cdr import NANOSECONDS
+from hydranet_ros.cdr import NANOSECONDS, read_stamp
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.node.bag_process import (
     absolute_names,
@@ -31,8 +35,9 @@ from hydranet_ros.node.bag_process import (
     message_class,
     required,
 )
+from hydranet_ros.node.lock_step import LockStep
 from hydranet_ros.node.process import run_process
-from hydranet_ros.playback import Restamper, Timeline
+from hydranet_ros.playback import belongings_first, Restamper, Stopwatch, Timeline
 
 PARAMETERS = {
     'bag': ('', 'Bag folder, .mcap or .db3 file to play.'),
@@ -48,6 +53,12 @@ PARAMETERS = {
     ),
     'wait_subscribers': (1, 'How many subscribers to wait for; 0 begins at once.'),
     'wait_timeout': (30.0, 'Seconds after which to give up waiting for subscribers.'),
+    'lock_step_image': ('', 'Topic of the images to play in lock-step; empty for by time alone.'),
+    'lock_step_replies': (
+        Parameter.Type.STRING_ARRAY,
+        'Topics of messages with a header: an image is answered when each has carried its stamp.',
+    ),
+    'lock_step_timeout': (10.0, 'Seconds after which an image is given up and the next played.'),
 }
 
 QUEUE_DEPTH = 10
@@ -55,6 +66,7 @@ _POLL = 0.02  # s between looks at the number of subscribers
 # We learn of a subscriber a little before it has learned of us (and a best-effort one loses what
 # comes earlier), and a recorder looks for new topics only now and then.
 _SETTLE = 0.5  # s that the subscribers must have been there
+_LONGEST_SLEEP = 0.1  # s, so that a pause takes effect
 _FLUSH = 5.0  # s to wait for reliable subscribers to have received the last messages
 
 
@@ -82,6 +94,9 @@ class BagPlayer(Node):
         self._outlets = self._create_publishers()
         self._published = 0
         self._behind = 0.0
+        self._watch = Stopwatch()
+        self._lock_step = self._create_lock_step()
+        self.create_service(SetBool, '~/pause', self._on_pause)
 
     def destroy_node(self) -> None:
         """Close the bag and leave the graph."""
@@ -112,6 +127,26 @@ class BagPlayer(Node):
         if not publishers:
             raise HydranetError(f'{self._reader.path} holds nothing that can be played.')
         return publishers
+
+    def _create_lock_step(self) -> LockStep | None:
+        """Create what waits for answers, None for playing by time alone."""
+        image = self._settings['lock_step_image']
+        if not image:
+            return None
+        if image not in self._outlets:
+            raise HydranetError(f'Cannot play {image} in lock-step: it is not played.')
+        replies = absolute_names(self, self._settings['lock_step_replies'])
+        if not replies:
+            raise HydranetError('The parameter lock_step_replies must name a topic.')
+        return LockStep(self, replies, self._settings['lock_step_timeout'])
+
+    def _on_pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        """Let the replay stand still or go on."""
+        self._watch.pause(request.data)
+        response.success = True
+        response.message = 'Paused.' if request.data else 'Playing.'
+        self.get_logger().info(response.message)
+        return response
 
     def wait_for_subscribers(self, stop: threading.Event) -> None:
         """
@@ -145,6 +180,8 @@ class BagPlayer(Node):
 
     def _subscribed(self, wanted: int) -> bool:
         """Tell whether the topics waited for have that many subscribers each."""
+        if self._lock_step is not None and not self._lock_step.connect():
+            return False
         publishers = {p.topic_name: p for p in self._outlets.values()}
         names = absolute_names(self, self._settings['wait_for'])
         counts = [p.get_subscription_count() for p in publishers.values()]
@@ -170,33 +207,45 @@ class BagPlayer(Node):
         self.get_logger().info(
             f'Published {self._published} messages, at most {1e3 * self._behind:.0f} ms late.'
         )
+        if self._lock_step is not None and self._lock_step.unanswered:
+            self.get_logger().warning(f'{self._lock_step.unanswered} images were not answered.')
 
     def _play_once(self, stop: threading.Event) -> None:
         """Publish the bag from the first message to play to the last."""
-        began, began_on_wall = time.monotonic(), time.time_ns()
+        began_on_wall = time.time_ns()
+        self._watch.restart()
         restamper = Restamper() if self._settings['restamp'] else None
+        image = self._settings['lock_step_image']
         messages = self._reader.messages(tuple(self._outlets), start=self._timeline.first)
+        if self._lock_step is not None:
+            messages = belongings_first(messages, image, self._with_header)
         for message in messages:
             due = self._timeline.due(message.time)
-            if not self._wait_until(began, due, stop):
+            if not self._wait_until(due, stop):
                 return
             data = message.data
             if restamper and message.topic in self._with_header:
                 data = restamper.restamp(data, began_on_wall + round(due * NANOSECONDS))
-            self._outlets[message.topic].publish(data)
+            self._behind = max(self._behind, self._watch.elapsed() - due)
+            outlet = self._outlets[message.topic]
+            if self._lock_step is not None and message.topic == image:
+                self._lock_step.exchange(read_stamp(data), partial(outlet.publish, data), stop)
+                self._watch.hold_back(due)
+            else:
+                outlet.publish(data)
             self._published += 1
-            self._behind = max(self._behind, time.monotonic() - began - due)
 
-    def _wait_until(self, began: float, due: float, stop: threading.Event) -> bool:
+    def _wait_until(self, due: float, stop: threading.Event) -> bool:
         """Wait for a moment of the replay, keeping the clock going; False if stopped."""
         while not stop.is_set():
-            elapsed = time.monotonic() - began
+            elapsed = self._watch.elapsed()
             if self._clock is not None:
                 recorded = divmod(self._timeline.recorded(min(elapsed, due)), NANOSECONDS)
                 self._clock.publish(Clock(clock=Time(sec=recorded[0], nanosec=recorded[1])))
-            if elapsed >= due:
+            if elapsed >= due and not self._watch.paused:
                 return True
-            stop.wait(min(due - elapsed, self._clock_period))
+            pause = self._clock_period if self._watch.paused else due - elapsed
+            stop.wait(min(pause, self._clock_period, _LONGEST_SLEEP))
         return False
 
 

@@ -1,0 +1,91 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""``hydranet replay``: a bag through the real node over ROS 2, evaluated while it runs."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+from pathlib import Path
+import signal
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
+
+from hydranet_ros.errors import HydranetError
+
+if TYPE_CHECKING:
+    from hydranet_ros.evaluation.replay import Replay
+
+HELP = 'play a bag with ground truth to the perception node over ROS 2 and evaluate its results'
+
+# A loaded machine that runs a large model in lock-step may take this much longer than the bag.
+_SECONDS_PER_SECOND = 100.0
+_END = 60.0  # s for the report
+_FLAGS = {'lock_step', 'loop', 'rviz'}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments: those of the launch file."""
+    from hydranet_ros.evaluation.replay import REPLAY_ARGUMENTS
+
+    parser.add_argument('bag', help=REPLAY_ARGUMENTS['bag'][1])
+    for name, (default, description) in REPLAY_ARGUMENTS.items():
+        if name == 'bag':
+            continue
+        option = f'--{name.replace("_", "-")}'
+        shown = f'{description} (default: {default})' if default else description
+        if name in _FLAGS:
+            parser.add_argument(
+                option,
+                action=argparse.BooleanOptionalAction,
+                default=default == 'true',
+                help=description,
+            )
+        else:
+            parser.add_argument(option, default=default, help=shown)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Start the processes, wait for the end of the bag, and show the report."""
+    from hydranet_ros.evaluation.replay import plan_replay, REPLAY_ARGUMENTS
+
+    if find_spec('rclpy') is None:
+        raise HydranetError(
+            'A replay needs ROS 2: source your distribution, or get one from PyPI with make env; '
+            'hydranet evaluate-bag evaluates a bag without ROS.'
+        )
+    values = {name: getattr(arguments, name) for name in REPLAY_ARGUMENTS}
+    values = {k: str(v).lower() if k in _FLAGS else str(v) for k, v in values.items()}
+    replay = plan_replay(values)
+    output = Path(arguments.output)
+    with TemporaryDirectory(prefix='hydranet_replay_') as name:
+        _play(replay, Path(name), endless=arguments.loop)
+    print((output / 'report.md').read_text(encoding='utf-8'))
+    print(f'Report: {output / "report.html"}')
+    return 0
+
+
+def _play(replay: Replay, folder: Path, *, endless: bool) -> None:
+    """Run the processes in a graph of their own until the report is written."""
+    from hydranet_ros.evaluation.replay import STARTUP
+    from hydranet_ros.processes import private_graph_environment, ProcessGroup
+
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with ProcessGroup(folder, private_graph_environment(folder)) as group:
+            for spec in replay.others:
+                group.start(spec)
+            evaluator = group.start(replay.evaluator)
+            player = group.start(replay.player)
+            patience = STARTUP + _SECONDS_PER_SECOND * (1 + replay.duration)
+            try:
+                group.wait(player, timeout=float('inf') if endless else patience)
+                print(player.last_lines())
+            finally:
+                # Also after Ctrl-C, the usual end of a loop: what was measured is not lost.
+                evaluator.popen.terminate()
+                group.wait(evaluator, timeout=_END)
+    except KeyboardInterrupt:
+        print('Interrupted: the report holds what was measured.')
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,177 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A replay through the real node: every frame is evaluated, and as without ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import json
+from pathlib import Path
+import signal
+
+from builtin_interfaces.msg import Time
+from evaluated_bags import make_bag, stamp
+from published import published_bundle
+import pytest
+from ros_client import RosClient
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from std_srvs.srv import SetBool, Trigger
+
+from hydranet_ros.bag_datasets import BagLayout
+from hydranet_ros.bundle import save_bundle
+from hydranet_ros.cdr import NANOSECONDS
+from hydranet_ros.cli.main import main
+from hydranet_ros.deployment import PACKAGE, ProcessSpec
+from hydranet_ros.processes import ProcessGroup
+
+pytestmark = pytest.mark.system
+
+COUNT = 4
+PATIENCE = 30.0
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Iterator[ProcessGroup]:
+    logs = tmp_path / 'log'
+    logs.mkdir()
+    with ProcessGroup(logs, {}) as processes:
+        yield processes
+
+
+@pytest.fixture
+def client() -> Iterator[RosClient]:
+    ros_client = RosClient()
+    yield ros_client
+    ros_client.close()
+
+
+def test_live_equals_offline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv('OMP_NUM_THREADS', '1')
+    model = tmp_path / 'model.safetensors'
+    bundle = published_bundle('kitti6', canonical_focal=500.0, depth_range=(0.1, 90.0))
+    save_bundle(model, bundle, dtype='float32')
+    layout = BagLayout('/front/image_raw', image_format='png')
+    bag = make_bag(tmp_path / 'bag', COUNT, layout)
+    recorded = tmp_path / 'recorded'
+    options = ['--model', str(model), '--output']
+    # Far faster than the node: without lock-step it would drop most.
+    live = [str(tmp_path / 'live'), '--rate', '1000', '--record', str(recorded)]
+    assert main(['replay', str(bag), *options, *live]) == 0, capsys.readouterr()
+    assert main(['evaluate-bag', str(bag), *options, str(tmp_path / 'offline')]) == 0
+    assert main(['evaluate-bag', str(recorded), '--label-set', 'kitti6', '-o', str(tmp_path)]) == 0
+    folders = (tmp_path / 'live', tmp_path / 'offline', tmp_path)
+    reports = [json.loads((folder / 'report.json').read_text()) for folder in folders]
+    assert reports[0]['measured'] == COUNT
+    assert set(reports[0]['figures']) == {'segmentation', 'depth'}
+    for report in reports:
+        del report['about']
+        assert report == reports[0]
+
+
+def test_lock_step_and_pause(group: ProcessGroup, client: RosClient, tmp_path: Path) -> None:
+    bag = make_bag(tmp_path / 'bag', COUNT)
+    images = client.subscribe(Image, '/image')
+    answers = client.node.create_publisher(Header, '/answer', 10)
+    parameters = {
+        'bag': str(bag),
+        'topics': ['/image'],
+        'rate': 1000.0,
+        'wait_for': ['/image'],
+        'lock_step_image': '/image',
+        'lock_step_replies': ['/answer'],
+        'lock_step_timeout': 60.0,
+    }
+    player = group.start(ProcessSpec(PACKAGE, 'bag_player', 'bag_player', parameters=parameters))
+
+    def stamps() -> list[int]:
+        """Return what came; an image without answer is sent again."""
+        return sorted({m.header.stamp.sec * NANOSECONDS + m.header.stamp.nanosec for m in images})
+
+    def answer(index: int) -> None:
+        seconds, nanoseconds = divmod(stamp(index), NANOSECONDS)
+        answers.publish(Header(stamp=Time(sec=seconds, nanosec=nanoseconds)))
+
+    pause = client.node.create_client(SetBool, '/bag_player/pause')
+
+    def set_paused(paused: bool) -> None:
+        client.until(pause.service_is_ready, 'the service')
+        future = pause.call_async(SetBool.Request(data=paused))
+        client.until(future.done, 'an answer of the service')
+        assert future.result().success
+
+    client.until(lambda: stamps() == [stamp(0)], 'the first image')
+    answer(3)  # of another image: none to this
+    set_paused(True)
+    assert stamps() == [stamp(0)]
+    answer(0)
+    set_paused(True)  # a round trip, so that a player that went on would have been heard
+    assert stamps() == [stamp(0)]
+    set_paused(False)
+    for index in range(1, COUNT):
+        client.until(lambda i=index: stamps() == [stamp(k) for k in range(i + 1)], 'the next')
+        answer(index)
+    assert player.popen.wait(PATIENCE) == 0, player.last_lines()
+    assert 'not answered' not in player.log.read_text()
+
+
+def test_unanswered_images_are_told(
+    group: ProcessGroup, client: RosClient, tmp_path: Path
+) -> None:
+    bag = make_bag(tmp_path / 'bag', 2)
+    images = client.subscribe(Image, '/image')
+    client.node.create_publisher(Header, '/answer', 10)
+    parameters = {
+        'bag': str(bag),
+        'rate': 1000.0,
+        'wait_for': ['/image'],
+        'lock_step_image': '/image',
+        'lock_step_replies': ['/answer'],
+        'lock_step_timeout': 0.3,
+    }
+    player = group.start(ProcessSpec(PACKAGE, 'bag_player', 'bag_player', parameters=parameters))
+    client.until(lambda: player.popen.poll() is not None, 'the end')
+    assert player.popen.returncode == 0
+    assert '2 images were not answered' in player.log.read_text()
+    assert len(images) == 2
+
+
+def test_evaluator_by_itself(group: ProcessGroup, client: RosClient, tmp_path: Path) -> None:
+    """It says what it waits for, and writes its report when asked to and at its end."""
+    output = tmp_path / 'report'
+    spec = ProcessSpec(
+        PACKAGE, 'evaluator_node', 'evaluator_node', parameters={'output': str(output)}
+    )
+    evaluator = group.start(spec)
+    service = client.node.create_client(Trigger, '/evaluator_node/write_report')
+    client.until(service.service_is_ready, 'the service')
+    future = service.call_async(Trigger.Request())
+    client.until(future.done, 'an answer of the service')
+    assert future.result().success
+    assert future.result().message.startswith('0 frames measured')
+    (output / 'report.json').unlink()
+    evaluator.popen.send_signal(signal.SIGINT)
+    assert evaluator.popen.wait(PATIENCE) == 0, evaluator.last_lines()
+    assert json.loads((output / 'report.json').read_text())['measured'] == 0
+
+
+@pytest.mark.parametrize(
+    ('executable', 'parameters', 'sentence'),
+    [
+        ('evaluator_node', {'tasks': ['segmentation']}, 'label_set is missing'),
+        ('evaluator_node', {'tasks': ['odometry']}, "no task 'odometry'"),
+        ('bag_player', {'lock_step_image': '/front'}, '/front in lock-step: it is not played'),
+        ('bag_player', {'lock_step_image': '/image'}, 'lock_step_replies must name'),
+    ],
+)
+def test_faults_are_named(
+    group: ProcessGroup, tmp_path: Path, executable: str, parameters: dict, sentence: str
+) -> None:
+    if executable == 'bag_player':
+        parameters = {**parameters, 'bag': str(make_bag(tmp_path / 'bag', 1))}
+    process = group.start(ProcessSpec(PACKAGE, executable, executable, parameters=parameters))
+    assert process.popen.wait(PATIENCE) == 1
+    assert sentence in process.log.read_text()
+    assert 'Traceback' not in process.log.read_text()
