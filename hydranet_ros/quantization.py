@@ -25,8 +25,11 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.exported import ExportedModel
 from hydranet_ros.pipeline import DeployedGraph
 
-_LEFT_IN_FLOAT = ('MatMul',)
-"""Operations that enlarge the outputs: their rounding would show in every pixel."""
+_LEFT_IN_FLOAT = r'^(?!__module\.network).*'
+"""
+Names of all operations outside the network: enlarging, whose rounding would show in every pixel,
+and the product of depth and its scale, of which calibration sees one value and would keep that.
+"""
 
 
 def quantize(
@@ -62,6 +65,7 @@ def quantize(
         raise HydranetError('Quantisation needs images to calibrate on, and there is none.')
     try:
         import nncf
+        from nncf.quantization.range_estimator import RangeEstimatorParametersSet
         import openvino
     except ModuleNotFoundError as error:
         raise HydranetError(
@@ -76,7 +80,11 @@ def quantize(
         nncf.Dataset(images, lambda rgb: [np.ascontiguousarray(rgb), np.float32(1.0)]),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(images),
-        ignored_scope=nncf.IgnoredScope(types=list(_LEFT_IN_FLOAT)),
+        ignored_scope=nncf.IgnoredScope(patterns=[_LEFT_IN_FLOAT]),
+        # The whole range seen: the default, a mean over images, cuts off the largest depths.
+        advanced_parameters=nncf.AdvancedQuantizationParameters(
+            activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX
+        ),
     )
     model = replace(graph.exported(path, 'openvino'), precision='int8')
     quantised.set_rt_info(model.to_json(), [METADATA_KEY])

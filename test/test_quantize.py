@@ -39,7 +39,8 @@ def own_cache(tmp_path_factory):
 @pytest.fixture(scope='module')
 def bundle():
     bundle = published_bundle('kitti6', interpolation='bilinear')
-    return Bundle(replace(bundle.metadata, depth_range=(0.1, 80.0)), bundle.weights)
+    metadata = replace(bundle.metadata, depth_range=(0.1, 80.0), canonical_focal=500.0)
+    return Bundle(metadata, bundle.weights)
 
 
 @pytest.fixture
@@ -80,7 +81,11 @@ def test_quantised_model_runs_and_its_loss_is_measured(model_file, dataset, tmp_
     assert read_model(output).precision == 'int8'
     predictor = Predictor(output)
     assert (predictor.backend_name, predictor.precision) == ('openvino', 'int8')
-    assert predictor.predict(synthetic_picture(40, 56)).labels.shape == (40, 56)
+    picture = synthetic_picture(40, 56)
+    near, far = predictor.predict(picture, fx=250.0), predictor.predict(picture, fx=1000.0)
+    assert near.labels.shape == (40, 56)
+    # Calibration saw one focal length; another one must still count in full.
+    np.testing.assert_allclose(far.depth, 4 * near.depth, rtol=1e-5)
     with pytest.raises(HydranetError, match='precision'):
         Predictor(output, precision='float32')
 
