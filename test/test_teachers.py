@@ -340,7 +340,9 @@ def test_our_own_model_teaches_what_it_predicts(tmp_path: Path) -> None:
     teacher = load_teacher(write_yaml(tmp_path / 'teacher.yaml', content))
     rgb = paint(blocks(3, 48, 64))
     annotation = teacher.annotate(rgb, fx=50.0)
-    predictor = Predictor(path, device='cpu', fields=('labels', 'confidence', 'depth'))
+    predictor = Predictor(
+        path, device='cpu', precision='float32', fields=('labels', 'confidence', 'depth')
+    )
     expected = predictor.predict(rgb, 50.0)
     assert teacher.labels == load_label_set('kitti6')
     assert annotation.scores is not None and annotation.depth is not None

@@ -78,6 +78,7 @@ class BundleTeacher(Teacher):
         self._predictor = Predictor(
             bundle,
             device=settings.device,
+            precision='float32',
             label_set=settings.label_set,
             fields=[field for task in tasks for field in _FIELDS[task]],
         )
