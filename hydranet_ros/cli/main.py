@@ -29,8 +29,6 @@ COMMANDS = {
     'make-bag': 'hydranet_ros.cli.make_bag',
     'evaluate-bag': 'hydranet_ros.cli.evaluate_bag',
     'replay': 'hydranet_ros.cli.replay',
-    'evaluate-bag': 'hydranet_ros.cli.evaluate_bag',
-    'replay': 'hydranet_ros.cli.replay',
 }
 """
 Subcommand to module. A module has ``HELP``, ``add_arguments(parser)`` and
