@@ -29,6 +29,7 @@ COMMANDS = {
     'make-bag': 'hydranet_ros.cli.make_bag',
     'evaluate-bag': 'hydranet_ros.cli.evaluate_bag',
     'replay': 'hydranet_ros.cli.replay',
+    'compare': 'hydranet_ros.cli.compare',
 }
 """
 Subcommand to module. A module has ``HELP``, ``add_arguments(parser)`` and

@@ -1,0 +1,76 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""``hydranet compare``: reports of two models or commits side by side."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from hydranet_ros.cli.view_arguments import positive
+from hydranet_ros.errors import HydranetError
+
+HELP = 'compare reports of the same recording, with an interval of each difference'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        'reports',
+        nargs='+',
+        type=Path,
+        metavar='REPORT',
+        help='two or more reports of evaluate-bag or replay (folder or report.json); the others '
+        'are compared with the first',
+    )
+    parser.add_argument(
+        '--block',
+        type=positive,
+        metavar='N',
+        help='neighbouring frames that the bootstrap draws together, since they resemble one '
+        'another (default: the square root of their number)',
+    )
+    parser.add_argument('--draws', type=positive, default=2000, help='(default: 2000)')
+    parser.add_argument(
+        '--confidence', type=float, default=0.95, help='of the intervals (default: 0.95)'
+    )
+    parser.add_argument('-o', '--output', type=Path, help='also write the table into this file')
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the table."""
+    from hydranet_ros.evaluation.comparison import (
+        compare_reports,
+        comparison_table,
+        read_report,
+    )
+    from hydranet_ros.media import naming_write_faults
+
+    if len(arguments.reports) < 2:
+        raise HydranetError('Give two reports or more.')
+    if not 0 < arguments.confidence < 1:
+        raise HydranetError(
+            f'--confidence lies between 0 and 1, and {arguments.confidence:g} does not.'
+        )
+    reports = [read_report(path) for path in arguments.reports]
+    comparisons = [
+        compare_reports(
+            reports[0],
+            report,
+            draws=arguments.draws,
+            confidence=arguments.confidence,
+            block=arguments.block,
+        )
+        for report in reports[1:]
+    ]
+    table = comparison_table(_names(arguments.reports), comparisons, arguments.confidence)
+    print(table)
+    if arguments.output is not None:
+        with naming_write_faults(arguments.output):
+            arguments.output.write_text(table, encoding='utf-8')
+    return 0
+
+
+def _names(paths: list[Path]) -> list[str]:
+    """Return what to call the reports: their folders."""
+    return [str(path.parent if path.name == 'report.json' else path) for path in paths]
