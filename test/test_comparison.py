@@ -113,7 +113,7 @@ def test_interval_holds_the_truth_as_often_as_it_says() -> None:
     trials, count = 100, 200
     for _ in range(trials):
         noise = generator.normal(size=count + 20)
-        change = 0.1 + np.convolve(noise, np.ones(10) / 10)[10 : 10 + count]
+        change = 0.1 + np.convolve(noise, np.ones(10) / 10)[slice(10, 10 + count)]
         base = generator.uniform(1, 2, count)
         for block in covered:
             before, after = depth_report(base), depth_report(base + change)

@@ -56,7 +56,7 @@ def report_content(
 
     """
     main = fullest(passes)
-    labels = main.protocol.label_set
+    labels = main.protocol.label_set if 'segmentation' in main.tasks else None
     return {
         'about': dict(about),
         'protocol': {

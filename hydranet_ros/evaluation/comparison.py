@@ -57,7 +57,7 @@ def _column(rows: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.float64]:
 
 
 def _mean_iou(rows: Sequence[Mapping[str, Any]]) -> Callable[[Weights], float]:
-    """mIoU from the pixels of all frames together."""
+    """Return the mIoU over the pixels of all frames together."""
     hits, true, found = (_column(rows, key) for key in ('hits', 'true', 'found'))
 
     def compute(weights: Weights) -> float:

@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 import json
+import os
 from pathlib import Path
 import signal
 
 from builtin_interfaces.msg import Time
 from evaluated_bags import make_bag, stamp
-from published import published_bundle
+from published import published_bundle, published_weights
 import pytest
 from ros_client import RosClient
 from sensor_msgs.msg import Image
@@ -19,11 +20,17 @@ from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
 from hydranet_ros.bag_datasets import BagLayout
-from hydranet_ros.bundle import save_bundle
+from hydranet_ros.bundle import Bundle, BundleMetadata, LabelSlice, save_bundle
 from hydranet_ros.cdr import NANOSECONDS
 from hydranet_ros.cli.main import main
 from hydranet_ros.deployment import PACKAGE, ProcessSpec
+from hydranet_ros.evaluation.evaluate import evaluate
+from hydranet_ros.evaluation.measures import Protocol
+from hydranet_ros.evaluation.report import to_json
+from hydranet_ros.labels import load_label_set
+from hydranet_ros.predictor import Predictor
 from hydranet_ros.processes import ProcessGroup
+from hydranet_ros.training.datasets import load_dataset
 
 pytestmark = pytest.mark.system
 
@@ -175,3 +182,53 @@ def test_faults_are_named(
     assert process.popen.wait(PATIENCE) == 1
     assert sentence in process.log.read_text()
     assert 'Traceback' not in process.log.read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ('dataset', 'tasks', 'maximum'),
+    [
+        ('camvid/val', ('segmentation', 'depth'), 80.0),
+        ('sevenscenes_kitchen/test', ('depth',), 10.0),
+    ],
+)
+def test_real_images(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    dataset: str,
+    tasks: tuple[str, ...],
+    maximum: float,
+) -> None:
+    """Files, bag and live replay give the same figures."""
+    dataset, split = dataset.split('/')
+    data = Path(os.environ.get('HYDRANET_DATA', '../shared/data')).resolve()
+    if not (data / dataset).is_dir():
+        pytest.skip(f'needs {dataset} in the folder that HYDRANET_DATA names')
+    monkeypatch.setenv('OMP_NUM_THREADS', '1')
+    labels = load_label_set('camvid11')
+    sizes = {'segmentation': labels.size, 'depth': 1}
+    metadata = BundleMetadata(
+        'untrained', sizes, (LabelSlice(labels),), canonical_focal=500.0, depth_range=(0.1, 90.0)
+    )
+    model, bag = tmp_path / 'model.safetensors', tmp_path / 'bag'
+    save_bundle(model, Bundle(metadata, published_weights(sizes)), dtype='float32')
+    source = [dataset, str(bag), f'data={data}', '--split', split]
+    assert main(['make-bag', *source, '--max-frames', '3']) == 0
+    folders = {name: tmp_path / name for name in ('live', 'offline')}
+    options = ['--model', str(model), '--output']
+    limit = ['--depth-maximum', str(maximum)]
+    assert main(['replay', str(bag), *options, str(folders['live']), *limit]) == 0
+    limit = ['--depth-range', '0.001', str(maximum)]
+    assert main(['evaluate-bag', str(bag), *options, str(folders['offline']), *limit]) == 0
+    live, offline = (
+        json.loads((folder / 'report.json').read_text()) for folder in folders.values()
+    )
+    del live['about'], offline['about']
+    assert live == offline
+    files = load_dataset(dataset, split, {'data': str(data)})
+    protocol = Protocol(labels, (1e-3, maximum))
+    found = evaluate(Predictor(model), files, tasks, protocol, indices=range(3))
+    for task, figures in json.loads(to_json(found.figures)).items():
+        del figures['truth'], live['figures'][task]['truth']
+        assert live['figures'][task] == figures
