@@ -27,6 +27,31 @@ _LARGEST_RESIDUAL = 1e-6
 
 Coordinates = NDArray[np.float64]
 
+MILLIMETRES_PER_METRE = 1000.0
+_MILLIMETRES_MAXIMUM = np.iinfo(np.uint16).max
+
+
+def depth_to_millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
+    """
+    Convert depth to what a 16-bit image holds (REP 118).
+
+    Parameters
+    ----------
+    depth
+        Metres; NaN is invalid.
+
+    Returns
+    -------
+    NDArray
+        Whole millimetres; 0 where the depth is invalid. What 16 bits cannot hold, beyond
+        65.535 m, is invalid too and not clipped, which would put walls there.
+
+    """
+    with np.errstate(over='ignore', invalid='ignore'):
+        millimetres = np.rint(depth * MILLIMETRES_PER_METRE)
+        held = (millimetres > 0) & (millimetres <= _MILLIMETRES_MAXIMUM)
+    return np.where(held, millimetres, 0).astype(np.uint16)
+
 
 @dataclass(frozen=True, eq=False)
 class Camera:

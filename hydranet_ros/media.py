@@ -23,8 +23,6 @@ IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tif
 DEFAULT_RATE = 25.0
 """Frames per second where a video does not tell."""
 
-MILLIMETRES_MAXIMUM = np.iinfo(np.uint16).max
-
 _OPENCV_SILENT = 0
 # FFmpeg reports on the console what `VideoWriter` tries in vain; read when OpenCV first needs it.
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
@@ -154,27 +152,6 @@ def naming_write_faults(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise HydranetError(f'{path} cannot be written: {error.strerror}.') from error
-
-
-def depth_to_millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """
-    Convert depth to what a 16-bit image holds (REP 118).
-
-    Parameters
-    ----------
-    depth
-        Metres; NaN is invalid.
-
-    Returns
-    -------
-    NDArray
-        Millimetres; 0 where the depth is invalid or beyond 65.535 m.
-
-    """
-    with np.errstate(over='ignore', invalid='ignore'):
-        millimetres = np.rint(depth * 1000.0)
-        held = (millimetres > 0) & (millimetres <= MILLIMETRES_MAXIMUM)
-    return np.where(held, millimetres, 0).astype(np.uint16)
 
 
 class VideoWriter:

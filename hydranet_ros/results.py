@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.media import depth_to_millimetres, naming_write_faults, VideoWriter, write_image
+from hydranet_ros.geometry import depth_to_millimetres
+from hydranet_ros.media import naming_write_faults, VideoWriter, write_image
 from hydranet_ros.panels import Look, mosaic, Panel, result_panels
 from hydranet_ros.predictor import Prediction
 from hydranet_ros.render import RgbImage

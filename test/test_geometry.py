@@ -7,11 +7,12 @@ from dataclasses import replace
 import cv2
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as numpy_st
 import numpy as np
 import pytest
 
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.geometry import Camera, depth_to_points
+from hydranet_ros.geometry import Camera, depth_to_millimetres, depth_to_points
 
 MATRIX = np.array([[700.0, 0, 610], [0, 710, 180], [0, 0, 1]])
 PROJECTION = np.hstack([MATRIX, [[-380.0], [2.0], [0.003]]])
@@ -201,3 +202,14 @@ def test_invalid_and_far_depth_is_nan():
     assert np.isfinite(depth_to_points(depth, rays, maximum_range=corner + 1e-3)[3, 7]).all()
     with pytest.raises(ValueError, match='does not fit'):
         depth_to_points(depth, rays, stride=2)
+
+
+@given(numpy_st.arrays(np.float32, (4, 5), elements=st.floats(width=32)))
+def test_millimetres_are_right_or_invalid(depth):
+    millimetres = depth_to_millimetres(depth)
+    assert millimetres.dtype == np.uint16
+    inside = millimetres > 0
+    np.testing.assert_allclose(millimetres[inside], depth[inside] * 1e3, rtol=1e-6, atol=0.501)
+    with np.errstate(invalid='ignore'):
+        must_be_valid = (depth > 0.0006) & (depth < 65.5349)
+    assert inside[must_be_valid].all()

@@ -7,14 +7,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import cv2
-from hypothesis import given
-from hypothesis import strategies as st
 import numpy as np
 import pytest
 
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.media import (
-    depth_to_millimetres,
     Frame,
     open_source,
     read_image,
@@ -114,15 +111,3 @@ def test_faults_are_named(tmp_path: Path) -> None:
         write_image(tmp_path / 'file' / 'image.png', picture())
     with pytest.raises(HydranetError, match='cannot be written'):
         flat_film(tmp_path / 'file' / 'film.mp4', [(0, 0, 0)])
-
-
-@given(st.lists(st.floats(width=32), min_size=1, max_size=20))
-def test_millimetres_are_near_or_invalid(metres: list[float]) -> None:
-    depth = np.array([metres], np.float32)
-    result = depth_to_millimetres(depth)
-    assert result.dtype == np.uint16
-    held = np.isfinite(depth) & (depth >= 0.0005) & (depth < 65.535)
-    with np.errstate(over='ignore', invalid='ignore'):
-        difference = np.abs(result - depth.astype(np.float64) * 1000)
-    assert (difference[held] <= 0.501).all()
-    assert (result[~(held | np.isclose(depth, 0.0005) | np.isclose(depth, 65.535))] == 0).all()

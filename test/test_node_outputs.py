@@ -6,9 +6,6 @@ from dataclasses import replace
 
 from builtin_interfaces.msg import Time
 import cv2
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as numpy_st
 import numpy as np
 import pytest
 from sensor_msgs.msg import CameraInfo, CompressedImage, PointField
@@ -18,7 +15,7 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.geometry import Camera
 from hydranet_ros.image_messages import compressed_to_rgb
 from hydranet_ros.labels import load_label_set
-from hydranet_ros.node.outputs import available_outputs, depth_millimetres, Frame, OUTPUTS
+from hydranet_ros.node.outputs import available_outputs, Frame, OUTPUTS
 from hydranet_ros.node.parameters import Settings, user_parameters
 from hydranet_ros.node.point_cloud import pack_cloud
 from hydranet_ros.predictor import Prediction
@@ -250,14 +247,3 @@ def test_outputs_follow_what_the_model_can_give():
     assert available_outputs(['labels', 'confidence', 'depth', 'normals']) == OUTPUTS
     # Each task is published somewhere.
     assert {task.fields[0].name for task in TASKS.values()} <= {o.field for o in OUTPUTS}
-
-
-@given(numpy_st.arrays(np.float32, (4, 5), elements=st.floats(width=32)))
-def test_millimetres_are_right_or_invalid(depth):
-    millimetres = depth_millimetres(depth)
-    assert millimetres.dtype == np.uint16
-    inside = millimetres > 0
-    np.testing.assert_allclose(millimetres[inside], depth[inside] * 1e3, rtol=1e-6, atol=0.501)
-    with np.errstate(invalid='ignore'):
-        must_be_valid = (depth > 0.0006) & (depth < 65.5349)
-    assert inside[must_be_valid].all()

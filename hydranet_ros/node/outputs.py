@@ -20,7 +20,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 from std_msgs.msg import Header
 
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.geometry import Camera, RayTable
+from hydranet_ros.geometry import Camera, depth_to_millimetres, RayTable
 from hydranet_ros.labels import LabelSet
 from hydranet_ros.node import label_info
 from hydranet_ros.node.camera_info import camera_info_for
@@ -30,8 +30,6 @@ from hydranet_ros.node.point_cloud import cloud_message
 from hydranet_ros.points import organized_cloud
 from hydranet_ros.predictor import Prediction
 from hydranet_ros.render import colorize_depth, colorize_labels, overlay, overlay_legend, RgbImage
-
-MILLIMETRES = 1000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,7 +132,7 @@ def _confidence(frame: Frame) -> Image:
 
 def _depth(frame: Frame) -> Image:
     encoding = frame.settings.depth_encoding
-    depth = frame.depth if encoding == '32FC1' else depth_millimetres(frame.depth)
+    depth = frame.depth if encoding == '32FC1' else depth_to_millimetres(frame.depth)
     return array_to_image(depth, encoding, frame.header)
 
 
@@ -251,18 +249,6 @@ OUTPUTS = (
 def available_outputs(fields: Collection[str]) -> tuple[Output, ...]:
     """Return the outputs that a model with these fields can give."""
     return tuple(output for output in OUTPUTS if output.field in fields)
-
-
-def depth_millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
-    """
-    Convert metres to whole millimetres.
-
-    What 16 bits cannot hold is not clipped, which would put walls there, but invalid: 0.
-    """
-    with np.errstate(invalid='ignore', over='ignore'):
-        millimetres = np.rint(depth * MILLIMETRES)
-        valid = (millimetres > 0) & (millimetres <= np.iinfo(np.uint16).max)
-    return np.where(valid, millimetres, 0).astype(np.uint16)
 
 
 def markdown_table() -> str:
