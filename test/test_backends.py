@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+import os
 import subprocess
 import sys
 
@@ -224,8 +225,12 @@ def test_cached_files_are_written_once_and_pruned(tmp_path, monkeypatch):
     assert first == second == tmp_path / 'hydranet_ros' / 'a.xml'
     assert len(calls) == 1
     assert first.with_suffix('.bin').read_bytes() == b'y'
-    prune(first.parent, 5)
-    assert not first.exists()
+    os.utime(first.with_suffix('.bin'), (0, 0))
+    recent = cached_file('b.xml', write)
+    os.utime(first, (1, 1))
+    prune(recent.parent, 11)
+    # What belongs together goes together, the longest unused first.
+    assert sorted(file.name for file in recent.parent.iterdir()) == ['b.bin', 'b.xml']
 
 
 def test_without_a_place_to_write_there_is_no_cache(tmp_path, monkeypatch):

@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import defaultdict, OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 import hashlib
 import os
 from pathlib import Path
@@ -105,7 +106,7 @@ def cached_file(name: str, write: Callable[[Path], None]) -> Path | None:
         return None
     path = directory / name
     if path.is_file():
-        path.touch()
+        path.touch()  # used again: the last to be removed
         return path
     import tempfile
 
@@ -119,10 +120,24 @@ def cached_file(name: str, write: Callable[[Path], None]) -> Path | None:
 
 
 def prune(directory: Path, limit: int) -> None:
-    """Remove the files used longest ago until those left take no more than ``limit`` bytes."""
-    files = [(file, file.stat()) for file in directory.iterdir() if file.is_file()]
+    """
+    Remove what was used longest ago until the rest takes no more than ``limit`` bytes.
+
+    Files with the same stem belong together, as an OpenVINO graph and its weights do, and go
+    together.
+    """
+    groups: defaultdict[str, list[tuple[Path, os.stat_result]]] = defaultdict(list)
+    for file in directory.iterdir():
+        with suppress(FileNotFoundError):  # another process prunes too
+            if file.is_file():
+                groups[file.stem].append((file, file.stat()))
     total = 0
-    for file, status in sorted(files, key=lambda entry: entry[1].st_mtime, reverse=True):
-        total += status.st_size
+    for group in sorted(groups.values(), key=_last_use, reverse=True):
+        total += sum(status.st_size for _, status in group)
         if total > limit:
-            file.unlink(missing_ok=True)
+            for file, _ in group:
+                file.unlink(missing_ok=True)
+
+
+def _last_use(group: Sequence[tuple[Path, os.stat_result]]) -> float:
+    return max(status.st_mtime for _, status in group)
