@@ -117,7 +117,7 @@ PARAMETERS: Mapping[str, Parameter] = {
             'precision',
             'auto',
             'Arithmetic of the network. Auto is the fastest that is safe on the device.',
-            choices=('auto', 'float32', 'float16'),
+            choices=('auto', 'float32', 'bfloat16', 'float16', 'int8'),
         ),
         Parameter(
             'warm_up_height',
