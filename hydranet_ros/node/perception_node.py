@@ -24,9 +24,9 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-from hydranet_ros.bundle import load_bundle
 from hydranet_ros.deployment import NODE_NAME
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.exported import ExportedModel, read_model
 from hydranet_ros.node.declared_parameters import DeclaredParameters
 from hydranet_ros.node.diagnostics import diagnostic_array, Report
 from hydranet_ros.node.distributions import spin_once
@@ -237,15 +237,17 @@ def _load_model(settings: Settings) -> Predictor:
             'No model comes with this installation: set the parameter model to the path of a '
             'model file.'
         )
-    bundle = load_bundle(model_path(model))
+    loaded = read_model(model_path(model))
     extra = ('confidence',) if settings.confidence else ()
+    fields = (*default_fields(loaded.metadata.tasks), *extra)
     return Predictor(
-        bundle,
+        loaded,
         device=settings.device,
         backend=settings.backend,
         precision=settings.precision,
         label_set=settings.label_set or None,
-        fields=(*default_fields(bundle.metadata.tasks), *extra),
+        # An exported graph has the outputs that it was exported with.
+        fields=None if isinstance(loaded, ExportedModel) and not extra else fields,
         warm_up_size=(settings.warm_up_height, settings.warm_up_width),
     )
 
