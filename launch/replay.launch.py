@@ -14,8 +14,8 @@ from launch.events import Shutdown
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-from hydranet_ros.deployment import ProcessSpec
-from hydranet_ros.evaluation.replay import plan_replay, REPLAY_ARGUMENTS
+from hydranet_ros.deployment import ProcessSpec, REPLAY_ARGUMENTS
+from hydranet_ros.evaluation.replay import plan_replay
 
 
 def generate_launch_description() -> LaunchDescription:

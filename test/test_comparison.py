@@ -110,17 +110,17 @@ def test_interval_holds_the_truth_as_often_as_it_says() -> None:
     """Frames that resemble their neighbours: blocks cover, single frames do not."""
     generator = np.random.default_rng(1)
     covered = {1: 0, 20: 0}
-    trials, count = 100, 200
+    trials, count = 40, 100
     for _ in range(trials):
         noise = generator.normal(size=count + 20)
         change = 0.1 + np.convolve(noise, np.ones(10) / 10)[slice(10, 10 + count)]
         base = generator.uniform(1, 2, count)
         for block in covered:
             before, after = depth_report(base), depth_report(base + change)
-            (first, *_) = compare_reports(before, after, draws=200, block=block)
+            (first, *_) = compare_reports(before, after, draws=100, block=block)
             covered[block] += first.low <= 0.1 <= first.high
-    assert covered[20] >= 80
-    assert covered[1] <= 65
+    assert covered[20] >= 0.75 * trials
+    assert covered[1] <= 0.65 * trials
 
 
 def test_faults_are_named(

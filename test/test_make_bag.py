@@ -170,7 +170,7 @@ def test_faults_are_named(
         assert sentence in capsys.readouterr().err
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.tuples(COMPONENTS, COMPONENTS, COMPONENTS, COMPONENTS))
 def test_quaternion_inverts_the_matrix(components: tuple[float, ...]) -> None:
     matrix = pose_matrix((0, 0, 0), components)

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ from hydranet_ros.bag_datasets import BagLayout
 from hydranet_ros.bags import BagReader
 from hydranet_ros.bundle import save_bundle
 from hydranet_ros.cdr import read_stamp
+from hydranet_ros.deployment import REPLAY_ARGUMENTS
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.bag_evaluation import evaluate_bag, find_topics
 from hydranet_ros.evaluation.live_evaluation import LiveEvaluation
 from hydranet_ros.evaluation.measures import Protocol
-from hydranet_ros.evaluation.replay import plan_replay, REPLAY_ARGUMENTS
+from hydranet_ros.evaluation.replay import plan_replay
 from hydranet_ros.labels import load_label_set
 from hydranet_ros.playback import Stopwatch
 
@@ -112,8 +114,28 @@ def test_launch_file_and_documentation() -> None:
         assert f'| `{name}` | {shown} | {description} |'.replace('|  |', '| |') in text
 
 
+def test_launch_actions(model: Path, recorded: Path) -> None:
+    """Under the real launch, where that is installed."""
+    launch = pytest.importorskip('launch', reason='launch comes with a distribution')
+    pytest.importorskip('launch_ros', reason='launch comes with a distribution')
+    path = ROOT / 'launch' / 'replay.launch.py'
+    spec = importlib.util.spec_from_file_location('replay_launch', path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    declared = module.generate_launch_description().entities
+    assert [entity.name for entity in declared[:-1]] == list(REPLAY_ARGUMENTS)
+    context = launch.LaunchContext()
+    given = arguments(bag=str(recorded), model=str(model))
+    context.launch_configurations.update(given)
+    handler, *nodes = module.start_processes(context)
+    assert isinstance(handler, launch.actions.RegisterEventHandler)
+    executables = [node.node_executable for node in nodes]
+    assert executables == ['perception_node', 'evaluator_node', 'bag_player']
+
+
 @pytest.mark.parametrize('laps', [1, 3])
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=5)
 @given(data=st.data())
 def test_live_evaluation_equals_that_of_the_bag(
     recorded: Path, laps: int, data: st.DataObject

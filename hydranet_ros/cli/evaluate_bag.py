@@ -16,6 +16,10 @@ from hydranet_ros.cli.view_arguments import positive
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
+    from tqdm import tqdm
+
+    from hydranet_ros.bags import BagReader
+    from hydranet_ros.evaluation.bag_evaluation import EvaluatedTopics
     from hydranet_ros.evaluation.measures import Protocol
     from hydranet_ros.predictor import Predictor
 
@@ -112,7 +116,7 @@ def _evaluate(
     """Evaluate one bag; returns what to print, and what went wrong."""
     from tqdm import tqdm
 
-    from hydranet_ros.evaluation.bag_evaluation import evaluate_bag, find_topics
+    from hydranet_ros.evaluation.bag_evaluation import evaluate_bag
     from hydranet_ros.evaluation.bag_report import (
         account_lines,
         figures_text,
@@ -123,18 +127,11 @@ def _evaluate(
     bag, folder = pair
     try:
         predictor = _open_predictor(arguments) if arguments.model else None
-        topics = partial(
-            find_topics,
-            image=arguments.image,
-            camera_info=arguments.camera_info,
-            predictions=_named(arguments, ''),
-            truths=_named(arguments, 'true_'),
-        )
         # In another process nobody looks at a bar.
         with tqdm(desc=bag.name, unit='message', leave=False, disable=quiet or None) as bar:
             evaluation = evaluate_bag(
                 bag,
-                topics,
+                partial(_choose_topics, arguments, bar),
                 protocol_of(arguments, predictor),
                 predictor=predictor,
                 predicted_tasks=predictor.metadata.tasks if predictor else (),
@@ -150,6 +147,25 @@ def _evaluate(
     write_report(folder, about, passes, evaluation.faults)
     content = report_content(about, passes, evaluation.faults)
     return '\n\n'.join([figures_text(content), '\n'.join(account_lines(content))]), ''
+
+
+def _choose_topics(
+    arguments: argparse.Namespace, bar: tqdm[Any], bag: BagReader
+) -> EvaluatedTopics:
+    """Find out what is compared, and how far the bar has to go."""
+    from hydranet_ros.evaluation.bag_evaluation import find_topics
+
+    topics = find_topics(
+        bag,
+        image=arguments.image,
+        camera_info=arguments.camera_info,
+        predictions=_named(arguments, ''),
+        truths=_named(arguments, 'true_'),
+    )
+    named = (topics.image, topics.camera_info, *topics.truths.values())
+    recorded = () if arguments.model else tuple(topics.predictions.values())
+    bar.reset(sum(bag.topics[topic].count for topic in (*named, *recorded) if topic))
+    return topics
 
 
 def _named(arguments: argparse.Namespace, prefix: str) -> dict[str, str]:

@@ -26,7 +26,7 @@ _FLAGS = {'lock_step', 'loop', 'rviz'}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments: those of the launch file."""
-    from hydranet_ros.evaluation.replay import REPLAY_ARGUMENTS
+    from hydranet_ros.deployment import REPLAY_ARGUMENTS
 
     parser.add_argument('bag', help=REPLAY_ARGUMENTS['bag'][1])
     for name, (default, description) in REPLAY_ARGUMENTS.items():
@@ -47,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Start the processes, wait for the end of the bag, and show the report."""
-    from hydranet_ros.evaluation.replay import plan_replay, REPLAY_ARGUMENTS
+    from hydranet_ros.deployment import REPLAY_ARGUMENTS
+    from hydranet_ros.evaluation.replay import plan_replay
 
     if find_spec('rclpy') is None:
         raise HydranetError(

@@ -39,25 +39,6 @@ STARTUP = 120.0
 _CLOCK_RATE = 100.0
 _EVALUATOR = 'evaluator_node'
 
-REPLAY_ARGUMENTS: Mapping[str, tuple[str, str]] = {
-    'bag': ('', 'Bag with images and ground truth: folder, .mcap or .db3 file.'),
-    'model': ('', 'Path or name of the model; empty for the one that comes with the package.'),
-    'image': ('', 'Topic of the images in the bag; empty for the only ones beside results.'),
-    'label_set': ('', "Label set of the ground truth; empty for the model's first."),
-    'params_file': ('', "YAML file of the node's parameters; empty for config/hydranet.yaml."),
-    'output': ('evaluation', 'Folder of the report.'),
-    'depth_maximum': ('80.0', 'Largest true depth that counts, in metres.'),
-    'crop': ('', 'Part in which depth counts: garg, eigen or nyud; empty for all.'),
-    'lock_step': ('true', 'Whether each image waits for the answer to the one before.'),
-    'rate': ('1.0', 'Recorded seconds per second, at most.'),
-    'start_offset': ('0.0', 'Seconds to leave out at the beginning.'),
-    'loop': ('false', 'Whether to begin anew at the end, until stopped.'),
-    'record': ('', 'Bag to record the results into; empty for none.'),
-    'rviz': ('false', 'Whether to start rviz too.'),
-    'log_level': ('info', 'Severity of the log: debug, info, warn, error or fatal.'),
-}
-"""Arguments of ``launch/replay.launch.py``: name to default and description."""
-
 
 @dataclass(frozen=True)
 class Replay:
@@ -95,7 +76,7 @@ def plan_replay(arguments: Mapping[str, str]) -> Replay:
     Parameters
     ----------
     arguments
-        A value for each of `REPLAY_ARGUMENTS`.
+        A value for each of `hydranet_ros.deployment.REPLAY_ARGUMENTS`.
 
     Raises
     ------
