@@ -52,6 +52,9 @@ class Run:
         Of depth at the subscriber: p50, p95, p99.
     cpu
         Processor time of the node, all threads, for one image that came out.
+    intake
+        Processor time of the node's main thread for one image that came in: what a dropped
+        image costs, and a little more, since parameters and diagnostics are served there too.
     stages
         The node's own medians, from its diagnostics.
 
@@ -63,6 +66,7 @@ class Run:
     share: float
     age: tuple[float, float, float]
     cpu: float
+    intake: float
     stages: dict[str, float]
 
 
@@ -143,6 +147,12 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
+def main_thread_seconds(pid: int) -> float:
+    """Return the processor time that a process's main thread has used."""
+    nanoseconds = Path(f'/proc/{pid}/task/{pid}/schedstat').read_text().split()[0]
+    return int(nanoseconds) / NANOSECONDS
+
+
 def measure_rate(
     subscriber: Subscriber,
     node: RunningProcess,
@@ -157,10 +167,11 @@ def measure_rate(
         subscriber.spin_until_received(node, timeout=120.0)
         subscriber.spin(SETTLING)
         subscriber.ages.clear()
-        busy, begin = processor_seconds(node.popen.pid), time.monotonic()
+        pid = node.popen.pid
+        busy, main, begin = processor_seconds(pid), main_thread_seconds(pid), time.monotonic()
         subscriber.spin(seconds)
         duration = time.monotonic() - begin
-        busy = processor_seconds(node.popen.pid) - busy
+        busy, main = processor_seconds(pid) - busy, main_thread_seconds(pid) - main
     finally:
         publisher.terminate()
         publisher.wait()
@@ -174,6 +185,7 @@ def measure_rate(
         min(1.0, received / sent),
         (float(ages[0]), float(ages[1]), float(ages[2])),
         1e3 * busy / received,
+        1e3 * main / sent,
         dict(subscriber.stages),
     )
 
@@ -233,10 +245,6 @@ def main() -> None:
             for rate in rates:
                 runs.append(measure_rate(subscriber, node, command, rate, parsed.seconds))
                 print_run(runs[-1], predict)
-    if len(runs) > 1 and runs[-1].share < 0.9:
-        dropped = runs[-1].sent - runs[-1].received
-        extra = (runs[-1].cpu - runs[0].cpu) * runs[-1].received / dropped
-        print(f'processor time of a dropped frame: {extra:.2f} ms')
     if parsed.json:
         figures = {'predict': predict, 'runs': [asdict(run) for run in runs]}
         parsed.json.write_text(json.dumps(figures, indent=2) + '\n')
@@ -248,7 +256,7 @@ def print_run(run: Run, predict: float) -> None:
     print(
         f'{run.rate:5.1f} images/s: age p50 {p50:.1f} (predict {p50 - predict:+.1f}), '
         f'p95 {p95:.1f}, p99 {p99:.1f} ms; {run.received} of {run.sent} ({100 * run.share:.1f} %) '
-        f'came out; {run.cpu:.1f} ms processor time each'
+        f'came out; {run.cpu:.1f} ms processor time each, {run.intake:.2f} ms to take one in'
     )
     print('        node: ' + ', '.join(f'{key} {value:.1f}' for key, value in run.stages.items()))
 
