@@ -110,7 +110,7 @@ def test_interval_holds_the_truth_as_often_as_it_says() -> None:
     """Frames that resemble their neighbours: blocks cover, single frames do not."""
     generator = np.random.default_rng(1)
     covered = {1: 0, 20: 0}
-    trials, count = 40, 100
+    trials, count = 50, 200
     for _ in range(trials):
         noise = generator.normal(size=count + 20)
         change = 0.1 + np.convolve(noise, np.ones(10) / 10)[slice(10, 10 + count)]
@@ -119,8 +119,8 @@ def test_interval_holds_the_truth_as_often_as_it_says() -> None:
             before, after = depth_report(base), depth_report(base + change)
             (first, *_) = compare_reports(before, after, draws=100, block=block)
             covered[block] += first.low <= 0.1 <= first.high
-    assert covered[20] >= 0.75 * trials
-    assert covered[1] <= 0.65 * trials
+    assert covered[20] >= 0.7 * trials
+    assert covered[1] <= 0.6 * trials
 
 
 def test_faults_are_named(
