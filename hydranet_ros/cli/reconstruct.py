@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('-o', '--output', type=Path, required=True, help='folder for the results')
     parser.add_argument('--label-set', help="which of the model's label sets (default: its first)")
     parser.add_argument(
-        '--voxel', type=float, default=0.02, help='edge of a voxel in metres (default: 0.02)'
+        '--voxel', type=float, default=0.03, help='edge of a voxel in metres (default: 0.03)'
     )
     parser.add_argument(
         '--stride', type=int, default=2, help='take every so many-th pixel (default: 2)'
@@ -38,6 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.05,
         help='leave out pixels where depth changes by more than this share of it from one pixel '
         'to the next (default: 0.05)',
+    )
+    parser.add_argument(
+        '--truncation',
+        type=float,
+        default=0.15,
+        help='metres before and behind a point that it has a say in; about the error of the depth '
+        '(default: 0.15)',
     )
     parser.add_argument(
         '--min-weight',
@@ -70,6 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         stride=arguments.stride,
         maximum_depth=arguments.max_depth,
         edge=arguments.edge,
+        truncation=arguments.truncation,
         minimum_weight=arguments.min_weight,
     )
     predictor = Predictor(

@@ -40,15 +40,19 @@ class FusionOptions:
         Pixels where depth in the 3×3 neighbourhood changes by more than this share of it are
         left out: between an object and what is behind it a network gives depths at which there
         is nothing.
+    truncation
+        Metres before and behind a point that it has a say in. Of views that disagree by more,
+        each keeps a surface of its own.
     minimum_weight
         Evidence that a voxel needs; a view at distance z adds 1 / z².
 
     """
 
-    voxel_size: float = 0.02
+    voxel_size: float = 0.03
     stride: int = 2
     maximum_depth: float = 5.0
     edge: float = 0.05
+    truncation: float = 0.15
     minimum_weight: float = 0.5
 
 
@@ -158,7 +162,7 @@ def reconstruct(
         If a view has no pose or no calibration, or nothing of any view could be used.
 
     """
-    predicted, measured = VoxelMap(options.voxel_size), VoxelMap(options.voxel_size)
+    predicted, measured = (VoxelMap(options.voxel_size, options.truncation) for _ in range(2))
     table = RayTable()
     ratios, poses = [], []
     for view in views:
