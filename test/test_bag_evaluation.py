@@ -282,7 +282,7 @@ def test_report_is_one_file(bag: Path, tmp_path: Path) -> None:
     ranks = re.findall(r'<figcaption>(\w+):', html)
     assert ranks == ['best', 'median', 'worst'] * 2
     text = paths[1].read_text()
-    assert '2 passes with 5, 5 measured frames' in text
+    assert '2 passes with 5 to 5 measured frames' in text
     assert 'One <fault>.' in text
     content = json.loads(paths[0].read_text())
     assert [row['stamp'] for row in content['frames']] == [stamp(i) for i in range(COUNT)]

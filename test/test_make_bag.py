@@ -135,6 +135,18 @@ def test_recorded_times_of_a_drive(folder: Path, tmp_path: Path) -> None:
     assert stamps == [1317042145_964389445, 1317042145_974389445]
 
 
+def test_calibration_of_a_drive(folder: Path, tmp_path: Path) -> None:
+    drive = tmp_path / '2011_09_26' / 'drive_0001' / 'image_02'
+    drive.mkdir(parents=True)
+    (folder / 'image').rename(drive / 'data')
+    calibration = 'P_rect_02: 7.2e+02 0 6e+02 4.5e+01 0 7e+02 1.7e+02 0 0 0 1 0\n'
+    (tmp_path / '2011_09_26' / 'calib_cam_to_cam.txt').write_text(calibration)
+    path = tmp_path / 'bag'
+    assert main(['make-bag', str(drive / 'data'), str(path), '--max-frames', '1']) == 0
+    with BagReader(path) as bag:
+        assert bag.decode(next(bag.messages(('/camera_info',)))).k[0] == 720.0
+
+
 @pytest.mark.parametrize(
     ('change', 'sentence'),
     [

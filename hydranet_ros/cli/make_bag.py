@@ -110,8 +110,23 @@ def _open_source(arguments: argparse.Namespace, selection: Selection) -> ViewSou
         dataset = load_dataset(arguments.source, arguments.split, variables)
         return _dataset_views(dataset, selection, arguments.fx)
     return open_views(
-        arguments.source, selection, depth_unit=arguments.depth_unit, focal_length=arguments.fx
+        arguments.source,
+        selection,
+        depth_unit=arguments.depth_unit,
+        focal_length=arguments.fx or _drive_focal_length(path),
     )
+
+
+def _drive_focal_length(path: Path) -> float | None:
+    """Return that of a KITTI raw drive (``<date>/<drive>/image_NN/data``), None for others."""
+    from hydranet_ros.training.readers.kitti import focal_length
+
+    data = path.resolve()
+    if data.name != 'data' or not data.parent.name.startswith('image_'):
+        return None
+    calibration = data.parents[2] / 'calib_cam_to_cam.txt'
+    camera = data.parent.name.removeprefix('image_')
+    return focal_length(calibration, f'P_rect_{camera}') if calibration.is_file() else None
 
 
 def _assignment(text: str) -> tuple[str, str]:

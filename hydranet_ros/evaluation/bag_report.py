@@ -137,9 +137,10 @@ def account_lines(content: Mapping[str, Any]) -> Iterator[str]:
         yield f'{tally["count"]} frames {what} (stamps {shown}{more}).'
     yield from content['faults']
     if len(content['passes']) > 1:
-        counts = ', '.join(str(each['measured']) for each in content['passes'])
+        measured = [each['measured'] for each in content['passes']]
         yield (
-            f'{len(content["passes"])} passes with {counts} measured frames; shown is the fullest.'
+            f'{len(measured)} passes with {min(measured)} to {max(measured)} measured frames; '
+            'shown is the fullest.'
         )
 
 

@@ -137,11 +137,11 @@ def _with_focal(record: Record, known: dict[Path, float]) -> Record:
     calibration = date / 'calib_cam_to_cam.txt'
     key = calibration / camera
     if key not in known:
-        known[key] = _focal_length(calibration, f'P_rect_{camera}')
+        known[key] = focal_length(calibration, f'P_rect_{camera}')
     return replace(record, fx=known[key])
 
 
-def _focal_length(calibration: Path, key: str) -> float:
+def focal_length(calibration: Path, key: str) -> float:
     """Return fx, the first element of a projection matrix in KITTI's calibration file."""
     try:
         for line in calibration.read_text(encoding='utf-8').splitlines():
