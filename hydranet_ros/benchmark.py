@@ -6,10 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
-import importlib.metadata
-import os
-from pathlib import Path
-import platform
 import time
 from typing import Any, TYPE_CHECKING
 
@@ -17,23 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.exported import ExportedModel
+from hydranet_ros.machine import machine, memory, reset_peak_memory
 from hydranet_ros.parity import synthetic_picture
 from hydranet_ros.predictor import Predictor
 
 if TYPE_CHECKING:
     from hydranet_ros.bundle import Bundle
 
-LIBRARIES = ('numpy', 'opencv-python-headless', 'torch', 'openvino', 'onnxruntime')
-VECTOR_UNITS = (
-    'avx2',
-    'avx512f',
-    'avx512_vnni',
-    'avx512_bf16',
-    'avx512_fp16',
-    'amx_bf16',
-    'amx_int8',
-)
-"""Flags of x86 processors that decide which precision is fast."""
 WARM_UP_ROUNDS = 2
 
 
@@ -262,7 +248,7 @@ def measure(
 def _open(
     model: Bundle | ExportedModel, case: Case, device: str, rgb: NDArray[np.uint8]
 ) -> _Runner:
-    before = _reset_peak_memory()
+    before = reset_peak_memory()
     begin = time.perf_counter()
     predictor = Predictor(
         model, backend=case.backend, precision=case.precision, device=device, warm_up_size=None
@@ -270,7 +256,7 @@ def _open(
     load = time.perf_counter() - begin
     runner = _Runner(predictor, load, 0.0, None, [], [])
     runner.first = runner.run(rgb)
-    peak = _memory('VmHWM')
+    peak = memory('VmHWM')
     runner.memory = None if before is None or peak is None else peak - before
     return runner
 
@@ -291,56 +277,3 @@ def _result(runner: _Runner, size: tuple[int, int], plain: Sequence[float]) -> R
         runner.memory,
         float(np.median(np.divide(plain, runner.total))) if plain else None,
     )
-
-
-def machine() -> dict[str, str]:
-    """Return what the figures depend on: processor, memory units, libraries and versions."""
-    facts = {
-        'processor': _processor(),
-        'cores': str(len(os.sched_getaffinity(0))),
-        'system': platform.platform(),
-        'python': platform.python_version(),
-    }
-    installed = {found.name: found.version for found in importlib.metadata.distributions()}
-    facts |= {library: installed[library] for library in LIBRARIES if library in installed}
-    return facts
-
-
-def _processor() -> str:
-    try:
-        lines = Path('/proc/cpuinfo').read_text().splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    facts = dict(line.split(':', 1) for line in lines if ':' in line)
-    facts = {key.strip(): value.strip() for key, value in facts.items()}
-    name = facts.get('model name', platform.machine())
-    wanted = (
-        'avx2',
-        'avx512f',
-        'avx512_vnni',
-        'avx512_bf16',
-        'avx512_fp16',
-        'amx_bf16',
-        'amx_int8',
-    )
-    flags = facts.get('flags', '').split()
-    return f'{name} ({" ".join(flag for flag in wanted if flag in flags)})'
-
-
-def _memory(entry: str) -> float | None:
-    """Return an entry of this process's memory in megabytes, e.g. ``VmHWM`` for the peak."""
-    try:
-        lines = Path('/proc/self/status').read_text().splitlines()
-    except OSError:
-        return None
-    kilobytes = [line.split()[1] for line in lines if line.startswith(f'{entry}:')]
-    return int(kilobytes[0]) / 1024 if kilobytes else None
-
-
-def _reset_peak_memory() -> float | None:
-    """Let the peak be counted from now on; returns the memory in use, None if impossible."""
-    try:
-        Path('/proc/self/clear_refs').write_text('5')
-    except OSError:
-        return None
-    return _memory('VmRSS')

@@ -191,6 +191,14 @@ def test_a_missing_runtime_is_named(bundles, monkeypatch):
         Predictor(bundles['bilinear'], backend='openvino')
 
 
+def test_a_bundle_needs_torch_where_it_was_not_converted_before(bundles, monkeypatch, tmp_path):
+    pytest.importorskip('openvino')
+    monkeypatch.setenv('XDG_CACHE_HOME', str(tmp_path))
+    monkeypatch.setitem(sys.modules, 'hydranet_ros.export', None)
+    with pytest.raises(HydranetError, match='hydranet export'):
+        Predictor(bundles['bilinear'], backend='openvino')
+
+
 def test_the_sizes_used_last_are_kept():
     made = []
     sizes = BySize(lambda height, width: made.append((height, width)), limit=2)

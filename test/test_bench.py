@@ -8,9 +8,10 @@ import numpy as np
 from published import published_bundle
 import pytest
 
-from hydranet_ros.benchmark import machine, PlainWay, Timing
+from hydranet_ros.benchmark import PlainWay, Timing
 from hydranet_ros.bundle import save_bundle
 from hydranet_ros.cli.main import main
+from hydranet_ros.machine import machine
 from hydranet_ros.parity import synthetic_picture
 from hydranet_ros.predictor import Predictor
 

@@ -88,6 +88,8 @@ class Runtime:
         The arithmetic and the formats of exported graphs that it knows.
     devices
         Kinds of devices that it runs on, in the words of ``device``.
+    converter
+        A further package that it needs for a bundle, beside torch; empty for none.
 
     """
 
@@ -96,6 +98,7 @@ class Runtime:
     precisions: tuple[str, ...]
     formats: tuple[str, ...]
     devices: tuple[str, ...]
+    converter: str = ''
 
 
 RUNTIMES: Mapping[str, Runtime] = {
@@ -106,18 +109,19 @@ RUNTIMES: Mapping[str, Runtime] = {
         ('openvino', 'onnx'),
         ('cpu', 'gpu', 'npu'),
     ),
-    'torch': Runtime(
-        'hydranet_ros.backends.torch_backend',
-        'torch',
-        ('float32', 'bfloat16', 'float16'),
-        ('torchscript', 'torch-export'),
-        ('cpu', 'cuda'),
-    ),
     'onnxruntime': Runtime(
         'hydranet_ros.backends.onnxruntime_backend',
         'onnxruntime',
         ('float32', 'float16'),
         ('onnx',),
+        ('cpu', 'cuda'),
+        converter='onnx',
+    ),
+    'torch': Runtime(
+        'hydranet_ros.backends.torch_backend',
+        'torch',
+        ('float32', 'bfloat16', 'float16'),
+        ('torchscript', 'torch-export'),
         ('cpu', 'cuda'),
     ),
 }
@@ -182,9 +186,15 @@ def open_backend(
         fault = f'has no precision {precision}; it has {", ".join(runtime.precisions)}'
     if fault:
         raise HydranetError(f'Backend {name!r} {fault}.')
-    opened: Backend = import_module(runtime.module).open_backend(
-        model, device=device, precision=precision, label_set=label_set, fields=fields
-    )
+    try:
+        opened: Backend = import_module(runtime.module).open_backend(
+            model, device=device, precision=precision, label_set=label_set, fields=fields
+        )
+    except ModuleNotFoundError as error:
+        raise HydranetError(
+            f'Backend {name!r} needs the Python package {error.name} to convert a bundle; install '
+            'it, or convert the model with `hydranet export` where it is installed.'
+        ) from error
     return opened
 
 
@@ -207,6 +217,8 @@ def _unfit(runtime: Runtime, model: Bundle | ExportedModel, device: str) -> str 
     """Say why a runtime cannot run a model on a device; None if it can."""
     if find_spec(runtime.package) is None:
         return f'needs the Python package {runtime.package}; install it or choose another backend'
+    if isinstance(model, Bundle) and runtime.converter and not find_spec(runtime.converter):
+        return f'needs the Python package {runtime.converter} for a bundle; install it, or export'
     if isinstance(model, ExportedModel) and model.format not in runtime.formats:
         return f'cannot run {model.path}, whose format is {model.format}'
     if device != 'auto' and _kind(device) not in runtime.devices:
@@ -223,7 +235,8 @@ def _choose_runtime(model: Bundle | ExportedModel, device: str) -> str:
         raise HydranetError(
             f'There is no device {device!r}; use auto, {", ".join(DEVICES)}, or cuda:N, gpu.N.'
         )
-    if device == 'auto' and isinstance(model, Bundle) and _cuda_is_there():
+    wants_cuda = _kind(device) == 'cuda' or (device == 'auto' and _cuda_is_there())
+    if wants_cuda and isinstance(model, Bundle) and find_spec('torch') is not None:
         return 'torch'
     for name, runtime in RUNTIMES.items():
         if _unfit(runtime, model, device) is None:
