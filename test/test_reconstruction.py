@@ -30,7 +30,7 @@ CAMERA = pinhole(160, 120, np.array([[150.0, 0, 79.5], [0, 150, 59.5], [0, 0, 1]
 UP = np.array([0.0, 0, 1])
 ROOM = np.array([[-2.0, -1.5, 0.0], [2.0, 1.5, 2.4]])
 """Corners of a room, metres."""
-OPTIONS = FusionOptions(voxel_size=0.04, stride=1, maximum_depth=6.0)
+OPTIONS = FusionOptions(voxel_size=0.04, stride=1, maximum_depth=6.0, border=0)
 
 
 def depth_of_room(pose):
@@ -139,12 +139,14 @@ def test_edges_far_and_missing_depth_are_left_out():
     depth = np.full((20, 30), 2.0, np.float32)
     depth[:, 15:] = 3.0
     depth[5, 5] = np.nan
-    usable = usable_pixels(depth, FusionOptions(maximum_depth=2.5, edge=0.05))
+    usable = usable_pixels(depth, FusionOptions(maximum_depth=2.5, edge=0.05, border=0))
     expected = np.zeros_like(usable)
     expected[:, :14] = True  # column 14 touches the edge, what lies behind it is too far
     expected[5, 5] = False
-    np.testing.assert_array_equal(usable[~expected], False)
-    assert usable[expected].all()
+    np.testing.assert_array_equal(usable, expected)
+    framed = usable_pixels(depth, FusionOptions(maximum_depth=2.5, edge=0.05, border=3))
+    np.testing.assert_array_equal(framed[3:-3, 3:-3], expected[3:-3, 3:-3])
+    assert framed.sum() == expected[3:-3, 3:-3].sum()
 
 
 def plane(shift=0.0, extent=1.0):

@@ -40,6 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'to the next (default: 0.05)',
     )
     parser.add_argument(
+        '--border',
+        type=int,
+        default=8,
+        help="leave out so many pixels at the image's edges (default: 8)",
+    )
+    parser.add_argument(
         '--truncation',
         type=float,
         default=0.15,
@@ -77,6 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         stride=arguments.stride,
         maximum_depth=arguments.max_depth,
         edge=arguments.edge,
+        border=arguments.border,
         truncation=arguments.truncation,
         minimum_weight=arguments.min_weight,
     )

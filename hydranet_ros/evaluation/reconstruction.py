@@ -40,6 +40,8 @@ class FusionOptions:
         Pixels where depth in the 3×3 neighbourhood changes by more than this share of it are
         left out: between an object and what is behind it a network gives depths at which there
         is nothing.
+    border
+        Pixels at the image's edges that are left out: there a network sees half of what it needs.
     truncation
         Metres before and behind a point that it has a say in. Of views that disagree by more,
         each keeps a surface of its own.
@@ -52,6 +54,7 @@ class FusionOptions:
     stride: int = 2
     maximum_depth: float = 5.0
     edge: float = 0.05
+    border: int = 8
     truncation: float = 0.15
     minimum_weight: float = 0.5
 
@@ -119,7 +122,7 @@ class Reconstruction:
 
 def usable_pixels(depth: NDArray[np.float32], options: FusionOptions) -> NDArray[np.bool_]:
     """
-    Tell which pixels of a depth image are fused: valid, near enough, not at a depth edge.
+    Tell which pixels of a depth image are fused: valid, near enough, off edges and border.
 
     Parameters
     ----------
@@ -135,7 +138,13 @@ def usable_pixels(depth: NDArray[np.float32], options: FusionOptions) -> NDArray
     farthest = cv2.dilate(filled, square)
     nearest = cv2.erode(np.where(valid, filled, np.float32(np.inf)), square)
     smooth = farthest - nearest <= options.edge * filled
-    return np.asarray(valid & smooth & (depth <= options.maximum_depth))
+    usable = valid & smooth & (depth <= options.maximum_depth)
+    height, width = depth.shape
+    inside = np.zeros_like(usable)
+    inside[options.border : height - options.border, options.border : width - options.border] = (
+        True
+    )
+    return np.asarray(usable & inside)
 
 
 def reconstruct(
