@@ -56,7 +56,10 @@ def _assert_close(prediction, expected, tolerance):
     # Labels are equal but for ties.
     assert (logits.max(axis=0) - chosen).max() <= tolerance * np.abs(logits).max()
     depth = np.abs(expected['depth'][0]).clip(1e-3, 1000)
-    np.testing.assert_allclose(prediction.depth, depth, atol=tolerance * depth.max())
+    difference = np.abs(prediction.depth - depth) / depth.max()
+    # The more pixels, the worse is the worst conditioned of them.
+    assert np.quantile(difference, 0.999) <= tolerance
+    assert difference.max() <= 5 * tolerance
 
 
 @pytest.fixture(scope='module', autouse=True)
