@@ -19,7 +19,8 @@ from hydranet_ros.pipeline import DeployedGraph
 INPUTS = ('image', 'length_scale')
 """Names of the graph's inputs; its outputs are named as the prediction's fields."""
 _TRACED_SIZE = (64, 96)
-_LARGEST_SIZE = 8192
+# torch.export keeps a size open only where no level of the network shrinks to one cell.
+_OPEN_SIZES = {'min': 33, 'max': 8192}
 _AXES = {0: 'height', 1: 'width'}
 _ONNX_OPSET = 17
 
@@ -127,12 +128,15 @@ def _write_torchscript(graph: DeployedGraph, model: ExportedModel) -> None:
 def _write_torch_export(graph: DeployedGraph, model: ExportedModel) -> None:
     shapes: tuple[Any, Any] | None = None
     if model.size is None:
-        sides = {
-            axis: torch.export.Dim(name, min=_TRACED_SIZE[0] // 2, max=_LARGEST_SIZE)
-            for axis, name in _AXES.items()
-        }
+        sides = {axis: torch.export.Dim(name, **_OPEN_SIZES) for axis, name in _AXES.items()}
         shapes = (sides, None)
-    program = torch.export.export(graph, _example(model.size), dynamic_shapes=shapes)
+    program = torch.export.export(
+        graph,
+        _example(model.size),
+        dynamic_shapes=shapes,
+        # It cannot prove what it assumes of the sizes: it is to check that when it runs.
+        prefer_deferred_runtime_asserts_over_guards=True,
+    )
     torch.export.save(program, model.path, extra_files={METADATA_KEY: model.to_json()})
 
 
