@@ -103,7 +103,8 @@ def shift_and_add(taps: Tensor) -> Tensor:
     for tap in range(_TAPS):
         row, column = divmod(tap, 3)
         own = slice(tap * channels, (tap + 1) * channels)
-        shifted.append(padded[:, own, row : row + height, column : column + width])
+        rows, columns = slice(row, row + height), slice(column, column + width)
+        shifted.append(padded[:, own, rows, columns])
     return _sum(shifted)
 
 
