@@ -49,11 +49,12 @@ def main() -> int:
 
 
 def write_small(path, picture):
-    """Write a picture for a README: fewer pixels and 128 colours."""
+    """Write a picture for a README: fewer pixels and 256 colours."""
     height, width = picture.shape[:2]
     size = (WIDTH, round(height * WIDTH / width))
     small = Image.fromarray(np.ascontiguousarray(picture)).resize(size, Image.Resampling.LANCZOS)
-    small.quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    # Dithered: without, depth would have bands.
+    small.quantize(palette=small.quantize(256)).save(path, optimize=True)
 
 
 def settled(browser):
