@@ -35,6 +35,10 @@ RENAME = (
 )
 
 
+class NotReadyError(Exception):
+    """The browser cannot do now what it is told."""
+
+
 class Browser:
     """A page, driven through the DevTools protocol over a pair of pipes."""
 
@@ -53,8 +57,17 @@ class Browser:
 
     def screenshot(self):
         """Return what the page shows now, H×W×3 RGB."""
-        data = base64.b64decode(self._call('Page.captureScreenshot', format='png')['data'])
-        return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                reply = self._call('Page.captureScreenshot', format='png')
+                break
+            except NotReadyError:
+                # For a moment in between two pages there is nothing to capture.
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+        data = np.frombuffer(base64.b64decode(reply['data']), np.uint8)
+        return cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
 
     def _call(self, method, **parameters):
         self._next_id += 1
@@ -66,7 +79,8 @@ class Browser:
         while time.monotonic() < end:
             message = self._read(end)
             if message.get('id') == self._next_id:
-                assert 'result' in message, message
+                if 'result' not in message:
+                    raise NotReadyError(f'{method}: {message["error"]["message"]}')
                 return message['result']
         raise TimeoutError(method)
 
