@@ -141,11 +141,14 @@ def test_nothing_stays_behind_when_interrupted(
     temporary = tmp_path / 'temporary'
     temporary.mkdir()
     command = [sys.executable, '-m', 'hydranet_ros.cli.main', 'demo', '--video', str(video)]
+    # A shell starts what runs in its background with SIGINT ignored, which children inherit.
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [*command, '-o', str(tmp_path / 'output')],
         env={**os.environ, 'TMPDIR': str(temporary)},
         stderr=subprocess.PIPE,
     )
+    signal.signal(signal.SIGINT, previous)
     deadline = time.monotonic() + 60
     while not list(temporary.glob('*/log/bag_player.log')):
         assert time.monotonic() < deadline and process.poll() is None
