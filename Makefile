@@ -63,11 +63,24 @@ check: $(DEVELOPMENT)
 	$(BIN)/ament_pep257 hydranet_ros launch setup.py > $(VENV)/pep257.log 2>&1 || { cat $(VENV)/pep257.log; exit 1; }
 	$(BIN)/mypy
 
+# Three processes: training forks loaders and sends its own process SIGTERM, ROS installs signal
+# handlers, and both bring native runtimes that do not bear one another in one process.
+PYTEST = $(BIN)/python -m pytest --cov
+TRAINING_TESTS := $(wildcard test/test_training_*.py)
+ROS_TESTS := test/system $(wildcard test/test_node_*.py)
+OTHER_TESTS := $(filter-out $(TRAINING_TESTS) $(ROS_TESTS),$(wildcard test/test_*.py))
+
+define run-tests
+	$(PYTEST) $(1) --cov-report= $(TRAINING_TESTS)
+	$(PYTEST) $(1) --cov-append --cov-report= $(ROS_TESTS)
+	$(PYTEST) $(1) --cov-append --cov-report=term $(OTHER_TESTS)
+endef
+
 test: check
-	$(BIN)/python -m pytest -m "not slow" --cov --cov-report=term
+	$(call run-tests,-m "not slow")
 
 test-all: check
-	$(BIN)/python -m pytest --cov --cov-report=term
+	$(call run-tests)
 
 pin: | $(VENV)/bin/python
 	$(BIN)/python .ci/pin.py

@@ -20,15 +20,6 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return [] if HAS_ROS else [f'no rclpy: {", ".join(collect_ignore_glob)} are left out']
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """
-    Run the tests of training first.
-
-    They send their own process SIGTERM, which crashes once rclpy has run an executor in it.
-    """
-    items.sort(key=lambda item: not item.path.name.startswith('test_training'))
-
-
 @pytest.fixture(scope='session', autouse=True)
 def private_ros_graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep this run's nodes, and those of the processes it starts, to themselves."""
