@@ -213,21 +213,15 @@ class TestFoxglove:
         assert sorted(panels(self.LAYOUT['layout'])) == sorted(self.LAYOUT['configById'])
 
 
-def launch_file_calls(name):
-    """Return the keyword names of each call of a function in the launch file."""
-    tree = ast.parse((ROOT / 'launch' / 'hydranet.launch.py').read_text())
-    return [
+def test_launch_actions_pass_on_all_of_a_process():
+    tree = ast.parse((ROOT / 'hydranet_ros' / 'launch_actions.py').read_text())
+    (passed,) = (
         {keyword.arg for keyword in node.keywords}
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and getattr(node.func, 'id', '') == name
-    ]
-
-
-def test_the_launch_file_passes_on_all_of_a_process():
-    (passed,) = launch_file_calls('Node')
+        if isinstance(node, ast.Call) and getattr(node.func, 'id', '') == 'Node'
+    )
     assert passed >= {'package', 'executable', 'name', 'namespace', 'parameters', 'remappings'}
     assert passed >= {'arguments', 'ros_arguments', 'additional_env'}
-    tree = ast.parse((ROOT / 'launch' / 'hydranet.launch.py').read_text())
     used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert set(ProcessSpec.__dataclass_fields__) <= used
 
