@@ -21,8 +21,6 @@ IMAGE_MEAN = (0.485, 0.456, 0.406)
 """Mean of red, green, blue in [0, 1] that the input is normalised with."""
 IMAGE_STD = (0.229, 0.224, 0.225)
 """Standard deviation of red, green, blue that the input is normalised with."""
-MINIMUM_SIZE = 32
-"""Smallest height and width of an input image, in pixels: one cell of the coarsest level."""
 OUTPUT_STRIDE = 4
 
 DECODER_CHANNELS = 256

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
+from hydranet_ros.cli.arguments import add_runtime_arguments, parse_variables
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
@@ -54,9 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help='draw the best, median and worst images into this file (.png or .jpg)',
     )
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    parser.add_argument('--backend', default='auto', help='runtime (default: auto)')
-    parser.add_argument('--precision', default='auto', help='float32, float16 or auto')
+    add_runtime_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -72,7 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.sheet is not None:
         # Better told now than after an hour's work.
         _encode(np.zeros((1, 1, 3), np.uint8), arguments.sheet)
-    dataset = load_dataset(arguments.dataset, arguments.split, _variables(arguments.variables))
+    dataset = load_dataset(
+        arguments.dataset, arguments.split, parse_variables(arguments.variables)
+    )
     predictor = _open_predictor(arguments, dataset)
     tasks = _tasks(arguments.tasks, predictor, dataset)
     labels = predictor.label_set if 'segmentation' in tasks else None
@@ -103,16 +104,6 @@ def run(arguments: argparse.Namespace) -> int:
         sheet = picture_sheet(evaluation, predictor, dataset, look, title)
         _write(arguments.sheet, _encode(sheet, arguments.sheet))
     return 0
-
-
-def _variables(assignments: Sequence[str]) -> dict[str, str]:
-    variables = {}
-    for assignment in assignments:
-        name, equals, value = assignment.partition('=')
-        if not equals:
-            raise HydranetError(f'{assignment!r} is no variable: write NAME=VALUE.')
-        variables[name] = value
-    return variables
 
 
 def _open_predictor(arguments: argparse.Namespace, dataset: Dataset) -> Predictor:

@@ -12,6 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
+from hydranet_ros.cli.arguments import add_runtime_arguments
 from hydranet_ros.cli.view_arguments import positive
 from hydranet_ros.errors import HydranetError
 
@@ -53,9 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--rectified', action='store_true', help='the images are rectified: take fx from P'
     )
     parser.add_argument('--jobs', type=positive, default=1, help='so many bags at a time')
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    parser.add_argument('--backend', default='auto', help='runtime (default: auto)')
-    parser.add_argument('--precision', default='auto', help='float32, float16 or auto')
+    add_runtime_arguments(parser)
 
 
 def add_protocol_arguments(parser: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ import itertools
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
+from hydranet_ros.cli.arguments import parse_variables
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         if getattr(arguments, name) < 1:
             raise HydranetError(f'--{name.replace("_", "-")} must be at least 1.')
     bundle = load_bundle(model_path(arguments.model))
-    dataset = load_dataset(arguments.data, arguments.split, _variables(arguments.set))
+    dataset = load_dataset(arguments.data, arguments.split, parse_variables(arguments.set))
     label_set = arguments.label_set or _matching_label_set(bundle, dataset)
     quantize(bundle, list(_calibration_images(arguments)), arguments.output, label_set=label_set)
     float_model = Predictor(bundle, label_set=label_set, warm_up_size=None)
@@ -175,7 +176,7 @@ def _calibration_images(arguments: argparse.Namespace) -> Iterator[NDArray[np.ui
         for frame in itertools.islice(open_source(source).frames(), count):
             yield frame.read()
         return
-    dataset = load_dataset(arguments.data, source, _variables(arguments.set))
+    dataset = load_dataset(arguments.data, source, parse_variables(arguments.set))
     for index in _spread(len(dataset), count):
         yield dataset.load(index).image
 
@@ -186,13 +187,3 @@ def _spread(count: int, limit: int) -> list[int]:
 
     places = np.linspace(0, count - 1, min(count, limit))
     return [int(place) for place in places.round()]
-
-
-def _variables(assignments: list[str]) -> dict[str, str]:
-    variables = {}
-    for assignment in assignments:
-        name, equals, value = assignment.partition('=')
-        if not equals:
-            raise HydranetError(f'{assignment!r} is no variable: write NAME=VALUE.')
-        variables[name] = value
-    return variables

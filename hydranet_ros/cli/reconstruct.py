@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hydranet_ros.cli.arguments import add_runtime_arguments
 from hydranet_ros.cli.view_arguments import add_view_arguments, open_view_source
 
 if TYPE_CHECKING:
@@ -64,9 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.05,
         help='distance in metres up to which a point counts as right (default: 0.05)',
     )
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    parser.add_argument('--backend', default='auto', help='runtime of the network')
-    parser.add_argument('--precision', default='auto', help='auto, float32 or float16')
+    add_runtime_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -11,6 +11,8 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
+from hydranet_ros.cli.arguments import add_runtime_arguments
+
 if TYPE_CHECKING:
     from hydranet_ros.media import FrameSource
     from hydranet_ros.predictor import Predictor
@@ -46,9 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '0.5 to 80)',
     )
     parser.add_argument('--max-frames', type=int, help='stop after so many frames')
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    parser.add_argument('--backend', default='auto', help='runtime of the network')
-    parser.add_argument('--precision', default='auto', help='auto, float32 or float16')
+    add_runtime_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

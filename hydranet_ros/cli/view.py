@@ -9,6 +9,7 @@ from pathlib import Path
 import threading
 from typing import TYPE_CHECKING
 
+from hydranet_ros.cli.arguments import add_runtime_arguments
 from hydranet_ros.cli.view_arguments import add_view_arguments, open_view_source, positive
 
 if TYPE_CHECKING:
@@ -45,9 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--max-range', type=float, default=30.0, help='points end there (default: 30 m)'
     )
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    parser.add_argument('--backend', default='auto', help='runtime of the network')
-    parser.add_argument('--precision', default='auto', help='auto, float32 or float16')
+    add_runtime_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
