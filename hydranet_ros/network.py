@@ -186,7 +186,29 @@ class HydraNet(nn.Module):
 
         """
         features = self.decode(self.encode(image))
-        return {name: self._head(HEAD_PREFIX[name], features) for name in self.tasks}
+        return {task: self.head(task, features) for task in self.tasks}
+
+    def head(self, task: str, features: Tensor, channels: slice | None = None) -> Tensor:
+        """
+        Map the decoder's features to the raw output of a task.
+
+        Parameters
+        ----------
+        task
+            One of ``tasks``.
+        features
+            N x 256 x H/4 x W/4, from :meth:`decode`.
+        channels
+            The output channels to compute, e.g. those of one label set; all if None.
+
+        """
+        prefix = HEAD_PREFIX[task]
+        x = functional.relu6(self.get_submodule(f'pre_{prefix}')(features))
+        convolution = self.get_submodule(prefix)
+        if channels is None:
+            return convolution(x)
+        weight, bias = convolution.get_parameter('weight'), convolution.get_parameter('bias')
+        return functional.conv2d(x, weight[channels], bias[channels], padding=1)
 
     def encode(self, image: Tensor) -> dict[int, Tensor]:
         """Return the outputs of layers 3 to 8 by their number, at strides 4 to 32."""
@@ -221,10 +243,6 @@ class HydraNet(nn.Module):
             mode='bilinear',
             align_corners=False,
         )
-
-    def _head(self, prefix: str, features: Tensor) -> Tensor:
-        x = functional.relu6(self.get_submodule(f'pre_{prefix}')(features))
-        return self.get_submodule(prefix)(x)
 
     def encoder_parameters(self) -> Iterator[nn.Parameter]:
         """Yield the parameters of MobileNet-v2."""

@@ -25,17 +25,21 @@ def test_state_dict_has_the_published_keys_and_shapes():
     assert {key: list(tensor.shape) for key, tensor in state.items()} == published
 
 
-def test_outputs_are_those_of_the_published_architecture():
+@pytest.mark.parametrize(('dtype', 'bound'), [(torch.float64, 1e-4), (torch.float32, 3e-4)])
+def test_outputs_are_those_of_the_published_architecture(dtype, bound):
+    # The golden outputs were computed in float32. With random weights, and maxima that choose,
+    # its rounding makes 6e-5 of their norm, and on some processors as much again in ours: float64
+    # shows that the network is the same one, float32 that rounding is all that differs.
     network = HydraNet(THREE_TASKS).eval()
     weights = published_weights(THREE_TASKS)
     network.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()}, strict=False)
     with np.load(DATA / 'golden_nyud40_three_tasks.npz') as golden, torch.inference_mode():
-        outputs = network(torch.from_numpy(golden['image']))
+        outputs = network.to(dtype)(torch.from_numpy(golden['image']).to(dtype))
         for task, channel_step in (('segmentation', 5), ('depth', 1), ('normals', 1)):
             expected = golden[task]
             found = outputs[task][:, ::channel_step, ::2, ::2].numpy()
             assert found.shape == expected.shape
-            assert np.abs(found - expected).max() <= 1e-4 * np.abs(expected).max(), task
+            assert np.linalg.norm(found - expected) <= bound * np.linalg.norm(expected), task
 
 
 @pytest.mark.parametrize(
@@ -84,3 +88,12 @@ def test_encoder_and_decoder_share_out_all_parameters():
 def test_impossible_tasks_are_refused(tasks):
     with pytest.raises(ValueError, match=r'task|channel'):
         HydraNet(tasks)
+
+
+def test_some_channels_of_a_head_are_those_of_the_whole():
+    network = HydraNet({'segmentation': 7, 'depth': 1}).eval()
+    with torch.inference_mode():
+        features = network.decode(network.encode(torch.randn(2, 3, 40, 56)))
+        whole = network.head('segmentation', features)
+        some = network.head('segmentation', features[1:], slice(2, 5))
+    torch.testing.assert_close(some, whole[1:, 2:5])

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,8 @@ from hydranet_ros.bundle import Bundle, save_bundle
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.network import HydraNet
 from hydranet_ros.training.encoder import initialize
-from hydranet_ros.training.export import metadata_of
+from hydranet_ros.training.export import describe_training, metadata_of
+from hydranet_ros.training.objective import start_network
 from hydranet_ros.training.recipe import Ingredient, Recipe
 
 STAGES = (
@@ -140,3 +142,18 @@ def test_training_can_start_from_a_model_of_other_heads(tmp_path: Path) -> None:
     for key in ('crp1.0.1_outvar_dimred.weight', 'layer5.1.output.0.0.weight', 'conv8.weight'):
         assert torch.equal(ours[key], theirs[key])
     assert torch.equal(ours['segm.weight'], head)
+
+
+def test_a_start_from_a_model_keeps_its_depth_and_is_told(tmp_path: Path) -> None:
+    """The depth that a model has learned is not set back, and its provenance is handed on."""
+    recipe = Recipe('first', ('depth',), (Ingredient('x'),), steps=1, initial_depth=9.0)
+    network = start_network(recipe)
+    assert network.get_submodule('depth').bias.item() == 9.0
+    torch.nn.init.constant_(network.get_submodule('depth').bias, 4.0)
+    path = tmp_path / 'first.safetensors'
+    metadata = metadata_of(recipe, {'steps_done': 1})
+    save_bundle(path, Bundle.from_network(metadata, network))
+    second = replace(recipe, name='second', encoder=str(path))
+    assert start_network(second).get_submodule('depth').bias.item() == 4.0
+    told = describe_training(second, [], 2, [])['started_from']
+    assert told == {'name': 'first', 'steps_done': 1}

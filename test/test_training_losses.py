@@ -18,6 +18,7 @@ from hydranet_ros.training.losses import (
     berhu,
     Criterion,
     depth_loss,
+    Head,
     normals_loss,
     OneProcess,
     segmentation_loss,
@@ -46,6 +47,16 @@ def raw(channels: int, count: int = 1, seed: int = 0) -> Tensor:
     """Return random raw outputs at a quarter of the size."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(count, channels, 2, 3, generator=generator).requires_grad_()
+
+
+def head_of(output: Tensor) -> Head:
+    """Return a head that has already computed its output."""
+
+    def head(samples: Tensor | None = None, channels: slice | None = None) -> Tensor:
+        chosen = output if samples is None else output[samples]
+        return chosen if channels is None else chosen[:, channels]
+
+    return head
 
 
 def test_berhu_is_the_published_formula() -> None:
@@ -91,7 +102,7 @@ def test_each_sample_meets_its_own_label_set_alone() -> None:
     labels[:4] = 7
     batch = batch_of(sample(segmentation=labels, label_set='ade20k32'), sample())
     output = raw(43, 2)
-    loss = segmentation_loss(output, batch, SLICES, EQUAL, HERE)
+    loss = segmentation_loss(head_of(output), batch, SLICES, EQUAL, HERE)
     loss.backward()
     assert output.grad is not None
     assert (output.grad[0, :11] == 0).all() and (output.grad[1] == 0).all()
@@ -108,7 +119,7 @@ def test_each_sample_meets_its_own_label_set_alone() -> None:
 def test_segmentation_without_labels_is_zero() -> None:
     """A batch without any label: zero and no gradient, but a graph to go backward through."""
     output = raw(43)
-    loss = segmentation_loss(output, batch_of(sample()), SLICES, EQUAL, HERE)
+    loss = segmentation_loss(head_of(output), batch_of(sample()), SLICES, EQUAL, HERE)
     loss.backward()
     assert loss.item() == 0.0 and output.grad is not None and (output.grad == 0).all()
 
@@ -119,12 +130,12 @@ def test_weights_of_samples_and_classes_are_those_of_a_weighted_mean() -> None:
     two = sample(segmentation=np.full(SIZE, 8, np.uint8), label_set='camvid11')
     output = raw(43, 2)
     double = stack([one, two], LABEL_SETS, [{'segmentation': 2.0}, {}])
-    loss = segmentation_loss(output, double, SLICES, EQUAL, HERE)
+    loss = segmentation_loss(head_of(output), double, SLICES, EQUAL, HERE)
     thrice = output[[0, 0, 1]]
-    expected = segmentation_loss(thrice, batch_of(one, one, two), SLICES, EQUAL, HERE)
+    expected = segmentation_loss(head_of(thrice), batch_of(one, one, two), SLICES, EQUAL, HERE)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     by_class = (torch.ones(11).index_fill(0, torch.tensor([3]), 2.0), torch.ones(32))
-    loss = segmentation_loss(output, batch_of(one, two), SLICES, by_class, HERE)
+    loss = segmentation_loss(head_of(output), batch_of(one, two), SLICES, by_class, HERE)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
@@ -146,7 +157,7 @@ def test_criterion_sums_tasks_fixed_or_by_learned_uncertainty() -> None:
     batch = batch_of(
         sample(segmentation=labels, label_set='camvid11', depth=np.full(SIZE, 5, np.float32))
     )
-    outputs = {'segmentation': raw(43), 'depth': raw(1)}
+    outputs = {'segmentation': head_of(raw(43)), 'depth': head_of(raw(1))}
     weights = {'segmentation': 0.5, 'depth': 0.5}
     total, parts = Criterion(weights, SLICES, EQUAL)(outputs, batch)
     assert total.item() == pytest.approx(0.5 * sum(part.item() for part in parts.values()))

@@ -25,6 +25,8 @@ from hydranet_ros.bundle import load_bundle
 from hydranet_ros.cli.main import main
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.predictor import Predictor
+from hydranet_ros.training.batches import TrainingBatches
+from hydranet_ros.training.datasets import load_dataset
 from hydranet_ros.training.optimization import AveragedWeights, rate_factor
 from hydranet_ros.training.recipe import Examination, load_recipe, Losses, Optimization, Recipe
 from hydranet_ros.training.trainer import STATE_NAME, Trainer
@@ -60,7 +62,7 @@ def test_two_images_are_learned_by_heart(tmp_path: Path) -> None:
         'tasks': ['segmentation', 'depth'],
         'label_sets': ['camvid11'],
         'canonical_focal': 100.0,
-        'crop': [64, 96],
+        'crops': [[64, 96]],
         'batch': 2,
         'steps': 50,
         'mixture': [{'dataset': '${streets}', 'split': 'all', 'scale': [1, 1]}],
@@ -197,7 +199,7 @@ def test_a_corrupt_file_stops_the_training_in_one_sentence(
     (tmp_path / 'data' / 'depth' / '001.png').write_bytes(b'damaged')
     recipe = tmp_path / 'recipe.yaml'
     recipe.write_text(
-        f'tasks: [depth]\ncrop: [64, 96]\nbatch: 2\nsteps: 2\nworkers: {workers}\n'
+        f'tasks: [depth]\ncrops: [[64, 96]]\nbatch: 2\nsteps: 2\nworkers: {workers}\n'
         f'cache: {str(cache).lower()}\ncanonical_focal: 100\n'
         f'mixture: [{{dataset: {dataset}, split: all}}]\n'
     )
@@ -216,13 +218,22 @@ def test_workers_change_nothing(tmp_path: Path) -> None:
     assert_same(one, other)
 
 
+def test_batches_take_the_crops_in_turns(tmp_path: Path) -> None:
+    """Each batch has one size; the sizes come one after the other."""
+    dataset = write_streets(tmp_path / 'data', 2)
+    recipe = small_recipe(dataset, crops=((64, 96), (32, 128)))
+    batches = TrainingBatches([load_dataset(dataset, 'all', {})], recipe)
+    sizes = [tuple(batches[number].image.shape[1:3]) for number in range(4)]
+    assert sizes == [(64, 96), (32, 128)] * 2
+
+
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
     """DDP over gloo: a batch divided among two gives the weights of one process with all of it."""
     # Only every other image has depth, so that the processes' counts of valid pixels differ.
     dataset = write_streets(tmp_path / 'data', 3, depth_from=2)
     recipe = tmp_path / 'recipe.yaml'
     recipe.write_text(
-        'tasks: [segmentation, depth]\nlabel_sets: [camvid11]\ncrop: [64, 96]\nbatch: 4\n'
+        'tasks: [segmentation, depth]\nlabel_sets: [camvid11]\ncrops: [[64, 96]]\nbatch: 4\n'
         'steps: 3\nworkers: 0\ncanonical_focal: 100\nthreads: 1\nsave_every: 3\n'
         'optimization: {clip: 1.0, momentum: 0.9}\n'
         f'mixture: [{{dataset: {dataset}, split: all}}]\n'
@@ -326,9 +337,9 @@ def test_overrides(tmp_path: Path) -> None:
     path = tmp_path / 'recipe.yaml'
     path.write_text('tasks: [depth]\nsteps: 1\nencoder: ${where}\nmixture: [{dataset: x}]\n')
     recipe, variables = load_recipe(
-        path, ['steps=7', 'optimization.ema=0.5', 'crop=[64, 80]', 'where=a/b.pt']
+        path, ['steps=7', 'optimization.ema=0.5', 'crops=[[64, 80]]', 'where=a/b.pt']
     )
-    assert (recipe.steps, recipe.optimization.ema, recipe.crop) == (7, 0.5, (64, 80))
+    assert (recipe.steps, recipe.optimization.ema, recipe.crops) == (7, 0.5, ((64, 80),))
     assert recipe.encoder == 'a/b.pt' and variables == {'where': 'a/b.pt'}
     with pytest.raises(HydranetError, match='write key=value'):
         load_recipe(path, ['steps'])

@@ -78,7 +78,7 @@ def small_recipe(dataset: Path, **changes: object) -> Recipe:
         'label_sets': ('camvid11',),
         'mixture': (Ingredient(str(dataset), 'all', scale=(1.0, 1.0)),),
         'canonical_focal': 100.0,
-        'crop': (64, 96),
+        'crops': ((64, 96),),
         'batch': 2,
         'steps': 4,
         'workers': 0,

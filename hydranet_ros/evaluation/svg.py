@@ -15,6 +15,8 @@ WIDTH, HEIGHT = 640, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 14, 26, 38
 _INK, _PALE, _ACCENT = '#222', '#ddd', '#2a6fb0'
 _TICKS = 5
+_FLAT = 1e-12
+"""A range as narrow as this has nothing to show; powers of ten below would underflow."""
 
 
 def line_plot(
@@ -187,9 +189,8 @@ def _text(x: float, y: float, text: str, anchor: str = 'start', color: str = _IN
 def _round_up(value: float, lowest: float) -> float:
     """Return a round number at or above a value, above the lowest."""
     span = value - lowest
-    if not span > 0:
+    if not span > _FLAT:
         return lowest + 1.0
-    power = 10 ** math.floor(math.log10(span))
-    return lowest + next(
-        step * power for step in (1, 1.5, 2, 3, 4, 5, 7.5, 10) if step * power >= span
-    )
+    power = 10.0 ** math.floor(math.log10(span))
+    steps = (step * power for step in (1, 1.5, 2, 3, 4, 5, 7.5) if step * power >= span)
+    return lowest + next(steps, 10 * power)

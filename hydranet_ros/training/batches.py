@@ -167,9 +167,10 @@ class TrainingBatches(TorchDataset[Batch]):
         """Return a batch: the same one whenever and wherever it is asked for."""
         first = number * self._recipe.batch + self._rank * self._own
         numbers = range(first, first + self._own)
+        crop = self._recipe.crops[number % len(self._recipe.crops)]
         parts = [self._ingredient(n) for n in numbers]
         return stack(
-            [self._sample(n) for n in numbers],
+            [self._sample(n, crop) for n in numbers],
             self._recipe.label_sets,
             [part.weights for part in parts],
         )
@@ -177,13 +178,13 @@ class TrainingBatches(TorchDataset[Batch]):
     def _ingredient(self, number: int) -> Ingredient:
         return self._recipe.mixture[self._mixture[number].dataset]
 
-    def _sample(self, number: int) -> Sample:
+    def _sample(self, number: int, crop: tuple[int, int]) -> Sample:
         draw = self._mixture[number]
         return augment(
             self._datasets[draw.dataset].load(draw.index),
             self._recipe.augmentation,
             np.random.default_rng([self._recipe.seed, number]),
-            size=self._recipe.crop,
+            size=crop,
             scale=self._recipe.mixture[draw.dataset].scale,
             canonical_focal=self._recipe.canonical_focal,
         )

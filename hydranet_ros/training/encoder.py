@@ -27,12 +27,17 @@ _EXPANSION = 'layer2.0.output.0'
 _COUNTER = 'num_batches_tracked'
 
 
-def initialize(network: HydraNet, path: str | Path) -> None:
+def initialize(network: HydraNet, path: str | Path) -> frozenset[str]:
     """
     Start a network from a file: a model file of ours, or MobileNet-v2 from ImageNet.
 
     From a model file, all weights of the same name and shape are taken, so that a network with
     other heads can start from it.
+
+    Returns
+    -------
+    frozenset
+        Keys of the weights that were taken.
 
     Raises
     ------
@@ -43,11 +48,12 @@ def initialize(network: HydraNet, path: str | Path) -> None:
     path = Path(path).expanduser()
     if path.suffix == '.safetensors':
         own = network.state_dict()
-        for key, array in load_bundle(path).weights.items():
-            if key in own and own[key].shape == array.shape:
-                own[key].copy_(torch.from_numpy(array))
-        return
-    load_imagenet(network, read_state(path), str(path))
+        given = load_bundle(path).weights
+        taken = [key for key in own if key in given and own[key].shape == given[key].shape]
+        for key in taken:
+            own[key].copy_(torch.from_numpy(given[key]))
+        return frozenset(taken)
+    return load_imagenet(network, read_state(path), str(path))
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
@@ -72,12 +78,12 @@ def read_state(path: Path) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def load_imagenet(network: HydraNet, state: Mapping[str, Tensor], source: str) -> None:
+def load_imagenet(network: HydraNet, state: Mapping[str, Tensor], source: str) -> frozenset[str]:
     """
     Copy MobileNet-v2's weights into the encoder.
 
     Both list a block's convolutions and batch norms in the order of use, so they are paired in
-    that order, and the shapes must agree.
+    that order, and the shapes must agree. Returns the keys of what was copied.
 
     Raises
     ------
@@ -110,6 +116,7 @@ def load_imagenet(network: HydraNet, state: Mapping[str, Tensor], source: str) -
                 f'{tuple(target.shape)}; give the weights of MobileNet-v2 with width 1.'
             )
         target.copy_(value)
+    return frozenset(own)
 
 
 def _is_encoder(key: str) -> bool:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import torch
 
-from hydranet_ros.bundle import BundleMetadata, LabelSlice
+from hydranet_ros.bundle import BundleMetadata, LabelSlice, load_bundle
 from hydranet_ros.labels import load_label_set
 from hydranet_ros.resources import share_directory
 from hydranet_ros.training.recipe import Recipe
@@ -73,6 +73,7 @@ def describe_training(
         ),
         'recipe': _without_paths(dataclasses.asdict(recipe)),
         'steps_done': step,
+        **_start_of(recipe),
         'data': {dataset.name: _describe_data(dataset) for dataset in datasets},
         'commit': _commit(),
         'versions': {
@@ -82,6 +83,14 @@ def describe_training(
             'opencv': cv2.__version__,
         },
     }
+
+
+def _start_of(recipe: Recipe) -> dict[str, Any]:
+    """Return the provenance of the model that a training started from, if it was one."""
+    if not recipe.encoder.endswith('.safetensors'):
+        return {}
+    start = load_bundle(recipe.encoder).metadata
+    return {'started_from': {'name': start.name, **start.provenance}}
 
 
 def _without_paths(node: Any) -> Any:

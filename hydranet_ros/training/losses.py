@@ -40,6 +40,24 @@ class Reduction(Protocol):
         ...
 
 
+class Head(Protocol):
+    """Computes the raw output of one task for a batch, or the part of it that a loss needs."""
+
+    def __call__(self, samples: Tensor | None = None, channels: slice | None = None) -> Tensor:
+        """
+        Return N x C x H/4 x W/4, with a path for gradients.
+
+        Parameters
+        ----------
+        samples
+            Numbers of the samples, int64; all if None. None of them is allowed, too.
+        channels
+            Output channels; all if None.
+
+        """
+        ...
+
+
 class OneProcess:
     """The reduction of a training that is one process: nothing to reduce."""
 
@@ -118,7 +136,7 @@ def depth_loss(raw: Tensor, batch: Batch, space: DepthSpace, reduction: Reductio
 
 
 def segmentation_loss(
-    raw: Tensor,
+    head: Head,
     batch: Batch,
     slices: Sequence[slice],
     class_weights: Sequence[Tensor],
@@ -129,8 +147,9 @@ def segmentation_loss(
 
     Parameters
     ----------
-    raw
-        N x C x H/4 x W/4 logits of all label sets.
+    head
+        Computes the logits. Each sample is asked for those of its own label set alone: the head
+        is a third of the network's work where it has the classes of many.
     batch
         What they should be.
     slices, class_weights
@@ -139,14 +158,11 @@ def segmentation_loss(
         How to add over processes.
 
     """
-    losses, weights = [raw.flatten()[:1] * 0.0], [raw.new_zeros(1, dtype=torch.float32)]
+    losses, weights = [], []
     for number, (channels, class_weight) in enumerate(zip(slices, class_weights, strict=True)):
         members = torch.nonzero(batch.label_set == number)[:, 0]
-        if not len(members):
-            continue
         target = batch.segmentation[members].long()
-        # The slice is taken first: the other label sets' logits need no enlargement.
-        logits = _enlarge(raw[members, channels], batch)
+        logits = _enlarge(head(members, channels), batch)
         loss = functional.cross_entropy(logits, target, ignore_index=UNLABELED, reduction='none')
         padded = functional.pad(class_weight, (0, UNLABELED + 1 - len(class_weight)))
         weight = padded[target] * batch.weights['segmentation'][members, None, None]
@@ -214,21 +230,21 @@ class Criterion(nn.Module):
         self.log_variance = nn.ParameterDict(
             {task: nn.Parameter(torch.zeros(())) for task in weights} if learned else {}
         )
-        self._losses: dict[str, Callable[[Tensor, Batch], Tensor]] = {
+        self._losses: dict[str, Callable[[Head, Batch], Tensor]] = {
             'segmentation': self._segmentation,
-            'depth': lambda raw, batch: depth_loss(raw, batch, self.depth_space, self.reduction),
-            'normals': lambda raw, batch: normals_loss(raw, batch, self.reduction),
+            'depth': lambda head, batch: depth_loss(
+                head(), batch, self.depth_space, self.reduction
+            ),
+            'normals': lambda head, batch: normals_loss(head(), batch, self.reduction),
         }
 
-    def _segmentation(self, raw: Tensor, batch: Batch) -> Tensor:
-        weights = [weight.to(raw.device) for weight in self.class_weights]
-        return segmentation_loss(raw, batch, self.slices, weights, self.reduction)
+    def _segmentation(self, head: Head, batch: Batch) -> Tensor:
+        weights = [weight.to(batch.image.device) for weight in self.class_weights]
+        return segmentation_loss(head, batch, self.slices, weights, self.reduction)
 
-    def forward(
-        self, outputs: Mapping[str, Tensor], batch: Batch
-    ) -> tuple[Tensor, dict[str, Tensor]]:
+    def forward(self, heads: Mapping[str, Head], batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """
-        Compare raw outputs with a batch.
+        Compare what the heads make of a batch with its annotations.
 
         Returns
         -------
@@ -239,7 +255,7 @@ class Criterion(nn.Module):
         total = torch.zeros((), device=batch.image.device)
         parts = {}
         for task, weight in self.weights.items():
-            loss = self._losses[task](outputs[task], batch)
+            loss = self._losses[task](heads[task], batch)
             parts[task] = loss.detach()
             if task in self.log_variance:
                 uncertainty = self.log_variance[task]

@@ -14,7 +14,7 @@ from hydranet_ros.network import HEAD_PREFIX, HydraNet
 from hydranet_ros.training.balance import class_weights
 from hydranet_ros.training.batches import Batch
 from hydranet_ros.training.encoder import initialize
-from hydranet_ros.training.losses import Criterion, Reduction
+from hydranet_ros.training.losses import Criterion, Head, Reduction
 from hydranet_ros.training.recipe import Recipe
 from hydranet_ros.training.sample import Dataset
 from hydranet_ros.training.validation import normalize
@@ -31,9 +31,18 @@ class Objective(nn.Module):
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of a batch, and each task's own."""
-        outputs = self.network(normalize(batch.image, self._metadata))
-        loss, parts = self.criterion(outputs, batch)
+        image = normalize(batch.image, self._metadata)
+        features = self.network.decode(self.network.encode(image))
+        heads = {task: self._head(task, features) for task in self.network.tasks}
+        loss, parts = self.criterion(heads, batch)
         return loss, parts
+
+    def _head(self, task: str, features: Tensor) -> Head:
+        def head(samples: Tensor | None = None, channels: slice | None = None) -> Tensor:
+            chosen = features if samples is None else features.index_select(0, samples)
+            return self.network.head(task, chosen, channels)
+
+        return head
 
 
 def make_objective(
@@ -71,9 +80,8 @@ def make_objective(
 def start_network(recipe: Recipe) -> HydraNet:
     """Make a recipe's network with the weights that it starts from."""
     network = channels_last(HydraNet(recipe.channels()))
-    if recipe.encoder:
-        initialize(network, recipe.encoder)
-    if 'depth' in recipe.tasks:
+    taken = initialize(network, recipe.encoder) if recipe.encoder else frozenset()
+    if 'depth' in recipe.tasks and f'{HEAD_PREFIX["depth"]}.bias' not in taken:
         # abs() has no slope to learn by at zero; start where depth is.
         head = network.get_submodule(HEAD_PREFIX['depth'])
         assert isinstance(head, nn.Conv2d) and head.bias is not None

@@ -165,8 +165,8 @@ class Recipe:
         File with the encoder's weights from ImageNet, or a bundle to start from; empty for none.
     canonical_focal, default_focal, depth_range, initial_depth
         As in the bundle; where depth starts, in metres at the canonical focal length.
-    crop
-        Height and width of the samples.
+    crops
+        Heights and widths of the samples, in pixels: the batches take them in turns.
     batch, steps, seed
         Samples a batch, over all processes; optimizer steps; seed of all chance.
     workers, threads, cache
@@ -193,7 +193,7 @@ class Recipe:
     default_focal: float | None = None
     depth_range: tuple[float, float] = (0.1, 100.0)
     initial_depth: float = 3.0
-    crop: tuple[int, int] = (320, 320)
+    crops: tuple[tuple[int, int], ...] = ((320, 320),)
     batch: int = 8
     seed: int = 1
     workers: int = 1
@@ -244,8 +244,8 @@ class Recipe:
                 return f'{key} is not positive'
         if not self.mixture or min(part.share for part in self.mixture) <= 0:
             return 'mixture needs datasets with positive shares'
-        if min(self.crop) < 32:
-            return 'crop is smaller than 32 pixels'
+        if not self.crops or min(map(min, self.crops)) < 32:
+            return 'crops needs sizes of 32 pixels and more'
         return None
 
     def channels(self) -> dict[str, int]:
