@@ -13,6 +13,7 @@ frame, and the node's own account of its stages; beforehand, ``Predictor.predict
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 import contextlib
 from dataclasses import asdict, dataclass
 import json
@@ -33,6 +34,8 @@ from hydranet_ros.processes import private_graph_environment, ProcessGroup, Runn
 NANOSECONDS = 1_000_000_000
 SETTLING = 2.0
 """Seconds at the start of a rate that are not counted."""
+REST = 5.0
+"""Seconds of measuring without a camera."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,9 @@ class Run:
     cpu
         Processor time of the node, all threads, for one image that came out.
     intake
-        Processor time of the node's main thread for one image that came in: what a dropped
-        image costs, and a little more, since parameters and diagnostics are served there too.
+        Processor time of the node's main thread and those of the middleware for one image that
+        came in, beyond what they use without a camera: what a dropped image costs, and a
+        little more, since outputs are sent there too.
     stages
         The node's own medians, from its diagnostics.
 
@@ -111,6 +115,7 @@ class Subscriber:
         self._node = rclpy.create_node('latency_subscriber')
         self.ages: list[float] = []
         self.stages: dict[str, float] = {}
+        self.active = False
         self._node.create_subscription(Image, 'depth', self._on_depth, qos_profile_sensor_data)
         self._node.create_subscription(
             Image, 'segmentation', lambda _: None, qos_profile_sensor_data
@@ -123,6 +128,8 @@ class Subscriber:
 
     def _on_diagnostics(self, message: Any) -> None:
         for entry in message.status[0].values:
+            if entry.key == 'state':
+                self.active = entry.value == 'active'
             if entry.key.endswith(' p50 (ms)'):
                 self.stages[entry.key.removesuffix(' p50 (ms)')] = float(entry.value)
 
@@ -132,13 +139,22 @@ class Subscriber:
         while (left := end - time.monotonic()) > 0:
             self._rclpy.spin_once(self._node, timeout_sec=left)
 
+    def spin_until_ready(self, process: RunningProcess, timeout: float) -> None:
+        """Receive until the node's diagnostics say that it is active."""
+        self._spin_until(lambda: self.active, process, timeout)
+
     def spin_until_received(self, process: RunningProcess, timeout: float) -> None:
-        """Receive until the first depth image; the node must stay alive meanwhile."""
+        """Receive until the first depth image."""
+        self._spin_until(lambda: self.ages, process, timeout)
+
+    def _spin_until(
+        self, condition: Callable[[], object], process: RunningProcess, timeout: float
+    ) -> None:
         end = time.monotonic() + timeout
-        while not self.ages:
+        while not condition():
             self._rclpy.spin_once(self._node, timeout_sec=0.1)
             if process.popen.poll() is not None or time.monotonic() > end:
-                raise SystemExit(f'No depth came; the node said:\n{process.last_lines()}')
+                raise SystemExit(f'Nothing came; the node said:\n{process.last_lines()}')
 
 
 def processor_seconds(pid: int) -> float:
@@ -147,20 +163,33 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
-def main_thread_seconds(pid: int) -> float:
-    """Return the processor time that a process's main thread has used."""
-    nanoseconds = Path(f'/proc/{pid}/task/{pid}/schedstat').read_text().split()[0]
-    return int(nanoseconds) / NANOSECONDS
+def intake_seconds(pid: int) -> float:
+    """Return the processor time of a process's main thread and those of Fast DDS."""
+    nanoseconds = 0
+    for task in Path(f'/proc/{pid}/task').iterdir():
+        if task.name == str(pid) or (task / 'comm').read_text().startswith('dds.'):
+            nanoseconds += int((task / 'schedstat').read_text().split()[0])
+    return nanoseconds / NANOSECONDS
+
+
+def measure_rest(subscriber: Subscriber, node: RunningProcess) -> float:
+    """Return the share of a core that the node's intake uses while no camera sends."""
+    subscriber.spin_until_ready(node, timeout=120.0)
+    before = intake_seconds(node.popen.pid)
+    subscriber.spin(REST)
+    return (intake_seconds(node.popen.pid) - before) / REST
 
 
 def measure_rate(
     subscriber: Subscriber,
     node: RunningProcess,
     camera_command: list[str],
+    *,
     rate: float,
     seconds: float,
+    at_rest: float,
 ) -> Run:
-    """Run a camera at a rate, and measure."""
+    """Run a camera at a rate, and measure; `at_rest` is the intake's share of a core without."""
     publisher = subprocess.Popen([*camera_command, '--rates', str(rate)])
     try:
         subscriber.ages.clear()
@@ -168,10 +197,10 @@ def measure_rate(
         subscriber.spin(SETTLING)
         subscriber.ages.clear()
         pid = node.popen.pid
-        busy, main, begin = processor_seconds(pid), main_thread_seconds(pid), time.monotonic()
+        busy, intake, begin = processor_seconds(pid), intake_seconds(pid), time.monotonic()
         subscriber.spin(seconds)
         duration = time.monotonic() - begin
-        busy, main = processor_seconds(pid) - busy, main_thread_seconds(pid) - main
+        busy, intake = processor_seconds(pid) - busy, intake_seconds(pid) - intake
     finally:
         publisher.terminate()
         publisher.wait()
@@ -185,7 +214,7 @@ def measure_rate(
         min(1.0, received / sent),
         (float(ages[0]), float(ages[1]), float(ages[2])),
         1e3 * busy / received,
-        1e3 * main / sent,
+        1e3 * (intake - at_rest * duration) / sent,
         dict(subscriber.stages),
     )
 
@@ -242,8 +271,12 @@ def main() -> None:
         with ProcessGroup(Path(folder), environment) as group:
             node = group.start(perception_process(model=Path(parsed.model).absolute()))
             subscriber = Subscriber()
+            at_rest = measure_rest(subscriber, node)
             for rate in rates:
-                runs.append(measure_rate(subscriber, node, command, rate, parsed.seconds))
+                run = measure_rate(
+                    subscriber, node, command, rate=rate, seconds=parsed.seconds, at_rest=at_rest
+                )
+                runs.append(run)
                 print_run(runs[-1], predict)
     if parsed.json:
         figures = {'predict': predict, 'runs': [asdict(run) for run in runs]}

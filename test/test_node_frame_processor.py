@@ -16,7 +16,8 @@ from std_msgs.msg import Header
 from hydranet_ros.calibration import CameraInfoBuffer
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.node.conversion import array_to_image
-from hydranet_ros.node.frame_processor import Arrival, FrameProcessor, Publication, SOURCES
+from hydranet_ros.node.frame_processor import FrameProcessor, Publication, SOURCES
+from hydranet_ros.node.held_subscription import Arrival
 from hydranet_ros.node.outputs import OUTPUTS
 from hydranet_ros.node.parameters import Settings, user_parameters
 from hydranet_ros.node.statistics import Statistics
@@ -72,7 +73,8 @@ class Pipeline:
 
     def send(self, message):
         """Process a message."""
-        self.processor.process(Arrival(serialize_message(message), time.monotonic()))
+        perceived = self.processor.perceive(Arrival(serialize_message(message), time.monotonic()))
+        self.processor.publish(perceived)
         return {topic: p.messages for topic, p in self.publishers.items() if p.messages}
 
 
@@ -93,7 +95,8 @@ def test_only_what_is_subscribed_is_published(predictor):
 
 def test_without_subscribers_nothing_is_done_not_even_decoding(predictor):
     pipeline = Pipeline(predictor, set())
-    pipeline.processor.process(Arrival(b'not even a message', time.monotonic()))
+    arrival = Arrival(b'not even a message', time.monotonic())
+    assert pipeline.processor.perceive(arrival) is None
     snapshot = pipeline.statistics.snapshot()
     assert (snapshot.idle, snapshot.processed, snapshot.failed) == (1, 0, 0)
 
@@ -187,7 +190,7 @@ def test_compressed_images(predictor):
 def test_garbage_is_refused_in_one_sentence(predictor, data, sentence):
     pipeline = Pipeline(predictor, {'depth'})
     with pytest.raises(HydranetError, match=sentence):
-        pipeline.processor.process(Arrival(data, time.monotonic()))
+        pipeline.processor.perceive(Arrival(data, time.monotonic()))
     assert pipeline.send(image())  # the next one passes
 
 

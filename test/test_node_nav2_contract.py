@@ -30,7 +30,8 @@ from hydranet_ros.calibration import CameraInfoBuffer
 from hydranet_ros.labels import load_label_set
 from hydranet_ros.node import label_info, perception_node
 from hydranet_ros.node.conversion import array_to_image
-from hydranet_ros.node.frame_processor import Arrival, FrameProcessor, Publication, SOURCES
+from hydranet_ros.node.frame_processor import FrameProcessor, Publication, SOURCES
+from hydranet_ros.node.held_subscription import Arrival
 from hydranet_ros.node.label_info import LabelInfoOutput, message_types
 from hydranet_ros.node.outputs import OUTPUTS
 from hydranet_ros.node.parameters import PARAMETERS, Settings, user_parameters
@@ -112,7 +113,7 @@ def test_one_index_serves_labels_confidence_and_points():
     infos.put(CameraInfo(header=header, width=67, height=41, k=k))
     rgb = np.random.default_rng(0).integers(0, 256, (41, 67, 3), dtype=np.uint8)
     image = array_to_image(rgb, 'rgb8', header)
-    processor.process(Arrival(serialize_message(image), 0.0))
+    processor.publish(processor.perceive(Arrival(serialize_message(image), 0.0)))
 
     def published(topic):
         (message,) = publishers[SOURCE[topic].lstrip('/')].messages

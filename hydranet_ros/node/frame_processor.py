@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 import time
 from typing import Protocol
@@ -20,28 +20,11 @@ from hydranet_ros.cdr import NANOSECONDS
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.geometry import RayTable
 from hydranet_ros.image_messages import compressed_to_rgb, image_to_rgb
+from hydranet_ros.node.held_subscription import Arrival
 from hydranet_ros.node.outputs import Frame, Output
 from hydranet_ros.node.parameters import Settings
 from hydranet_ros.node.statistics import Statistics
 from hydranet_ros.predictor import Predictor
-
-
-@dataclass(frozen=True)
-class Arrival:
-    """
-    An image as it came in.
-
-    Attributes
-    ----------
-    data
-        The serialised message; one that is dropped is never deserialised.
-    moment
-        When, in seconds of ``time.monotonic``.
-
-    """
-
-    data: bytes
-    moment: float
 
 
 @dataclass(frozen=True)
@@ -89,9 +72,37 @@ class InputFacts:
     scale_assumed: bool
 
 
+@dataclass(frozen=True, eq=False)
+class Perceived:
+    """
+    A frame that waits to be published.
+
+    Attributes
+    ----------
+    frame
+        What outputs are made of.
+    wanted
+        The outputs that had a subscriber when the work began.
+    arrived, predicted
+        When the image came in and when the network was done, in seconds of ``time.monotonic``.
+    durations
+        Seconds by stage until then.
+
+    """
+
+    frame: Frame
+    wanted: Sequence[Publication]
+    arrived: float
+    predicted: float
+    durations: Mapping[str, float]
+
+
 class FrameProcessor:
     """
-    Turn arrivals into published outputs; used by one worker thread.
+    Turn arrivals into published outputs.
+
+    In two steps for two threads, so that the network works on the next image while the outputs
+    of the last are made.
 
     Parameters
     ----------
@@ -138,9 +149,13 @@ class FrameProcessor:
         self._rays = RayTable()
         self.input_facts: InputFacts | None = None
 
-    def process(self, arrival: Arrival) -> None:
+    def perceive(self, arrival: Arrival) -> Perceived | None:
         """
-        Process one image; without a subscriber it is discarded unread.
+        Run the network on one image; without a subscriber it is discarded unread.
+
+        Returns
+        -------
+        What to publish, None if nobody wants it.
 
         Raises
         ------
@@ -151,24 +166,32 @@ class FrameProcessor:
         wanted = [p for p in self._publications if p.publisher.get_subscription_count() > 0]
         if not wanted:
             self._statistics.idle()
-            return
+            return None
         begin = time.monotonic()
         header, rgb = self._decode(arrival.data)
         decoded = time.monotonic()
         frame = self._predict(header, rgb)
         predicted = time.monotonic()
-        for publication in wanted:
-            self._publish(publication, frame)
-        end = time.monotonic()
         durations = {
             'wait': begin - arrival.moment,
             'decode': decoded - begin,
             'predict': predicted - decoded,
             **{f'predict/{stage}': s for stage, s in frame.prediction.timing.items()},
-            'publish': end - predicted,
-            'latency': end - arrival.moment,
         }
-        stamp = header.stamp.sec * NANOSECONDS + header.stamp.nanosec
+        return Perceived(frame, wanted, arrival.moment, predicted, durations)
+
+    def publish(self, perceived: Perceived) -> None:
+        """Make and publish the outputs of one frame."""
+        frame = perceived.frame
+        for publication in perceived.wanted:
+            self._publish(publication, frame)
+        end = time.monotonic()
+        durations = {
+            **perceived.durations,
+            'publish': end - perceived.predicted,
+            'latency': end - perceived.arrived,
+        }
+        stamp = frame.header.stamp.sec * NANOSECONDS + frame.header.stamp.nanosec
         self._statistics.processed(durations, age=(self._now() - stamp) / NANOSECONDS)
 
     def _publish(self, publication: Publication, frame: Frame) -> None:

@@ -5,13 +5,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-import time
 import traceback
 from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, qos_policy_name_from_kind, QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo
 
 from hydranet_ros.calibration import CameraInfoBuffer
@@ -20,12 +18,15 @@ from hydranet_ros.node.distributions import (
     SubscriptionEventCallbacks,
     UnsupportedEventTypeError,
 )
-from hydranet_ros.node.frame_processor import Arrival, Source
+from hydranet_ros.node.frame_processor import Source
+from hydranet_ros.node.held_subscription import Arrival, HeldSubscription, Waiter
 from hydranet_ros.node.statistics import Statistics
 from hydranet_ros.node.worker import Worker
 
 LOG_PERIOD = 5.0
 """Seconds between repeated warnings."""
+CALIBRATIONS_HELD = 5
+"""Messages of camera_info that wait for the image that they belong to."""
 
 
 class ImageInput:
@@ -56,8 +57,10 @@ class ImageInput:
         self._node = node
         self._source = source
         self._statistics = statistics
+        self._images: HeldSubscription | None = None
+        self._calibrations: HeldSubscription | None = None
+        self._waiter: Waiter | None = None
         self._worker: Worker[Arrival] | None = None
-        self._subscriptions: list[Any] = []
         # As image_transport does it: remapping the base topic moves the compressed one too.
         self.topic: str = node.resolve_topic_name('image') + source.topic_suffix
         self.camera_infos = CameraInfoBuffer()
@@ -78,31 +81,36 @@ class ImageInput:
             Called in that thread, one image at a time.
 
         """
-        self._worker = Worker(handle, self._on_failure, 'perception')
-        self._worker.start()
-        camera_info = self._node.create_subscription(
+        self._calibrations = HeldSubscription(
+            self._node,
             CameraInfo,
             'camera_info',
-            self.camera_infos.put,
-            _sensor_qos(5),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            _sensor_qos(CALIBRATIONS_HELD),
+            # Nobody waits for them: they are taken when an image is.
+            event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
         )
-        self._subscriptions = [camera_info, self._subscribe_to_images()]
+        self._images = self._subscribe_to_images()
+        self._waiter = Waiter(self._node, self._images)
+        self._worker = Worker(self._next, handle, self.on_failure, 'perception')
+        self._worker.start()
 
     def stop(self) -> None:
         """Unsubscribe, and return when the image in hand is done."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
-        self._subscriptions = []
-        if self._worker is not None:
-            self._worker.stop()
-            self._worker = None
+        if self._worker is None:
+            return
+        assert self._waiter and self._images and self._calibrations
+        self._waiter.stop()
+        self._worker.join()
+        self._waiter.destroy()
+        self._images.destroy()
+        self._calibrations.destroy()
+        self._worker = None
 
     def publisher_types(self) -> list[str]:
         """Return the message type of each publisher on the images' topic."""
         return [info.topic_type for info in self._node.get_publishers_info_by_topic(self.topic)]
 
-    def _subscribe_to_images(self) -> Any:
+    def _subscribe_to_images(self) -> HeldSubscription:
         """Subscribe with all the events that the middleware supports."""
         told: dict[str, Any] = {'incompatible_qos': self._on_incompatible_qos}
         try:
@@ -110,30 +118,37 @@ class ImageInput:
         except UnsupportedEventTypeError:
             return self._create_image_subscription(told)
 
-    def _create_image_subscription(self, events: dict[str, Any]) -> Any:
-        """Subscribe; a dropped image is never deserialised, since it comes raw."""
-        return self._node.create_subscription(
+    def _create_image_subscription(self, events: dict[str, Any]) -> HeldSubscription:
+        """Subscribe to the newest image; it comes raw, to be deserialised by the worker."""
+        return HeldSubscription(
+            self._node,
             self._source.message_type,
             self.topic,
-            self._on_image,
             _sensor_qos(1),
-            event_callbacks=SubscriptionEventCallbacks(**events),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
             raw=True,
+            event_callbacks=SubscriptionEventCallbacks(**events),
         )
+
+    def _next(self) -> Arrival | None:
+        """Wait for the newest image and return it, None once the input is stopped."""
+        assert self._waiter and self._images and self._calibrations
+        self._statistics.ready()
+        while self._waiter.wait():
+            # Before the image: its own calibration was published with it.
+            while (calibration := self._calibrations.take()) is not None:
+                self.camera_infos.put(calibration.data)
+            arrival = self._images.take()
+            if arrival is not None:
+                self._statistics.received(1 + arrival.missed)
+                self._statistics.dropped(arrival.missed)
+                return arrival
+        return None
 
     def _on_lost(self, event: Any) -> None:
         """Count images that were lost on the way here."""
         self._statistics.lost(event.total_count_change)
 
-    def _on_image(self, data: bytes) -> None:
-        """Leave an image to the worker."""
-        self._statistics.received()
-        # One more may come after the subscription was destroyed.
-        if self._worker and self._worker.mailbox.put(Arrival(data, time.monotonic())):
-            self._statistics.dropped()
-
-    def _on_failure(self, error: Exception) -> None:
+    def on_failure(self, error: Exception) -> None:
         """Count and tell what went wrong with an image."""
         if isinstance(error, HydranetError):
             self._statistics.failed(str(error))

@@ -3,9 +3,9 @@
 """
 The perception node: camera images in, segmentation and metric depth out.
 
-This module is wiring. `ImageInput` leaves each image in a mailbox that keeps the newest; its
-worker thread takes that through `FrameProcessor`; the executor is free for parameters, lifecycle
-and diagnostics meanwhile.
+This module is wiring. The middleware keeps the newest image; the worker thread of `ImageInput`
+takes it when the network is free, and hands what `FrameProcessor` made of it to a second thread
+that publishes; the executor is free for parameters, lifecycle and diagnostics meanwhile.
 """
 
 from __future__ import annotations
@@ -30,13 +30,15 @@ from hydranet_ros.exported import ExportedModel, read_model
 from hydranet_ros.node.declared_parameters import DeclaredParameters
 from hydranet_ros.node.diagnostics import diagnostic_array, Report
 from hydranet_ros.node.distributions import spin_once
-from hydranet_ros.node.frame_processor import FrameProcessor, Publication, SOURCES
+from hydranet_ros.node.frame_processor import FrameProcessor, Perceived, Publication, SOURCES
+from hydranet_ros.node.held_subscription import Arrival
 from hydranet_ros.node.image_input import ImageInput
 from hydranet_ros.node.label_info import LabelInfoOutput, message_types
 from hydranet_ros.node.outputs import available_outputs
 from hydranet_ros.node.parameters import Settings
 from hydranet_ros.node.process import run_process
 from hydranet_ros.node.statistics import Statistics
+from hydranet_ros.node.worker import Handover, Worker
 from hydranet_ros.predictor import Predictor
 from hydranet_ros.resources import default_model, model_path
 from hydranet_ros.tasks import default_fields
@@ -70,6 +72,8 @@ class PerceptionNode(LifecycleNode):
         self._label_info: LabelInfoOutput | None = None
         self._input: ImageInput | None = None
         self._processor: FrameProcessor | None = None
+        self._finished: Handover[Perceived] | None = None
+        self._publishing: Worker[Perceived] | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Not the ROS time: with use_sim_time it stands still until somebody publishes /clock.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -165,7 +169,7 @@ class PerceptionNode(LifecycleNode):
         source = SOURCES[self._declared.settings.image_transport]
         self._statistics = Statistics()
         self._input = ImageInput(self, source, self._statistics)
-        self._processor = FrameProcessor(
+        self._processor = processor = FrameProcessor(
             predictor=self._predictor,
             source=source,
             publications=self._publications,
@@ -177,12 +181,29 @@ class PerceptionNode(LifecycleNode):
         )
         if self._label_info is not None:
             self._label_info.publish()
-        self._input.start(self._processor.process)
+        finished: Handover[Perceived] = Handover()
+        self._finished = finished
+        self._publishing = Worker(
+            finished.take, processor.publish, self._input.on_failure, 'publication'
+        )
+        self._publishing.start()
+
+        def perceive(arrival: Arrival) -> None:
+            perceived = processor.perceive(arrival)
+            if perceived is not None:
+                finished.put(perceived)
+
+        self._input.start(perceive)
 
     def _deactivate(self, state: LifecycleState) -> None:
         if self._input is not None:
             self._input.stop()
             self._input = None
+        if self._publishing is not None:
+            assert self._finished is not None
+            self._finished.close()
+            self._publishing.join()
+            self._publishing = self._finished = None
         self._processor = None
         super().on_deactivate(state)
 

@@ -54,7 +54,9 @@ class Snapshot:
         its last output, ``age`` from its stamp to its last output.
     uptime
         Seconds since activation.
-    since_image, since_processed, since_idle, since_failure, since_loss
+    since_image
+        Seconds since the last one came in or was done with, None if there was none.
+    since_processed, since_idle, since_failure, since_loss
         Seconds since the last one, None if there was none.
     last_error
         Sentence of the last failure, empty if there was none.
@@ -100,13 +102,20 @@ class Statistics:
         self._last: dict[str, float] = {}
         self._last_error = ''
 
-    def received(self) -> None:
-        """Count an image that came in."""
-        self._count('received')
+    def ready(self) -> None:
+        """Note that the next image can be taken; while one was worked on, none was missing."""
+        with self._lock:
+            if 'received' in self._last:
+                self._last['received'] = self._clock()
 
-    def dropped(self) -> None:
-        """Count an image that was replaced by a newer one before it was looked at."""
-        self._count('dropped')
+    def received(self, count: int = 1) -> None:
+        """Count images that came in."""
+        self._count('received', count)
+
+    def dropped(self, count: int = 1) -> None:
+        """Count images that were replaced by a newer one before they were looked at."""
+        if count:
+            self._count('dropped', count)
 
     def idle(self) -> None:
         """Count an image that nobody wanted the results of."""

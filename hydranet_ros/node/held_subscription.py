@@ -1,0 +1,183 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Subscriptions that hold their messages until they are asked for.
+
+An executor takes every message out of the middleware, and copies it into Python, before anybody
+can say that a newer one has come. Here the middleware's own history is the mailbox: it keeps the
+newest messages and drops older ones without a line of Python. Works with any executor and on any
+distribution; :func:`rclpy.wait_for_message` waits in the same way.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import time
+from typing import Any
+
+from rclpy.callback_groups import CallbackGroup
+from rclpy.guard_condition import GuardCondition
+from rclpy.impl.implementation_singleton import rclpy_implementation
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+_FOREVER = -1
+_NANOSECONDS = 1e9
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """
+    A message as it came in.
+
+    Attributes
+    ----------
+    data
+        The message; its serialised bytes from a raw subscription.
+    moment
+        When the middleware received it, in seconds of ``time.monotonic``.
+    missed
+        How many of the same publisher came or were lost between the one taken before and this
+        one; 0 where the distribution does not number messages (Humble).
+
+    """
+
+    data: Any
+    moment: float
+    missed: int = 0
+
+
+class HeldSubscription:
+    """
+    A subscription whose messages stay in the middleware until :meth:`take`.
+
+    Its events (incompatible quality of service, lost messages) are told while a
+    :class:`Waiter` waits, in its thread. In an executor they would wake it without end: what
+    Fast DDS wakes by is shared with messages that lie unread.
+
+    Parameters
+    ----------
+    node
+        Where to subscribe.
+    message_type, topic, qos
+        What to subscribe to; the history's depth is how many messages are held.
+    raw
+        Whether messages are taken as serialised bytes.
+    options
+        Further ones of ``Node.create_subscription``.
+
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        message_type: type,
+        topic: str,
+        qos: QoSProfile,
+        *,
+        raw: bool = False,
+        **options: Any,
+    ) -> None:
+        self._node = node
+        self.subscription = node.create_subscription(
+            message_type,
+            topic,
+            _never_called,
+            qos,
+            callback_group=_Withheld(),
+            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            raw=raw,
+            **options,
+        )
+        self._last_numbers: dict[bytes, int] = {}
+
+    def take(self) -> Arrival | None:
+        """Return the oldest message that is held, None if there is none."""
+        subscription = self.subscription
+        taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
+        if taken is None:
+            return None
+        data, info = taken
+        received = info.get('received_timestamp') or time.time_ns()
+        age = max(0.0, (time.time_ns() - received) / _NANOSECONDS)
+        return Arrival(data, time.monotonic() - age, self._missed(info))
+
+    def destroy(self) -> None:
+        """Unsubscribe; nobody may be taking."""
+        self._node.destroy_subscription(self.subscription)
+
+    def _missed(self, info: dict[str, Any]) -> int:
+        """Return the gap in a publisher's numbers before this message."""
+        number = info.get('publication_sequence_number')
+        if number is None:
+            return 0
+        publisher = (info.get('publisher_gid') or {}).get('data', b'')
+        last = self._last_numbers.get(publisher)
+        self._last_numbers[publisher] = number
+        return 0 if last is None else max(0, number - last - 1)
+
+
+class Waiter:
+    """
+    Wait for a held message, in a thread of one's own, and tell the subscription's events.
+
+    Parameters
+    ----------
+    subscription
+        What to wait for.
+
+    """
+
+    def __init__(self, node: Node, subscription: HeldSubscription) -> None:
+        self._subscription = subscription.subscription
+        self._stopped = False
+        self._wake = GuardCondition(None, None, context=node.context)
+        events = len(self._subscription.event_handlers)
+        self._wait_set = rclpy_implementation.WaitSet(1, 1, 0, 0, 0, events, node.context.handle)
+
+    def wait(self) -> bool:
+        """Return True once a message is held, False once :meth:`stop` was called."""
+        while not self._stopped:
+            self._wait_set.clear_entities()
+            self._wait_set.add_subscription(self._subscription.handle)
+            self._wait_set.add_guard_condition(self._wake.handle)
+            for handler in self._subscription.event_handlers:
+                handler.add_to_wait_set(self._wait_set)
+            self._wait_set.wait(_FOREVER)
+            for handler in self._subscription.event_handlers:
+                event = handler.take_data() if handler.is_ready(self._wait_set) else None
+                if event is not None:
+                    handler.callback(event)
+            if self._wait_set.get_ready_entities('subscription'):
+                return not self._stopped
+        return False
+
+    def stop(self) -> None:
+        """Let :meth:`wait` return, now and from now on; may be called from any thread."""
+        self._stopped = True
+        self._wake.trigger()
+
+    def destroy(self) -> None:
+        """Free what it holds; nobody may be waiting."""
+        self._wait_set.destroy_when_not_in_use()
+        self._wake.destroy()
+
+
+class _Withheld(CallbackGroup):
+    """Keeps a subscription from the executor that its node is in."""
+
+    def can_execute(self, entity: Any) -> bool:
+        """Return whether the executor may wait for an entity: never."""
+        return False
+
+    def beginning_execution(self, entity: Any) -> bool:
+        """Return whether the executor may go on with an entity that it found ready."""
+        return True
+
+    def ending_execution(self, entity: Any) -> None:
+        """Take note that an entity is done; there is nothing to do."""
+
+
+def _never_called(_message: Any) -> None:
+    raise AssertionError('an executor took a message that is held')
