@@ -30,6 +30,11 @@ STORAGES = ('mcap', 'sqlite3')
 _METADATA_VERSION = 8
 
 
+def is_bag(path: Path) -> bool:
+    """Tell whether a path looks like a recording: a bag's folder, or one of its files."""
+    return (path / 'metadata.yaml').is_file() or path.suffix in ('.mcap', '.db3')
+
+
 class BagMessage(NamedTuple):
     """
     One recorded message.

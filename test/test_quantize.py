@@ -5,13 +5,14 @@
 from dataclasses import replace
 
 import cv2
+from evaluated_bags import make_bag, views
 import numpy as np
 from published import published_bundle
 import pytest
 
 from hydranet_ros.bundle import Bundle, save_bundle
 from hydranet_ros.cli.main import main
-from hydranet_ros.cli.quantize import Loss
+from hydranet_ros.cli.quantize import _BagTruth, Loss
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.exported import read_model
 from hydranet_ros.parity import synthetic_picture
@@ -69,10 +70,14 @@ def dataset(bundle, tmp_path):
 
 
 @pytest.mark.slow
-def test_quantised_model_runs_and_its_loss_is_measured(model_file, dataset, tmp_path, capsys):
+@pytest.mark.parametrize('kind', ['dataset', 'bag'])
+def test_quantised_model_runs_and_its_loss_is_measured(
+    model_file, dataset, tmp_path, capsys, kind
+):
     pytest.importorskip('nncf')
     output = tmp_path / 'small.xml'
-    command = ['quantize', str(model_file), '--data', str(dataset), '-o', str(output)]
+    data = dataset if kind == 'dataset' else make_bag(tmp_path / 'bag')
+    command = ['quantize', str(model_file), '--data', str(data), '-o', str(output)]
     # Untrained weights lose far more than trained ones would.
     assert main([*command, '--bound', '101', '1e9']) == 0
     text = capsys.readouterr().out
@@ -91,6 +96,20 @@ def test_quantised_model_runs_and_its_loss_is_measured(model_file, dataset, tmp_
 
     assert main([*command, '--bound', '-1', '-1']) == 1
     assert 'do not use it' in capsys.readouterr().err
+
+
+def test_a_bag_gives_images_to_calibrate_on_and_truth_to_measure_with(bundle, tmp_path):
+    truth = _BagTruth(make_bag(tmp_path / 'bag', 7), None)
+    images = list(truth.images(None, 3))
+    expected = [view.rgb for _, view in views(7)][::2][:3]
+    assert len(images) == 3
+    for image, rgb in zip(images, expected, strict=True):
+        np.testing.assert_array_equal(image, rgb)
+    assert truth.label_set(bundle) == 'kitti6'
+    figures = truth.figures(Predictor(bundle, backend='torch', device='cpu', warm_up_size=None))
+    assert set(figures) == {'segmentation', 'depth'}
+    with pytest.raises(HydranetError, match='trian is neither a file nor a folder'):
+        truth.images('trian', 3)
 
 
 def test_a_loss_that_is_no_number_is_not_acceptable():

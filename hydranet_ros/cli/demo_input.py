@@ -24,7 +24,7 @@ from hydranet_ros.bag_messages import (
     image_message,
     IMAGE_TYPE,
 )
-from hydranet_ros.bags import BagMessage, BagReader, BagWriter
+from hydranet_ros.bags import BagMessage, BagReader, BagWriter, is_bag
 from hydranet_ros.cdr import NANOSECONDS
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.media import naming_write_faults, open_source
@@ -96,7 +96,7 @@ def prepare_camera(arguments: argparse.Namespace, folder: Path) -> CameraBag:
     """
     video = arguments.video or fetch_street_video(arguments.cache)
     path = Path(video).expanduser()
-    if arguments.image_topic or (path / 'metadata.yaml').is_file() or path.suffix == '.mcap':
+    if arguments.image_topic or is_bag(path):
         return _camera_of_bag(path, arguments.image_topic)
     bag = folder / 'camera'
     note = _write_video_bag(str(video), bag, arguments.fx, arguments.max_frames)

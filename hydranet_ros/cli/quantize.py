@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 import itertools
 from pathlib import Path
-from typing import Any, TYPE_CHECKING
+from typing import Any, Protocol, TYPE_CHECKING
 
 from hydranet_ros.cli.arguments import parse_variables
 from hydranet_ros.errors import HydranetError
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from hydranet_ros.bundle import Bundle
     from hydranet_ros.predictor import Predictor
-    from hydranet_ros.training.sample import Dataset
 
 HELP = 'quantise a model to 8-bit integers and measure the loss'
 
@@ -31,17 +30,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--data',
         required=True,
-        metavar='DATASET',
-        help='dataset file, or the name of one in config/datasets, on which the loss is measured',
+        metavar='DATASET_OR_BAG',
+        help='what the loss is measured on: a dataset file, the name of one in config/datasets, '
+        'or a bag with ground truth',
     )
-    parser.add_argument('--split', default='val', help='its split (default: val)')
+    parser.add_argument('--split', default='val', help="a dataset's split (default: val)")
     parser.add_argument(
         '--calibrate',
         metavar='SPLIT_OR_IMAGES',
-        default='train',
-        help='what the ranges are observed on: a split of DATASET, or an image, a folder of '
-        'images or a video (default: train)',
+        help='what the ranges are observed on: a split of the dataset, or an image, a folder of '
+        'images, a video or a bag (default: the split train, or the bag itself)',
     )
+    parser.add_argument('--image', metavar='TOPIC', help='topic of the images of a bag')
     parser.add_argument(
         '--set',
         nargs='+',
@@ -52,7 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--calibration-images', type=int, default=128, help='at most so many (default: 128)'
     )
-    parser.add_argument('--images', type=int, default=200, help='measure so many (default: 200)')
+    parser.add_argument(
+        '--images', type=int, default=200, help='measure so many of a dataset (default: 200)'
+    )
     parser.add_argument(
         '--bound',
         type=float,
@@ -61,7 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=('POINTS', 'PERCENT'),
         help='largest loss that is good: mIoU in points, depth RMSE in percent (default: 1 3)',
     )
-    parser.add_argument('--label-set', help="label set (default: the dataset's)")
+    parser.add_argument(
+        '--label-set', help="label set (default: the dataset's, or the model's first)"
+    )
     parser.add_argument('-o', '--output', type=Path, required=True, help='the file, .xml')
 
 
@@ -71,19 +75,17 @@ def run(arguments: argparse.Namespace) -> int:
     from hydranet_ros.predictor import Predictor
     from hydranet_ros.quantization import quantize
     from hydranet_ros.resources import model_path
-    from hydranet_ros.training.datasets import load_dataset
 
     for name in ('images', 'calibration_images'):
         if getattr(arguments, name) < 1:
             raise HydranetError(f'--{name.replace("_", "-")} must be at least 1.')
     bundle = load_bundle(model_path(arguments.model))
-    dataset = load_dataset(arguments.data, arguments.split, parse_variables(arguments.set))
-    label_set = arguments.label_set or _matching_label_set(bundle, dataset)
-    quantize(bundle, list(_calibration_images(arguments)), arguments.output, label_set=label_set)
-    float_model = Predictor(bundle, label_set=label_set, warm_up_size=None)
-    small_model = Predictor(arguments.output, warm_up_size=None)
-    before = _figures(float_model, dataset, arguments.images)
-    after = _figures(small_model, dataset, arguments.images)
+    truth = _open_truth(arguments)
+    label_set = arguments.label_set or truth.label_set(bundle)
+    images = list(_calibration_images(arguments, truth))
+    quantize(bundle, images, arguments.output, label_set=label_set)
+    before = truth.figures(Predictor(bundle, label_set=label_set, warm_up_size=None))
+    after = truth.figures(Predictor(arguments.output, warm_up_size=None))
     losses = list(_losses(before, after, arguments.bound))
     print('\n'.join(str(loss) for loss in losses))
     faults = [loss for loss in losses if not loss.acceptable]
@@ -133,52 +135,149 @@ def _losses(
         yield Loss('depth RMSE m', old, new, 100 * (new / old - 1), percent, '%')
 
 
-def _figures(predictor: Predictor, dataset: Dataset, limit: int) -> dict[str, dict[str, Any]]:
-    """Measure a model on at most so many images, spread evenly over the dataset."""
-    from hydranet_ros.evaluation.evaluate import evaluate
-    from hydranet_ros.evaluation.measures import Protocol
+class _Truth(Protocol):
+    """What the loss is measured on."""
 
-    annotated = dataset.tasks(0)
-    tasks = [task for task in predictor.metadata.tasks if task in annotated]
-    if predictor.label_set is None or dataset.label_set is None:
-        tasks = [task for task in tasks if task != 'segmentation']
-    if not {'segmentation', 'depth'} & set(tasks):
-        raise HydranetError(f'{dataset.name} has neither labels nor depth to measure with.')
-    indices = _spread(len(dataset), limit)
-    return evaluate(
-        predictor, dataset, tasks, Protocol(predictor.label_set), indices=indices
-    ).figures
+    def label_set(self, bundle: Bundle) -> str | None:
+        """Return the name of the model's label set that is measured."""
+        ...
+
+    def figures(self, predictor: Predictor) -> Mapping[str, Any]:
+        """Measure a model."""
+        ...
+
+    def images(self, split: str | None, limit: int) -> Iterator[NDArray[np.uint8]]:
+        """Yield at most so many images to calibrate on, spread evenly over all."""
+        ...
 
 
-def _matching_label_set(bundle: Bundle, dataset: Dataset) -> str | None:
-    """Return the name of the model's label set that has the dataset's classes."""
-    from hydranet_ros.labels import load_label_set
+def _open_truth(arguments: argparse.Namespace) -> _Truth:
+    from hydranet_ros.bags import is_bag
 
-    if dataset.label_set is None or not bundle.metadata.label_slices:
-        return None
-    classes = load_label_set(dataset.label_set).classes
-    for piece in bundle.metadata.label_slices:
-        if piece.labels.classes == classes:
-            return piece.labels.name
-    raise HydranetError(
-        f'{dataset.name} is labelled in {dataset.label_set}, which {bundle.metadata.name} does '
-        'not predict; choose another dataset.'
+    path = Path(arguments.data).expanduser()
+    if is_bag(path):
+        return _BagTruth(path, arguments.image)
+    return _DatasetTruth(
+        arguments.data, arguments.split, parse_variables(arguments.set), arguments.images
     )
 
 
-def _calibration_images(arguments: argparse.Namespace) -> Iterator[NDArray[np.uint8]]:
-    """Yield the images that ranges are observed on."""
-    from hydranet_ros.media import open_source
-    from hydranet_ros.training.datasets import load_dataset
+class _DatasetTruth:
+    """The annotations of a dataset."""
 
-    count, source = arguments.calibration_images, arguments.calibrate
-    if Path(source).exists():
-        for frame in itertools.islice(open_source(source).frames(), count):
-            yield frame.read()
-        return
-    dataset = load_dataset(arguments.data, source, parse_variables(arguments.set))
-    for index in _spread(len(dataset), count):
-        yield dataset.load(index).image
+    def __init__(self, config: str, split: str, variables: Mapping[str, str], limit: int) -> None:
+        from hydranet_ros.training.datasets import load_dataset
+
+        self._config = config
+        self._variables = variables
+        self._limit = limit
+        self._dataset = load_dataset(config, split, variables)
+
+    def label_set(self, bundle: Bundle) -> str | None:
+        """Return the name of the model's label set that has the dataset's classes."""
+        from hydranet_ros.labels import load_label_set
+
+        dataset = self._dataset
+        if dataset.label_set is None or not bundle.metadata.label_slices:
+            return None
+        classes = load_label_set(dataset.label_set).classes
+        for piece in bundle.metadata.label_slices:
+            if piece.labels.classes == classes:
+                return piece.labels.name
+        raise HydranetError(
+            f'{dataset.name} is labelled in {dataset.label_set}, which {bundle.metadata.name} '
+            'does not predict; choose another dataset.'
+        )
+
+    def figures(self, predictor: Predictor) -> Mapping[str, Any]:
+        """Measure a model on images that are spread evenly over the dataset."""
+        from hydranet_ros.evaluation.evaluate import evaluate
+        from hydranet_ros.evaluation.measures import Protocol as Measuring
+
+        dataset = self._dataset
+        annotated = dataset.tasks(0)
+        tasks = [task for task in predictor.metadata.tasks if task in annotated]
+        if predictor.label_set is None or dataset.label_set is None:
+            tasks = [task for task in tasks if task != 'segmentation']
+        if not {'segmentation', 'depth'} & set(tasks):
+            raise HydranetError(f'{dataset.name} has neither labels nor depth to measure with.')
+        indices = _spread(len(dataset), self._limit)
+        protocol = Measuring(predictor.label_set)
+        return evaluate(predictor, dataset, tasks, protocol, indices=indices).figures
+
+    def images(self, split: str | None, limit: int) -> Iterator[NDArray[np.uint8]]:
+        """Yield images of a split, ``train`` if None."""
+        from hydranet_ros.training.datasets import load_dataset
+
+        dataset = load_dataset(self._config, split or 'train', self._variables)
+        for index in _spread(len(dataset), limit):
+            yield dataset.load(index).image
+
+
+class _BagTruth:
+    """The ground truth in a bag."""
+
+    def __init__(self, path: Path, image_topic: str | None) -> None:
+        self._path = path
+        self._image_topic = image_topic
+
+    def label_set(self, bundle: Bundle) -> str | None:
+        """Return the model's first label set: a bag does not say what its labels mean."""
+        slices = bundle.metadata.label_slices
+        return slices[0].labels.name if slices else None
+
+    def figures(self, predictor: Predictor) -> Mapping[str, Any]:
+        """Measure a model on all images with ground truth."""
+        from hydranet_ros.evaluation.bag_evaluation import evaluate_bag, find_topics
+        from hydranet_ros.evaluation.measures import Protocol as Measuring
+
+        evaluation = evaluate_bag(
+            self._path,
+            lambda bag: find_topics(bag, image=self._image_topic),
+            Measuring(predictor.label_set),
+            predictor=predictor,
+            predicted_tasks=predictor.metadata.tasks,
+        )
+        figures: Mapping[str, Any] = evaluation.frames.summary()['figures']
+        if not {'segmentation', 'depth'} & set(figures):
+            raise HydranetError(f'{self._path} has no frame with labels or depth.')
+        return figures
+
+    def images(self, split: str | None, limit: int) -> Iterator[NDArray[np.uint8]]:
+        """Yield images of the bag."""
+        if split is not None:
+            raise HydranetError(f'{split} is neither a file nor a folder to calibrate on.')
+        return _images_in_bag(self._path, self._image_topic, limit)
+
+
+def _images_in_bag(path: Path, image_topic: str | None, limit: int) -> Iterator[NDArray[np.uint8]]:
+    """Yield images that are spread over a bag."""
+    from hydranet_ros.bag_views import open_bag_views
+    from hydranet_ros.bags import BagReader
+    from hydranet_ros.evaluation.bag_evaluation import find_topics
+    from hydranet_ros.views import Selection
+
+    with BagReader(path) as bag:
+        topic = find_topics(bag, image=image_topic).image
+    count = open_bag_views(path, image_topic=topic).count or 0
+    selection = Selection(max(1, count // limit), limit)
+    for view in open_bag_views(path, selection, image_topic=topic).views():
+        yield view.rgb
+
+
+def _calibration_images(
+    arguments: argparse.Namespace, truth: _Truth
+) -> Iterator[NDArray[np.uint8]]:
+    """Return the images that ranges are observed on."""
+    from hydranet_ros.bags import is_bag
+    from hydranet_ros.media import open_source
+
+    limit, source = arguments.calibration_images, arguments.calibrate
+    if source is None or not Path(source).expanduser().exists():
+        return truth.images(source, limit)
+    if is_bag(Path(source).expanduser()):
+        return _images_in_bag(Path(source).expanduser(), arguments.image, limit)
+    return (frame.read() for frame in itertools.islice(open_source(source).frames(), limit))
 
 
 def _spread(count: int, limit: int) -> list[int]:

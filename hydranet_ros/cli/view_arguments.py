@@ -69,11 +69,12 @@ def open_view_source(arguments: argparse.Namespace) -> ViewSource:
         If there is no such thing or it holds no images.
 
     """
+    from hydranet_ros.bags import is_bag
     from hydranet_ros.views import open_views, Selection
 
     selection = Selection(arguments.every, arguments.max_views, max(arguments.skip, 0))
     path = Path(arguments.input).expanduser()
-    if (path / 'metadata.yaml').is_file() or path.suffix in ('.mcap', '.db3'):
+    if is_bag(path):
         return _open_bag(path, selection, arguments)
     return open_views(
         arguments.input,

@@ -170,6 +170,10 @@ def test_a_slow_model_and_a_fast_camera_give_the_newest_frame(client):
     answered: list[int] = []  # how many images had been sent at each output
     next_time = 0.0
 
+    def ours():
+        # An image that was sent twice before may still be answered twice.
+        return [message for message in depth if stamp(message) in sent]
+
     def step():
         nonlocal next_time
         if time.monotonic() >= next_time:
@@ -177,11 +181,11 @@ def test_a_slow_model_and_a_fast_camera_give_the_newest_frame(client):
             client.images.publish(message)
             sent[stamp(message)] = len(sent)
             next_time = time.monotonic() + period
-        answered.extend([len(sent)] * (len(depth) - len(answered)))
+        answered.extend([len(sent)] * (len(ours()) - len(answered)))
         return len(answered) >= 8
 
     client.until(step, 'eight outputs', timeout=60)
-    numbers = [sent[stamp(message)] for message in depth]
+    numbers = [sent[stamp(message)] for message in ours()]
     assert numbers == sorted(set(numbers))
     assert numbers[-1] > 2 * len(numbers), 'the camera was not faster than the model'
     # An inference begins when the output before it was published, and has the newest image of
@@ -194,7 +198,7 @@ def test_a_slow_model_and_a_fast_camera_give_the_newest_frame(client):
         for key in ('images dropped', 'images processed', 'images received')
     )
     assert dropped > 0 and processed >= len(numbers)
-    assert 0 <= received - dropped - processed <= 2  # in hand or in the mailbox
+    assert 0 <= received - dropped - processed <= 2  # in hand
     assert received <= len(sent)
 
 
