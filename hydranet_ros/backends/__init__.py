@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.backends.choice import choose
 from hydranet_ros.bundle import Bundle
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.exported import ExportedModel
@@ -90,6 +91,9 @@ class Runtime:
         Kinds of devices that it runs on, in the words of ``device``.
     converter
         A further package that it needs for a bundle, beside torch; empty for none.
+    rank
+        On a CPU ``auto`` takes the lowest that is there; those of one rank are measured.
+        None: only where it is named.
 
     """
 
@@ -99,6 +103,7 @@ class Runtime:
     formats: tuple[str, ...]
     devices: tuple[str, ...]
     converter: str = ''
+    rank: int | None = None
 
 
 RUNTIMES: Mapping[str, Runtime] = {
@@ -108,6 +113,7 @@ RUNTIMES: Mapping[str, Runtime] = {
         ('float32', 'bfloat16', 'float16', 'int8'),
         ('openvino', 'onnx'),
         ('cpu', 'gpu', 'npu'),
+        rank=0,
     ),
     'onnxruntime': Runtime(
         'hydranet_ros.backends.onnxruntime_backend',
@@ -116,6 +122,7 @@ RUNTIMES: Mapping[str, Runtime] = {
         ('onnx',),
         ('cpu', 'cuda'),
         converter='onnx',
+        rank=0,
     ),
     'torch': Runtime(
         'hydranet_ros.backends.torch_backend',
@@ -123,12 +130,19 @@ RUNTIMES: Mapping[str, Runtime] = {
         ('float32', 'bfloat16', 'float16'),
         ('torchscript', 'torch-export'),
         ('cpu', 'cuda'),
+        rank=1,
+    ),
+    'torch-compile': Runtime(
+        'hydranet_ros.backends.torch_compile_backend',
+        'torch',
+        ('float32', 'bfloat16'),
+        (),
+        ('cpu',),
     ),
 }
-"""
-By preference on a CPU, where the first that is installed and fits model and device is used:
-docs/performance.md has the measurements behind the order.
-"""
+"""By preference on a CPU: docs/performance.md has the measurements behind the order."""
+USUAL_SIZE = (480, 640)
+"""Height and width of the image by which runtimes are compared, if the model allows any."""
 DEVICES = ('cpu', 'cuda', 'gpu', 'npu')
 """Kinds of devices; ``gpu`` and ``npu`` are OpenVINO's words for Intel's."""
 
@@ -179,17 +193,27 @@ def open_backend(
         _check_export(model, precision, label_set, fields)
     elif precision == 'int8':
         raise HydranetError('int8 needs a quantised model: make one with `hydranet quantize`.')
-    name = _choose_runtime(model, device) if backend == 'auto' else backend
+    options = {
+        'device': device,
+        'precision': precision,
+        'label_set': label_set,
+        'fields': fields,
+    }
+    name = _choose_runtime(model, options) if backend == 'auto' else backend
+    return _open(name, model, options)
+
+
+def _open(name: str, model: Bundle | ExportedModel, options: Mapping[str, Any]) -> Backend:
+    """Load a model into a named runtime."""
     runtime = RUNTIMES[name]
-    fault = _unfit(runtime, model, device)
+    precision = options['precision']
+    fault = _unfit(runtime, model, options['device'])
     if fault is None and precision not in ('auto', *runtime.precisions):
         fault = f'has no precision {precision}; it has {", ".join(runtime.precisions)}'
     if fault:
         raise HydranetError(f'Backend {name!r} {fault}.')
     try:
-        opened: Backend = import_module(runtime.module).open_backend(
-            model, device=device, precision=precision, label_set=label_set, fields=fields
-        )
+        opened: Backend = import_module(runtime.module).open_backend(model, **options)
     except ModuleNotFoundError as error:
         raise HydranetError(
             f'Backend {name!r} needs the Python package {error.name} to convert a bundle; install '
@@ -230,7 +254,8 @@ def _kind(device: str) -> str:
     return device.lower().split(':')[0].split('.')[0]
 
 
-def _choose_runtime(model: Bundle | ExportedModel, device: str) -> str:
+def _choose_runtime(model: Bundle | ExportedModel, options: Mapping[str, Any]) -> str:
+    device = options['device']
     if device != 'auto' and _kind(device) not in DEVICES:
         raise HydranetError(
             f'There is no device {device!r}; use auto, {", ".join(DEVICES)}, or cuda:N, gpu.N.'
@@ -238,9 +263,18 @@ def _choose_runtime(model: Bundle | ExportedModel, device: str) -> str:
     wants_cuda = _kind(device) == 'cuda' or (device == 'auto' and _cuda_is_there())
     if wants_cuda and isinstance(model, Bundle) and find_spec('torch') is not None:
         return 'torch'
-    for name, runtime in RUNTIMES.items():
-        if _unfit(runtime, model, device) is None:
-            return name
+    fit = {
+        name: runtime.rank
+        for name, runtime in RUNTIMES.items()
+        if runtime.rank is not None and _unfit(runtime, model, device) is None
+    }
+    if fit:
+        best = [name for name, rank in fit.items() if rank == min(fit.values())]
+        kind = (model.metadata.tasks, model.metadata.interpolation, sorted(options.items()))
+        size = model.size if isinstance(model, ExportedModel) else None
+        return choose(
+            best, lambda name: _open(name, model, options), repr(kind), size or USUAL_SIZE
+        )
     reasons = (f'{name} {_unfit(runtime, model, device)}' for name, runtime in RUNTIMES.items())
     raise HydranetError(f'No backend can run this model here: {"; ".join(reasons)}.')
 

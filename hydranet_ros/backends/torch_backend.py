@@ -176,6 +176,12 @@ def _choose_device(name: str) -> torch.device:
     return device
 
 
+def on_device(graph: DeployedGraph, device: torch.device, precision: str) -> DeployedGraph:
+    """Bring a graph to a device and into the arithmetic and layout that it runs in."""
+    graph = graph.to(device=device, dtype=_DTYPES[precision]).eval()
+    return graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
 def _load(model: ExportedModel) -> Graph:
     """Load an exported graph for the CPU, which is where it was exported."""
     if model.format == 'torch-export':
@@ -212,8 +218,7 @@ def open_backend(
         precision = 'float16' if on_cuda else 'float32'
     # A GPU wants few large operations, a CPU such as fit its cache.
     graph = DeployedGraph(model, label_set, fields, slices=1 if on_cuda else 4)
-    graph = graph.to(device=chosen, dtype=_DTYPES[precision]).eval()
-    graph = graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    graph = on_device(graph, chosen, precision)
     if on_cuda:
         return CudaBackend(graph, graph.fields, chosen, precision)
     return TorchBackend(graph, graph.fields, precision)
