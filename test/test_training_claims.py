@@ -1,0 +1,173 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The measurement of the paper's claims: arms run once, depend on each other, and are compared."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+import sys
+from types import ModuleType
+
+import pytest
+from training_data import write_streets
+import yaml
+
+from hydranet_ros.cli.main import main
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.training.recipe import load_recipe
+
+PATH = Path(__file__).parents[1] / 'benchmarks' / 'claims.py'
+
+
+@pytest.fixture(scope='module')
+def claims() -> ModuleType:
+    """Import the benchmark, which is no module of the package."""
+    spec = importlib.util.spec_from_file_location('claims', PATH)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules['claims'] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+RECIPE = {
+    'tasks': ['depth'],
+    'crops': [[64, 96]],
+    'batch': 2,
+    'steps': 2,
+    'workers': 0,
+    'evaluate_every': 1,
+    'canonical_focal': 100.0,
+    'mixture': [{'dataset': '${claims}/datasets/some.yaml', 'split': 'measured'}],
+}
+FIGURE = 'streets/all depth abs_rel'
+
+
+def write_experiments(folder: Path, streets: Path) -> None:
+    """Write an experiment of two arms, of which one teaches the other, and one that shares."""
+    for name in ('datasets', 'distillation', 'teachers'):
+        (folder / name).mkdir(parents=True)
+    layout = yaml.safe_load(streets.read_text())
+    some = {
+        **layout,
+        'name': 'some',
+        'splits': {
+            'measured': {'list': '${lists}/two.txt'},
+            'rest': {'list': '${lists}/two_rest.txt'},
+        },
+    }
+    taught = {
+        **some,
+        'name': 'taught',
+        'depth': {'units_per_metre': 256, 'folder': '${more}', 'origin': 'distilled'},
+    }
+    files = {
+        'datasets/some': some,
+        'datasets/taught': taught,
+        'teachers/copy': {'kind': 'bundle', 'model': '${teacher_model}', 'tasks': ['depth']},
+        'distillation/more': {
+            'dataset': '${claims}/datasets/some.yaml',
+            'split': 'rest',
+            'teacher': '${claims}/teachers/copy.yaml',
+            'depth': {'output': '${more}', 'units_per_metre': 256, 'every_image': True},
+        },
+        'taught': {
+            'title': 'Taught',
+            'question': 'Does it help?',
+            'figures': [FIGURE],
+            'reference': 'alone',
+            'subsets': {'two': f'{streets} all 2'},
+            'seeds': [1, 2],
+            'recipe': {
+                **RECIPE,
+                'evaluation': [{'dataset': str(streets), 'split': 'all', 'tasks': ['depth']}],
+            },
+            'arms': {
+                'alone': {'title': 'alone'},
+                'more': {
+                    'title': 'more',
+                    'distilled': [{'config': 'more', 'teacher': 'alone'}],
+                    'recipe': {
+                        'mixture': [{'dataset': '${claims}/datasets/taught.yaml', 'split': 'rest'}]
+                    },
+                },
+            },
+        },
+        'shared': {
+            'title': 'Shared',
+            'question': 'The same?',
+            'figures': [FIGURE],
+            'reference': 'one',
+            'arms': {'one': {'title': 'one', 'same_as': 'taught/alone'}},
+        },
+    }
+    for name, content in files.items():
+        (folder / f'{name}.yaml').write_text(yaml.safe_dump(content))
+
+
+def test_arms_run_once_and_are_compared(
+    claims: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An arm whose teacher is another arm trains that first; results alone make the report."""
+    streets = write_streets(tmp_path / 'data', 4)
+    write_experiments(tmp_path / 'claims', streets)
+    called = []
+
+    def call(arguments: list[str]) -> None:
+        called.append(arguments[0])
+        if main(arguments):
+            raise HydranetError('no')
+
+    monkeypatch.setattr(claims.Bench, '_call', staticmethod(call))
+    bench = claims.Bench(tmp_path / 'claims', tmp_path / 'runs')
+    bench.run('taught', 'more', 1)
+    assert called == ['train', 'evaluate', 'distill', 'train', 'evaluate']
+    called.clear()
+    bench.run('taught', 'more', 1)
+    bench.run('shared', 'one', 1)
+    assert called == []
+    result = json.loads((tmp_path / 'claims/results/taught/more-1.json').read_text())
+    assert [step for step, _ in result['curves']['streets/all abs_rel']] == [1, 2]
+    assert result['recipe']['steps'] == 2 and result['commit']
+    values = [
+        claims.figure_of(bench.results('taught', arm)[1], FIGURE) for arm in ('alone', 'more')
+    ]
+    text = claims.table(bench, 'taught')
+    assert f'| alone (`alone`) | 1 | {values[0]:.3f} |  |' in text
+    assert f'| more (`more`) | 1 | {values[1]:.3f} | {values[1] - values[0]:+.3f} |' in text
+    assert f'| one (`one`) | 1 | {values[0]:.3f} |' in '\n'.join(claims.report(bench))
+
+
+def test_mean_spread_and_pairs_are_over_seeds(claims: ModuleType) -> None:
+    """The spread is the standard deviation of the runs."""
+    assert claims._mean_and_spread([]) == ''
+    assert claims._mean_and_spread([0.5]) == '0.500'
+    assert claims._mean_and_spread([0.4, 0.6]) == '0.500 ± 0.141'
+    assert claims._mean_and_spread([0.1], '+') == '+0.100'
+    assert claims.merged({'a': {'b': 1, 'c': [1]}}, {'a': {'c': [2]}}) == {'a': {'b': 1, 'c': [2]}}
+
+
+def test_every_shipped_experiment_is_whole(
+    claims: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every arm's recipe is valid, and what it names exists."""
+    monkeypatch.setenv('HYDRANET_DATA', 'data')
+    monkeypatch.setenv('HYDRANET_IMAGENET', 'imagenet.pt')
+    folder = PATH.parent / 'claims'
+    for name, experiment in claims.experiments(folder).items():
+        assert experiment.reference in experiment.arms
+        for arm_name, arm in experiment.arms.items():
+            if arm.same_as:
+                other, _, shared = arm.same_as.partition('/')
+                assert shared in claims.experiments(folder)[other].arms
+                continue
+            path = tmp_path / 'recipe.yaml'
+            path.write_text(yaml.safe_dump(claims.merged(experiment.recipe, arm.recipe)))
+            recipe, _ = load_recipe(path, [f'claims={folder}', 'lists=lists'])
+            for dataset in [part.dataset for part in recipe.mixture]:
+                assert '/' not in dataset or Path(dataset).is_file(), (name, arm_name)
+            for distilled in arm.distilled:
+                assert (folder / 'distillation' / f'{distilled.config}.yaml').is_file()
+                assert not distilled.teacher or distilled.teacher in experiment.arms
