@@ -59,7 +59,7 @@ setup(
         'distillation': ['ai-edge-litert', 'onnxruntime', 'transformers'],
         'view': ['rerun-sdk>=0.24'],
         'reconstruction': ['scipy'],
-        'test': ['pytest', 'hypothesis'],
+        'test': ['pytest', 'pytest-timeout', 'hypothesis'],
     },
     entry_points={
         'console_scripts': [

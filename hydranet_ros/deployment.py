@@ -70,7 +70,9 @@ def perception_process(
     *,
     params_file: str | Path | None = None,
     model: str | Path = '',
+    label_set: str = '',
     image: str = 'image',
+    image_transport: str = '',
     camera_info: str = '',
     namespace: str = '',
     use_sim_time: bool = False,
@@ -83,8 +85,9 @@ def perception_process(
     ----------
     params_file
         YAML file of parameters; None for ``config/hydranet.yaml``.
-    model
-        A model's path or name; empty leaves what the file says.
+    model, label_set, image_transport
+        A model's path or name, one of its label sets, ``raw`` or ``compressed``; empty leaves
+        what the file says.
     image
         Topic of the camera's images; the compressed ones are expected at ``<image>/compressed``.
     camera_info
@@ -102,8 +105,8 @@ def perception_process(
     parameters: dict[str, ParameterValue] = {}
     if use_sim_time:
         parameters['use_sim_time'] = True
-    if model:
-        parameters['model'] = str(model)
+    named = {'model': str(model), 'label_set': label_set, 'image_transport': image_transport}
+    parameters |= {name: value for name, value in named.items() if value}
     beside = posixpath.join(posixpath.dirname(image), 'camera_info')
     return ProcessSpec(
         package=PACKAGE,
@@ -157,7 +160,9 @@ def rviz_process(
 LAUNCH_ARGUMENTS: Mapping[str, tuple[str, str]] = {
     'params_file': ('', 'YAML file of parameters; empty for config/hydranet.yaml.'),
     'model': ('', 'Path or name of the model; empty for what the parameters file says.'),
+    'label_set': ('', 'Which of its label sets to use; empty for what the file says.'),
     'image': ('image', 'Topic of the images; compressed ones lie at <image>/compressed.'),
+    'image_transport': ('', 'raw or compressed; empty for what the parameters file says.'),
     'camera_info': ('', 'Topic of the calibration; empty for camera_info beside the images.'),
     'namespace': ('', 'Namespace of the node and its outputs.'),
     'rviz': ('false', 'Whether to start rviz too.'),
@@ -207,7 +212,9 @@ def launched_processes(arguments: Mapping[str, str]) -> list[ProcessSpec]:
         perception_process(
             params_file=arguments['params_file'],
             model=arguments['model'],
+            label_set=arguments['label_set'],
             image=arguments['image'],
+            image_transport=arguments['image_transport'],
             camera_info=arguments['camera_info'],
             namespace=arguments['namespace'],
             use_sim_time=use_sim_time,

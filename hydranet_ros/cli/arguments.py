@@ -12,8 +12,14 @@ from hydranet_ros.errors import HydranetError
 
 def add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare where and how the network runs, as :class:`Predictor` takes it."""
-    parser.add_argument('--device', default='auto', help='auto, cpu, cuda or cuda:N')
-    parser.add_argument('--backend', default='auto', help='runtime of the network')
+    parser.add_argument(
+        '--device', default='auto', help='auto, cpu, cuda, cuda:N; with OpenVINO also gpu, npu'
+    )
+    parser.add_argument(
+        '--backend',
+        default='auto',
+        help='runtime of the network: auto, openvino, onnxruntime, torch, torch-compile',
+    )
     parser.add_argument('--precision', default='auto', help='auto, or one that the runtime has')
 
 

@@ -111,8 +111,17 @@ PARAMETERS: Mapping[str, Parameter] = {
             '',
             'Which of the label sets of the model to segment into. Empty for its first.',
         ),
-        Parameter('device', 'auto', 'Where the network runs: auto, cpu, cuda or cuda:N.'),
-        Parameter('backend', 'auto', 'Runtime of the network: auto, or the name of one.'),
+        Parameter(
+            'device',
+            'auto',
+            'Where the network runs: auto, cpu, cuda or cuda:N; with OpenVINO also gpu, gpu.N or '
+            'npu.',
+        ),
+        Parameter(
+            'backend',
+            'auto',
+            'Runtime of the network: auto, openvino, onnxruntime, torch or torch-compile.',
+        ),
         Parameter(
             'precision',
             'auto',
@@ -122,8 +131,8 @@ PARAMETERS: Mapping[str, Parameter] = {
         Parameter(
             'warm_up_height',
             480,
-            'Height of the image that is run once at configuration, so that the first frame is '
-            "not slow: the camera's.",
+            "Height of the warm-up image. Set it to the camera's, so that the first frame is not "
+            'slow.',
             unit='px',
             minimum=32,
             maximum=8192,
@@ -174,15 +183,15 @@ PARAMETERS: Mapping[str, Parameter] = {
         Parameter(
             'image_rectified',
             False,
-            'Whether the images are rectified already (image_rect). Then the matrix P of '
-            'camera_info is their camera, else K with the distortion of the lens.',
+            'Whether the images are rectified already (image_rect). Then P of camera_info is used, '
+            'otherwise K and the distortion coefficients.',
             Change.LIVE,
         ),
         Parameter(
             'points_stride',
             1,
-            'Points are of every so many-th row and column. Consumers that want a point for each '
-            'pixel of segmentation need 1.',
+            'One point for every n-th row and column. Consumers that want a point for each pixel of '
+            'segmentation need 1.',
             Change.LIVE,
             'px',
             1,
@@ -209,7 +218,7 @@ PARAMETERS: Mapping[str, Parameter] = {
         Parameter(
             'overlay_legend',
             False,
-            'Whether the names of the classes that are seen stand at the foot of overlay.',
+            'Whether to list the visible classes at the bottom of overlay.',
             Change.LIVE,
         ),
         Parameter(
@@ -220,7 +229,7 @@ PARAMETERS: Mapping[str, Parameter] = {
         Parameter(
             'image_timeout',
             2.0,
-            'Diagnostics report an error after so long without an image.',
+            'Seconds without an image before diagnostics report an error.',
             change=Change.LIVE,
             unit='s',
             minimum=0.1,
