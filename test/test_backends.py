@@ -180,9 +180,10 @@ def test_results_belong_to_the_caller(bundles, backend):
 def test_a_cpu_gets_the_runtime_that_the_environment_names(bundles, monkeypatch):
     for name in INSTALLED:
         monkeypatch.setenv(VARIABLE, name)
-        expected = name if RUNTIMES[name].rank == RUNTIMES[INSTALLED[0]].rank else INSTALLED[0]
-        if expected == name:
-            assert Predictor(bundles['bilinear'], device='cpu').backend_name == expected
+        assert Predictor(bundles['bilinear'], device='cpu').backend_name == name
+    monkeypatch.setenv(VARIABLE, 'openvinno')
+    with pytest.raises(HydranetError, match=f"{VARIABLE} names 'openvinno'; known are openvino"):
+        Predictor(bundles['bilinear'], device='cpu')
 
 
 class _Sleeper:
@@ -226,10 +227,13 @@ def test_a_runtime_that_fails_after_all_is_not_taken(tmp_path, monkeypatch):
 
     def open_one(name):
         if name == 'a':
-            raise HydranetError('No.')
+            raise ImportError('built for another numpy')
         return _Sleeper(name, 0.0, [])
 
-    assert choose(('a', 'b'), open_one, 'model', (40, 56)) == 'b'
+    with pytest.warns(UserWarning, match="'a' cannot be used: built for another numpy"):
+        assert choose(('a', 'b'), open_one, 'model', (40, 56)) == 'b'
+    with pytest.warns(UserWarning):
+        assert choose(('a',) * 2, open_one, 'model', (40, 56)) == 'a'
 
 
 @pytest.mark.slow

@@ -201,7 +201,8 @@ def test_stages_and_age_are_measured(predictor):
     assert snapshot.processed == 1
     durations = {name: p.p50 for name, p in snapshot.durations.items()}
     assert durations['age'] == pytest.approx(0.25)
-    parts = sum(durations[name] for name in ('wait', 'decode', 'predict', 'publish'))
+    stages = ('wait', 'decode', 'predict', 'queued', 'publish')
+    parts = sum(durations[name] for name in stages)
     assert durations['latency'] == pytest.approx(parts)
     assert durations['predict'] >= durations['predict/forward'] > 0
 

@@ -107,6 +107,43 @@ def test_stop_wakes_whoever_waits_and_ends_all_waiting(stage):
     assert not stage.waiter.wait()
 
 
+def test_the_newest_of_many_is_taken_and_the_others_are_missed(stage):
+    deep = HeldSubscription(stage.node, Image, 'image', QoSProfile(depth=10), raw=True)
+    deadline = time.monotonic() + DEADLINE
+    while stage.publisher.get_subscription_count() < 2:
+        assert time.monotonic() < deadline
+    waiter = Waiter(stage.node, deep)
+    stage.publish(1)
+    assert waiter.wait() and deep.take_newest().missed == 0
+    stage.publish(*range(2, 7))
+    stage.take_up_to(6)
+    taken = missed = 0
+    height = None
+    while height != 6:
+        assert waiter.wait()
+        arrival = deep.take_newest()
+        height = stage.height_of(arrival)
+        taken, missed = taken + 1, missed + arrival.missed
+    assert taken + missed == 5
+    assert deep.take_newest() is None
+    waiter.destroy()
+    deep.destroy()
+
+
+def test_waiting_may_have_an_end(stage):
+    assert not stage.waiter.wait(0.01)
+    stage.publish(1)
+    assert stage.waiter.wait(DEADLINE)
+
+
+def test_publishers_that_cannot_be_told_apart_are_not_counted(stage, monkeypatch):
+    # As Jazzy has it.
+    numbers = [{'publication_sequence_number': n, 'publisher_gid': None} for n in (5, 9, 2000, 10)]
+    assert [stage.held._missed(info) for info in numbers[:2]] == [0, 3]
+    monkeypatch.setattr(stage.held, 'publishers', lambda: 2)
+    assert [stage.held._missed(info) for info in numbers[2:]] == [0, 0]
+
+
 def test_messages_without_numbers_are_not_counted_as_missed(stage):
     # As Humble has it.
     assert stage.held._missed({'source_timestamp': 1, 'received_timestamp': 2}) == 0

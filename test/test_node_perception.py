@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 import threading
 import time
+from types import SimpleNamespace
 
 from published import published_bundle
 import pytest
@@ -14,13 +15,15 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
-from sensor_msgs.msg import Image
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import CameraInfo, Image
 
 from hydranet_ros.bundle import save_bundle
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.node import distributions, perception_node
 from hydranet_ros.node.distributions import UnsupportedEventTypeError
 from hydranet_ros.node.frame_processor import SOURCES
+from hydranet_ros.node.held_subscription import Arrival
 from hydranet_ros.node.image_input import ImageInput
 from hydranet_ros.node.perception_node import PerceptionNode
 from hydranet_ros.node.statistics import Statistics
@@ -185,6 +188,52 @@ def test_a_fault_in_the_worker_is_counted_and_told_and_the_next_image_comes(imag
     snapshot = images.statistics.snapshot()
     assert snapshot.last_error == 'ZeroDivisionError: a bug'
     assert snapshot.received >= snapshot.failed + snapshot.dropped
+
+
+def test_the_calibration_that_comes_behind_its_image_is_found(images):
+    infos = images.node.create_publisher(CameraInfo, 'camera_info', 1)
+    found = []
+
+    def handle(arrival):
+        stamp = deserialize_message(arrival.data, Image).header
+        if not found:
+            infos.publish(CameraInfo(header=stamp, width=7))
+        found.append(images.input.camera_infos.match(stamp))
+
+    images.input.start(handle)
+    deadline = time.monotonic() + PATIENCE
+    while not infos.get_subscription_count():
+        assert time.monotonic() < deadline
+    images.until(lambda: found)
+    assert found[0] is not None and found[0].width == 7
+    assert images.input.camera_infos.latest_frame_id() == ''
+
+
+def test_lost_images_are_not_dropped_ones(images):
+    handled = []
+    images.input.start(handled.append)
+    images.until(lambda: handled)
+    images.input.stop()
+    before = images.statistics.snapshot()
+    arrivals = iter([Arrival(b'', 0.0, missed=5), None])
+    images.input._images = SimpleNamespace(take_newest=lambda: next(arrivals))
+    images.input._waiter = SimpleNamespace(wait=lambda: True)
+    images.input._on_lost(SimpleNamespace(total_count_change=3))
+    images.input._next()
+    after = images.statistics.snapshot()
+    assert after.lost - before.lost == 3
+    assert after.dropped - before.dropped == 2 and after.received - before.received == 3
+
+
+def test_an_input_that_cannot_start_leaves_nothing_behind(images, monkeypatch):
+    def refuse(*_arguments):
+        raise RuntimeError('no subscription')
+
+    held = len(list(images.node.subscriptions))
+    monkeypatch.setattr(images.input, '_subscribe_to_images', refuse)
+    with pytest.raises(RuntimeError, match='no subscription'):
+        images.input.start(lambda _arrival: None)
+    assert len(list(images.node.subscriptions)) == held
 
 
 def test_a_middleware_that_cannot_tell_of_lost_images_will_do(images, monkeypatch):

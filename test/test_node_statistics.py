@@ -36,6 +36,7 @@ def test_counts_and_times_since(clock):
     clock.now += 1
     for _ in range(5):
         statistics.received()
+    statistics.ready()
     statistics.dropped()
     statistics.idle()
     statistics.lost(3)
@@ -51,6 +52,16 @@ def test_counts_and_times_since(clock):
     assert snapshot.uptime == 4
     assert (snapshot.since_image, snapshot.since_idle, snapshot.since_loss) == (3, 3, 3)
     assert (snapshot.since_failure, snapshot.since_processed) == (2, 2)
+
+
+def test_while_an_image_is_worked_on_none_is_missing(clock):
+    statistics = Statistics(clock)
+    statistics.received()
+    clock.now += 60
+    assert statistics.snapshot().since_image == 0
+    statistics.ready()
+    clock.now += 2
+    assert statistics.snapshot().since_image == 2
 
 
 def test_rate_and_percentiles_are_of_the_last_seconds(clock):

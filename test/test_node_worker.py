@@ -25,6 +25,26 @@ def test_a_worker_survives_errors_and_ends_with_none():
     assert [str(error) for error in errors] == ['bad']
 
 
+def test_a_worker_survives_what_it_cannot_take_and_what_cannot_be_told(monkeypatch):
+    monkeypatch.setattr('hydranet_ros.node.worker.RETRY_PERIOD', 0.0)
+    answers, handled, told = iter([RuntimeError('no message'), 'item', None]), [], []
+
+    def take():
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def tell(error):
+        told.append(error)
+        raise OSError('the log is gone')
+
+    worker = Worker(take, handled.append, tell, 'test')
+    worker.start()
+    worker.join()
+    assert handled == ['item'] and len(told) == 1
+
+
 def test_every_item_is_handed_over_in_order_and_one_at_most_waits():
     handover, count = Handover(), 500
     given, handled, ahead = [], [], []
@@ -56,7 +76,22 @@ def test_a_worker_that_is_ahead_waits_for_the_next_one():
     assert not passed.wait(0.05)
     assert handover.take() == 1
     assert passed.wait(DEADLINE)
-    handover_closed = threading.Thread(target=handover.close, daemon=True)
-    handover_closed.start()
+    handover.close()
     assert [handover.take(), handover.take()] == [2, None]
-    handover_closed.join(DEADLINE)
+    handover.put(3)  # nobody takes any more: discarded, and nobody waits
+    assert handover.take() is None
+
+
+def test_it_is_free_once_the_item_was_taken():
+    handover, free = Handover(), threading.Event()
+    handover.wait_until_free()
+    handover.put(1)
+
+    def wait():
+        handover.wait_until_free()
+        free.set()
+
+    threading.Thread(target=wait, daemon=True).start()
+    assert not free.wait(0.05)
+    handover.take()
+    assert free.wait(DEADLINE)

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.backends.choice import choose
+from hydranet_ros.backends.choice import choose, named_by_environment, VARIABLE
 from hydranet_ros.bundle import Bundle
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.exported import ExportedModel
@@ -260,6 +260,13 @@ def _choose_runtime(model: Bundle | ExportedModel, options: Mapping[str, Any]) -
         raise HydranetError(
             f'There is no device {device!r}; use auto, {", ".join(DEVICES)}, or cuda:N, gpu.N.'
         )
+    told = named_by_environment()
+    if told is not None and told not in RUNTIMES:
+        raise HydranetError(
+            f'The environment variable {VARIABLE} names {told!r}; known are {", ".join(RUNTIMES)}.'
+        )
+    if told is not None and _unfit(RUNTIMES[told], model, device) is None:
+        return told
     wants_cuda = _kind(device) == 'cuda' or (device == 'auto' and _cuda_is_there())
     if wants_cuda and isinstance(model, Bundle) and find_spec('torch') is not None:
         return 'torch'

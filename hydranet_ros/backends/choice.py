@@ -10,23 +10,23 @@ takes the same one from then on.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 import hashlib
 import os
 import time
 from typing import TYPE_CHECKING
+import warnings
 
 import numpy as np
 
 from hydranet_ros.backends.cache import cache_directory
-from hydranet_ros.errors import HydranetError
 from hydranet_ros.machine import machine
 
 if TYPE_CHECKING:
     from hydranet_ros.backends import Backend
 
 VARIABLE = 'HYDRANET_BACKEND'
-"""Environment variable with the name of the runtime that ``auto`` takes, unmeasured."""
+"""Environment variable: the runtime that ``auto`` takes, unmeasured, if it can run the model."""
 ROUNDS = 5
 MARGIN = 0.9
 """Share of the preferred runtime's time under which another one is taken: noise is not enough."""
@@ -46,50 +46,62 @@ def choose(
     names
         Those that can run the model, the preferred one first.
     open_one
-        Opens the model in a runtime; raises `HydranetError` where that fails after all.
+        Opens the model in a runtime; may fail after all.
     model
         What the time depends on: tasks, classes, device, precision.
     size
         Height and width of the image that is predicted to measure.
 
     """
-    told = os.environ.get(VARIABLE)
-    if told in names:
-        return str(told)
     directory = cache_directory()
     if len(names) == 1 or directory is None:
         return names[0]
     facts = hashlib.sha256(repr((sorted(machine().items()), tuple(names), model)).encode())
     verdict = directory / f'fastest-{facts.hexdigest()[:32]}.txt'
-    if verdict.is_file() and verdict.read_text() in names:
-        return verdict.read_text()
+    with suppress(OSError):
+        known = verdict.read_text()
+        if known in names:
+            verdict.touch()  # used again: the last to be removed
+            return known
     fastest = _measure(names, open_one, size)
-    fresh = verdict.with_suffix(f'.{os.getpid()}')
-    fresh.write_text(fastest)
-    fresh.replace(verdict)
+    with suppress(OSError):
+        fresh = verdict.with_suffix(f'.{os.getpid()}')
+        fresh.write_text(fastest)
+        fresh.replace(verdict)
     return fastest
+
+
+def named_by_environment() -> str | None:
+    """Return the runtime that the environment names, None if it names none."""
+    return os.environ.get(VARIABLE) or None
 
 
 def _measure(
     names: Sequence[str], open_one: Callable[[str], Backend], size: tuple[int, int]
 ) -> str:
     """Let the runtimes predict in turns; the preferred one stays unless another is well ahead."""
-    backends = {}
-    for name in names:
-        with suppress(HydranetError):  # told if it is the only one: it is opened again then
-            backends[name] = open_one(name)
-    if not backends:
-        return names[0]
     picture = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
-    seconds: dict[str, list[float]] = {name: [] for name in backends}
-    for turn in range(1 + ROUNDS):
-        for name, backend in backends.items():
-            begin = time.perf_counter()
-            backend.run(picture, 1.0)
-            if turn:  # the first one compiles
-                seconds[name].append(time.perf_counter() - begin)
-    for backend in backends.values():
-        backend.close()
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    backends: dict[str, Backend] = {}
+    with ExitStack() as stack:
+        for turn in range(1 + ROUNDS):
+            for name in tuple(seconds):
+                # A runtime that is broken here is out of the race, whatever it raises: the
+                # others must not fall with it.
+                try:
+                    if name not in backends:
+                        backends[name] = open_one(name)
+                        stack.callback(backends[name].close)
+                    begin = time.perf_counter()
+                    backends[name].run(picture, 1.0)
+                except Exception as error:
+                    warnings.warn(f'Backend {name!r} cannot be used: {error}', stacklevel=2)
+                    del seconds[name]
+                    continue
+                if turn:  # the first one compiles
+                    seconds[name].append(time.perf_counter() - begin)
+    if not seconds:
+        return names[0]  # which then says what is wrong
     medians = {name: float(np.median(times)) for name, times in seconds.items()}
     preferred = next(iter(medians))
     best = min(medians, key=lambda name: medians[name])

@@ -260,7 +260,7 @@ def _images_in_bag(path: Path, image_topic: str | None, limit: int) -> Iterator[
     with BagReader(path) as bag:
         topic = find_topics(bag, image=image_topic).image
     count = open_bag_views(path, image_topic=topic).count or 0
-    selection = Selection(max(1, count // limit), limit)
+    selection = Selection(max(1, -(-count // limit)), limit)
     for view in open_bag_views(path, selection, image_topic=topic).views():
         yield view.rgb
 
@@ -277,7 +277,10 @@ def _calibration_images(
         return truth.images(source, limit)
     if is_bag(Path(source).expanduser()):
         return _images_in_bag(Path(source).expanduser(), arguments.image, limit)
-    return (frame.read() for frame in itertools.islice(open_source(source).frames(), limit))
+    images = open_source(source)
+    every = max(1, -(-(images.count or 0) // limit))
+    frames = itertools.islice(images.frames(), 0, every * limit, every)
+    return (frame.read() for frame in frames)
 
 
 def _spread(count: int, limit: int) -> list[int]:

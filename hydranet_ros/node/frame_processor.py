@@ -12,10 +12,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from hydranet_ros.calibration import camera_of, CameraInfoBuffer
+from hydranet_ros.calibration import camera_of
 from hydranet_ros.cdr import NANOSECONDS
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.geometry import RayTable
@@ -51,6 +51,13 @@ class MessagePublisher(Protocol):
 
     def get_subscription_count(self) -> int:
         """Return the number of subscribers."""
+
+
+class Calibrations(Protocol):
+    """Finds the calibration of an image."""
+
+    def match(self, header: Header) -> CameraInfo | None:
+        """Return the message that belongs to an image, None if there is none."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +138,7 @@ class FrameProcessor:
         predictor: Predictor,
         source: Source,
         publications: Sequence[Publication],
-        camera_infos: CameraInfoBuffer,
+        camera_infos: Calibrations,
         settings: Callable[[], Settings],
         now: Callable[[], int],
         statistics: Statistics,
@@ -182,13 +189,15 @@ class FrameProcessor:
 
     def publish(self, perceived: Perceived) -> None:
         """Make and publish the outputs of one frame."""
+        begin = time.monotonic()
         frame = perceived.frame
         for publication in perceived.wanted:
             self._publish(publication, frame)
         end = time.monotonic()
         durations = {
             **perceived.durations,
-            'publish': end - perceived.predicted,
+            'queued': begin - perceived.predicted,
+            'publish': end - begin,
             'latency': end - perceived.arrived,
         }
         stamp = frame.header.stamp.sec * NANOSECONDS + frame.header.stamp.nanosec

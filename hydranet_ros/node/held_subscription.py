@@ -5,13 +5,14 @@ Subscriptions that hold their messages until they are asked for.
 
 An executor takes every message out of the middleware, and copies it into Python, before anybody
 can say that a newer one has come. Here the middleware's own history is the mailbox: it keeps the
-newest messages and drops older ones without a line of Python. Works with any executor and on any
-distribution; :func:`rclpy.wait_for_message` waits in the same way.
+newest messages and drops older ones without a line of Python. It needs an executor that respects
+callback groups, as all but the experimental ``EventsExecutor`` do; :func:`rclpy.wait_for_message`
+waits in the same way.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import time
 from typing import Any
 
@@ -39,7 +40,7 @@ class Arrival:
         When the middleware received it, in seconds of ``time.monotonic``.
     missed
         How many of the same publisher came or were lost between the one taken before and this
-        one; 0 where the distribution does not number messages (Humble).
+        one; 0 where messages are not numbered (Humble, Cyclone DDS).
 
     """
 
@@ -92,6 +93,13 @@ class HeldSubscription:
         )
         self._last_numbers: dict[bytes, int] = {}
 
+    def take_newest(self) -> Arrival | None:
+        """Return the newest message that is held, older ones counted as missed; None if none."""
+        newest = self.take()
+        while newest is not None and (newer := self.take()) is not None:
+            newest = replace(newer, missed=newest.missed + 1 + newer.missed)
+        return newest
+
     def take(self) -> Arrival | None:
         """Return the oldest message that is held, None if there is none."""
         subscription = self.subscription
@@ -103,6 +111,10 @@ class HeldSubscription:
         age = max(0.0, (time.time_ns() - received) / _NANOSECONDS)
         return Arrival(data, time.monotonic() - age, self._missed(info))
 
+    def publishers(self) -> int:
+        """Return the number of publishers on the topic."""
+        return self._node.count_publishers(self.subscription.topic)
+
     def destroy(self) -> None:
         """Unsubscribe; nobody may be taking."""
         self._node.destroy_subscription(self.subscription)
@@ -112,7 +124,12 @@ class HeldSubscription:
         number = info.get('publication_sequence_number')
         if number is None:
             return 0
-        publisher = (info.get('publisher_gid') or {}).get('data', b'')
+        gid = info.get('publisher_gid')
+        if gid is None and self.publishers() > 1:
+            # Jazzy: numbers of several publishers that cannot be told apart.
+            self._last_numbers.clear()
+            return 0
+        publisher = gid['data'] if gid else b''
         last = self._last_numbers.get(publisher)
         self._last_numbers[publisher] = number
         return 0 if last is None else max(0, number - last - 1)
@@ -136,21 +153,32 @@ class Waiter:
         events = len(self._subscription.event_handlers)
         self._wait_set = rclpy_implementation.WaitSet(1, 1, 0, 0, 0, events, node.context.handle)
 
-    def wait(self) -> bool:
-        """Return True once a message is held, False once :meth:`stop` was called."""
+    def wait(self, timeout: float | None = None) -> bool:
+        """
+        Return True once a message is held, False once :meth:`stop` was called.
+
+        Parameters
+        ----------
+        timeout
+            Seconds after which it is False anyway; None to wait for ever.
+
+        """
+        longest = _FOREVER if timeout is None else round(timeout * _NANOSECONDS)
         while not self._stopped:
             self._wait_set.clear_entities()
             self._wait_set.add_subscription(self._subscription.handle)
             self._wait_set.add_guard_condition(self._wake.handle)
             for handler in self._subscription.event_handlers:
                 handler.add_to_wait_set(self._wait_set)
-            self._wait_set.wait(_FOREVER)
+            self._wait_set.wait(longest)
             for handler in self._subscription.event_handlers:
                 event = handler.take_data() if handler.is_ready(self._wait_set) else None
                 if event is not None:
                     handler.callback(event)
             if self._wait_set.get_ready_entities('subscription'):
                 return not self._stopped
+            if timeout is not None:
+                break
         return False
 
     def stop(self) -> None:

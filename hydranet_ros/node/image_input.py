@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 import traceback
 from typing import Any
 
@@ -27,6 +28,8 @@ LOG_PERIOD = 5.0
 """Seconds between repeated warnings."""
 CALIBRATIONS_HELD = 5
 """Messages of camera_info that wait for the image that they belong to."""
+FIRST_CALIBRATION = 0.1
+"""Seconds that the first image waits for a calibration."""
 
 
 class ImageInput:
@@ -58,12 +61,13 @@ class ImageInput:
         self._source = source
         self._statistics = statistics
         self._images: HeldSubscription | None = None
-        self._calibrations: HeldSubscription | None = None
         self._waiter: Waiter | None = None
-        self._worker: Worker[Arrival] | None = None
+        self._wait_until_ready: Callable[[], None] = lambda: None
+        self._lost = 0
+        self._started = ExitStack()
         # As image_transport does it: remapping the base topic moves the compressed one too.
         self.topic: str = node.resolve_topic_name('image') + source.topic_suffix
-        self.camera_infos = CameraInfoBuffer()
+        self.camera_infos = HeldCalibrations()
         self.incompatible_qos = ''
 
     @property
@@ -71,7 +75,11 @@ class ImageInput:
         """ROS name of the images' type."""
         return f'sensor_msgs/msg/{self._source.message_type.__name__}'
 
-    def start(self, handle: Callable[[Arrival], None]) -> None:
+    def start(
+        self,
+        handle: Callable[[Arrival], None],
+        wait_until_ready: Callable[[], None] = lambda: None,
+    ) -> None:
         """
         Subscribe, and hand the newest image to a worker thread.
 
@@ -79,32 +87,27 @@ class ImageInput:
         ----------
         handle
             Called in that thread, one image at a time.
+        wait_until_ready
+            Called in that thread before it takes an image.
 
         """
-        self._calibrations = HeldSubscription(
-            self._node,
-            CameraInfo,
-            'camera_info',
-            _sensor_qos(CALIBRATIONS_HELD),
-            # Nobody waits for them: they are taken when an image is.
-            event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
-        )
-        self._images = self._subscribe_to_images()
-        self._waiter = Waiter(self._node, self._images)
-        self._worker = Worker(self._next, handle, self.on_failure, 'perception')
-        self._worker.start()
+        self._wait_until_ready = wait_until_ready
+        with ExitStack() as stack:
+            self.camera_infos.subscribe(self._node)
+            stack.callback(self.camera_infos.unsubscribe)
+            self._images = self._subscribe_to_images()
+            stack.callback(self._images.destroy)
+            self._waiter = Waiter(self._node, self._images)
+            stack.callback(self._waiter.destroy)
+            worker = Worker(self._next, handle, self.on_failure, 'perception')
+            worker.start()
+            stack.callback(worker.join)
+            stack.callback(self._waiter.stop)
+            self._started = stack.pop_all()
 
     def stop(self) -> None:
         """Unsubscribe, and return when the image in hand is done."""
-        if self._worker is None:
-            return
-        assert self._waiter and self._images and self._calibrations
-        self._waiter.stop()
-        self._worker.join()
-        self._waiter.destroy()
-        self._images.destroy()
-        self._calibrations.destroy()
-        self._worker = None
+        self._started.close()
 
     def publisher_types(self) -> list[str]:
         """Return the message type of each publisher on the images' topic."""
@@ -131,21 +134,23 @@ class ImageInput:
 
     def _next(self) -> Arrival | None:
         """Wait for the newest image and return it, None once the input is stopped."""
-        assert self._waiter and self._images and self._calibrations
+        assert self._waiter and self._images
         self._statistics.ready()
+        self._wait_until_ready()
         while self._waiter.wait():
-            # Before the image: its own calibration was published with it.
-            while (calibration := self._calibrations.take()) is not None:
-                self.camera_infos.put(calibration.data)
-            arrival = self._images.take()
+            arrival = self._images.take_newest()
             if arrival is not None:
-                self._statistics.received(1 + arrival.missed)
-                self._statistics.dropped(arrival.missed)
+                # What was lost on the way here is missing, too, and was told before.
+                dropped = max(0, arrival.missed - self._lost)
+                self._lost = 0
+                self._statistics.received(1 + dropped)
+                self._statistics.dropped(dropped)
                 return arrival
         return None
 
     def _on_lost(self, event: Any) -> None:
-        """Count images that were lost on the way here."""
+        """Count images that were lost on the way here; called while the worker waits."""
+        self._lost += event.total_count_change
         self._statistics.lost(event.total_count_change)
 
     def on_failure(self, error: Exception) -> None:
@@ -166,6 +171,65 @@ class ImageInput:
             'override of it in qos_overrides'
         )
         self._node.get_logger().warning(f'{self.topic}: {self.incompatible_qos}.')
+
+
+class HeldCalibrations:
+    """
+    The camera's calibration, taken from the middleware when an image asks for its own.
+
+    Drivers publish the calibration behind the image, so that it arrives while that is decoded.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = CameraInfoBuffer()
+        self._held: HeldSubscription | None = None
+        self._waiter: Waiter | None = None
+        self._waited = False
+
+    def subscribe(self, node: Node) -> None:
+        """Begin to hold what is published on ``camera_info``."""
+        self._held = HeldSubscription(
+            node,
+            CameraInfo,
+            'camera_info',
+            _sensor_qos(CALIBRATIONS_HELD),
+            # Nobody waits for them in the long run, so nobody could tell of events.
+            event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
+        )
+        self._waiter = Waiter(node, self._held)
+
+    def unsubscribe(self) -> None:
+        """End it; what was taken stays known."""
+        if self._held is not None and self._waiter is not None:
+            self._waiter.destroy()
+            self._held.destroy()
+            self._held = self._waiter = None
+
+    def match(self, header: Any) -> Any | None:
+        """
+        Return the message that belongs to an image, as `CameraInfoBuffer` does.
+
+        For the first image, if no calibration has come before, one is waited for shortly.
+        """
+        self._take()
+        if not self._waited and self._waiter is not None:
+            self._waited = True
+            assert self._held is not None
+            if (
+                not self.latest_frame_id()
+                and self._held.publishers()
+                and self._waiter.wait(FIRST_CALIBRATION)
+            ):
+                self._take()
+        return self._buffer.match(header)
+
+    def latest_frame_id(self) -> str | None:
+        """Return the frame_id of the latest message, None if there is none."""
+        return self._buffer.latest_frame_id()
+
+    def _take(self) -> None:
+        while self._held is not None and (arrival := self._held.take()) is not None:
+            self._buffer.put(arrival.data)
 
 
 def _sensor_qos(depth: int) -> QoSProfile:

@@ -183,15 +183,15 @@ PARAMETERS: Mapping[str, Parameter] = {
         Parameter(
             'image_rectified',
             False,
-            'Whether the images are rectified already (image_rect). Then P of camera_info is used, '
-            'otherwise K and the distortion coefficients.',
+            'Whether the images are rectified already (image_rect). Then P of camera_info is '
+            'used, otherwise K and the distortion coefficients.',
             Change.LIVE,
         ),
         Parameter(
             'points_stride',
             1,
-            'One point for every n-th row and column. Consumers that want a point for each pixel of '
-            'segmentation need 1.',
+            'One point for every n-th row and column. Consumers that want a point for each pixel '
+            'of segmentation need 1.',
             Change.LIVE,
             'px',
             1,

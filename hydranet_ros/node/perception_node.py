@@ -193,7 +193,8 @@ class PerceptionNode(LifecycleNode):
             if perceived is not None:
                 finished.put(perceived)
 
-        self._input.start(perceive)
+        # An image that is taken while outputs wait to be published would be old when they are out.
+        self._input.start(perceive, finished.wait_until_free)
 
     def _deactivate(self, state: LifecycleState) -> None:
         if self._input is not None:
@@ -293,9 +294,10 @@ def _spin(stop: threading.Event) -> None:
     try:
         while not stop.is_set():
             spin_once(executor, node, SPIN_PERIOD)
+    finally:
+        # In any case before the node goes: its threads use what belongs to it.
         if not node.finalized:
             node.trigger_shutdown()
-    finally:
         executor.shutdown()
         node.destroy_node()
 

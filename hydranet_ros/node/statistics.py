@@ -55,7 +55,8 @@ class Snapshot:
     uptime
         Seconds since activation.
     since_image
-        Seconds since the last one came in or was done with, None if there was none.
+        Seconds since the last one was done with, 0 while one is worked on, None if there was
+        none.
     since_processed, since_idle, since_failure, since_loss
         Seconds since the last one, None if there was none.
     last_error
@@ -101,16 +102,20 @@ class Statistics:
         self._recent: deque[tuple[float, Mapping[str, float]]] = deque()
         self._last: dict[str, float] = {}
         self._last_error = ''
+        self._busy = False
 
     def ready(self) -> None:
         """Note that the next image can be taken; while one was worked on, none was missing."""
         with self._lock:
+            self._busy = False
             if 'received' in self._last:
                 self._last['received'] = self._clock()
 
     def received(self, count: int = 1) -> None:
-        """Count images that came in."""
+        """Count images that came in, of which one is worked on until :meth:`ready`."""
         self._count('received', count)
+        with self._lock:
+            self._busy = True
 
     def dropped(self, count: int = 1) -> None:
         """Count images that were replaced by a newer one before they were looked at."""
@@ -161,7 +166,7 @@ class Statistics:
                 rate=_rate([moment for moment, _ in self._recent]),
                 durations=_percentiles([stages for _, stages in self._recent]),
                 uptime=now - self._begin,
-                since_image=since.get('received'),
+                since_image=0.0 if self._busy else since.get('received'),
                 since_processed=since.get('processed'),
                 since_idle=since.get('idle'),
                 since_failure=since.get('failed'),

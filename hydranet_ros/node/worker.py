@@ -5,11 +5,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-import queue
+from contextlib import suppress
 import threading
+import time
 from typing import Generic, TypeVar
 
 Item = TypeVar('Item')
+
+RETRY_PERIOD = 0.5
+"""Seconds until a worker tries to take again what it could not."""
 
 
 class Worker(Generic[Item]):
@@ -23,7 +27,7 @@ class Worker(Generic[Item]):
     handle
         Called with each item.
     on_error
-        Called with what `handle` raised; the worker goes on with the next item.
+        Called with what `take` or `handle` raised; the worker goes on with the next item.
     name
         Of the thread.
 
@@ -50,32 +54,61 @@ class Worker(Generic[Item]):
         self._thread.join()
 
     def _run(self) -> None:
-        while (item := self._take()) is not None:
+        while (item := self._next()) is not None:
             try:
                 self._handle(item)
             # Handed on: one bad frame must not silence the node.
             except Exception as error:  # noqa: PERF203
-                self._on_error(error)
+                self._tell(error)
+
+    def _next(self) -> Item | None:
+        while True:
+            try:
+                return self._take()
+            except Exception as error:  # noqa: PERF203
+                self._tell(error)
+                time.sleep(RETRY_PERIOD)
+
+    def _tell(self, error: Exception) -> None:
+        with suppress(Exception):  # whoever is told must not end the thread either
+            self._on_error(error)
 
 
 class Handover(Generic[Item]):
     """
     Pass items from one worker to the next, none lost and at most one waiting.
 
-    A worker that is ahead waits, so that nothing piles up between the two.
+    All methods may be called from any thread.
     """
 
     def __init__(self) -> None:
-        self._items: queue.Queue[Item | None] = queue.Queue(maxsize=1)
+        self._changed = threading.Condition()
+        self._item: Item | None = None
+        self._closed = False
+
+    def wait_until_free(self) -> None:
+        """Return once no item waits, so that what is begun now will not be old when it is put."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._item is None or self._closed)
 
     def put(self, item: Item) -> None:
-        """Leave an item, as soon as the one before was taken."""
-        self._items.put(item)
+        """Leave an item, as soon as the one before was taken; after `close` it is discarded."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._item is None or self._closed)
+            if not self._closed:
+                self._item = item
+                self._changed.notify_all()
 
     def take(self) -> Item | None:
-        """Wait for the next item and return it; None after :meth:`close`."""
-        return self._items.get()
+        """Wait for the next item and return it; None after `close` and the last one."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._item is not None or self._closed)
+            item, self._item = self._item, None
+            self._changed.notify_all()
+            return item
 
     def close(self) -> None:
-        """Let `take` return None behind the items that were put."""
-        self._items.put(None)
+        """Let `take` return None behind an item that waits."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
