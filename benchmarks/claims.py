@@ -6,7 +6,7 @@ Measure the paper's claims: every experiment of benchmarks/claims, arm by arm.
     export HYDRANET_DATA=DIR HYDRANET_IMAGENET=FILE
     python benchmarks/claims.py run                       # all that is not done yet
     python benchmarks/claims.py run distilled_segmentation/all_human --seeds 1
-    python benchmarks/claims.py report                    # the tables and plots of docs/results.md
+    python benchmarks/claims.py report --write docs/results.md     # its tables and plots
 
 An experiment is a YAML file: a recipe that all its arms share, and for each arm what differs. A
 run can be stopped at any time and goes on by the same command. What an arm reached is written to
@@ -16,7 +16,7 @@ benchmarks/claims/results, from which alone the report is made.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 import json
 import os
@@ -336,12 +336,54 @@ def _mean_and_spread(values: Sequence[float], sign: str = '') -> str:
     return text if len(values) < 2 else f'{text} ± {np.std(values, ddof=1):.3f}'
 
 
-def report(bench: Bench) -> Iterator[str]:
-    """Yield the lines of the report: question, arms, table."""
+def report(bench: Bench) -> dict[str, str]:
+    """Return what is to say of each experiment that has results: question, command, table."""
+    sections = {}
     for name, experiment in bench.experiments.items():
-        yield f'## {experiment.title}\n'
-        yield f'{experiment.question}\n'
-        yield f'{table(bench, name)}\n'
+        if not any(bench.results(name, arm) for arm in experiment.arms):
+            continue
+        sections[name] = (
+            f'{experiment.question}\n\n'
+            f'`python benchmarks/claims.py run {name}`\n\n'
+            f'{table(bench, name)}\n\n'
+            f'![{experiment.title}: {experiment.figures[0]}](images/claims/{name}.svg)\n'
+        )
+    return sections
+
+
+def plot(bench: Bench, name: str) -> str:
+    """Draw an experiment's first figure over the steps of training, mean over the runs."""
+    from hydranet_ros.evaluation.svg import curves_plot
+
+    experiment = bench.experiments[name]
+    place, _, figure = experiment.figures[0].split()
+    curves = {}
+    for arm_name, arm in experiment.arms.items():
+        runs = [
+            dict(map(tuple, result['curves'].get(f'{place} {figure}', [])))
+            for result in bench.results(name, arm_name).values()
+        ]
+        steps = sorted(set.intersection(*map(set, runs))) if runs else []
+        if steps:
+            curves[arm.title] = [
+                (step, float(np.mean([run[step] for run in runs]))) for step in steps
+            ]
+    return curves_plot(f'{figure} on {place} during training', curves, 'steps')
+
+
+def write_report(bench: Bench, document: Path) -> None:
+    """Put the sections between their markers in a document, and the plots beside it."""
+    text = document.read_text()
+    plots = document.parent / 'images' / 'claims'
+    for name, section in report(bench).items():
+        begin, end = f'<!-- claims: {name} -->\n', f'<!-- end of {name} -->'
+        if begin not in text:
+            raise HydranetError(f'{document} has no place for {name}: {begin.strip()} … {end}.')
+        head, _, rest = text.partition(begin)
+        text = f'{head}{begin}{section}{end}{rest.partition(end)[2]}'
+        plots.mkdir(parents=True, exist_ok=True)
+        (plots / f'{name}.svg').write_text(plot(bench, name) + '\n')
+    document.write_text(text)
 
 
 def arguments() -> argparse.Namespace:
@@ -358,7 +400,10 @@ def arguments() -> argparse.Namespace:
     run = commands.add_parser('run', help='run what is not done yet')
     run.add_argument('names', nargs='*', metavar='EXPERIMENT[/ARM]', help='default: all')
     run.add_argument('--seeds', type=int, nargs='+', help="default: the experiment's")
-    commands.add_parser('report', help='print the tables')
+    written = commands.add_parser('report', help='print the tables')
+    written.add_argument(
+        '--write', type=Path, metavar='FILE', help='put them into this document instead'
+    )
     return parser.parse_args()
 
 
@@ -366,10 +411,13 @@ def main() -> int:
     """Run or report."""
     parsed = arguments()
     bench = Bench(parsed.folder.resolve(), parsed.runs.resolve())
-    if parsed.command == 'report':
-        print('\n'.join(report(bench)))
-        return 0
     try:
+        if parsed.command == 'report':
+            if parsed.write:
+                write_report(bench, parsed.write)
+            else:
+                print('\n'.join(report(bench).values()))
+            return 0
         for wanted in parsed.names or bench.experiments:
             name, _, arm = wanted.partition('/')
             if name not in bench.experiments:

@@ -294,8 +294,11 @@ def test_plots_are_well_formed(values: list[float | None]) -> None:
     shares = [None if value is None else abs(value) % 1 for value in values]
     names = [f'<{index}>' for index in range(len(values))]
     counts = np.arange(len(values) * (len(values) + 1)).reshape(len(values), len(values) + 1)
+    curve = [(float(x), abs(value)) for x, value in enumerate(values) if value]
+    curve = [point for point in curve if np.isfinite(point[1])]
     for plot in (
         svg.line_plot('a & b', list(range(len(y))), y, 's'),
+        svg.curves_plot('a & b', {'<one>': curve, 'none': []}, 's'),
         svg.histogram_plot('a', [0.0, 1.0, 2.0], [0, len(y)], 'x'),
         svg.bar_plot('a', names, shares, ['red'] * len(names)),
         svg.confusion_plot('a', names, counts),

@@ -137,7 +137,17 @@ def test_arms_run_once_and_are_compared(
     text = claims.table(bench, 'taught')
     assert f'| alone (`alone`) | 1 | {values[0]:.3f} |  |' in text
     assert f'| more (`more`) | 1 | {values[1]:.3f} | {values[1] - values[0]:+.3f} |' in text
-    assert f'| one (`one`) | 1 | {values[0]:.3f} |' in '\n'.join(claims.report(bench))
+    document = tmp_path / 'results.md'
+    document.write_text(
+        'Before.\n<!-- claims: taught -->\nold\n<!-- end of taught -->\nBetween.\n'
+        '<!-- claims: shared -->\n<!-- end of shared -->\nAfter.\n'
+    )
+    claims.write_report(bench, document)
+    claims.write_report(bench, document)  # again changes nothing
+    written = document.read_text()
+    assert f'| one (`one`) | 1 | {values[0]:.3f} |' in written and text in written
+    assert 'old' not in written and written.endswith('After.\n') and '\nBetween.\n' in written
+    assert '<polyline' in (tmp_path / 'images/claims/taught.svg').read_text()
 
 
 def test_mean_spread_and_pairs_are_over_seeds(claims: ModuleType) -> None:

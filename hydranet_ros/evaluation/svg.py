@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 import math
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 WIDTH, HEIGHT = 640, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 60, 14, 26, 38
 _INK, _PALE, _ACCENT = '#222', '#ddd', '#2a6fb0'
+_COLORS = ('#2a6fb0', '#c8501e', '#2f8f4e', '#8a4bb0', '#b08a1e', '#555')
 _TICKS = 5
 _FLAT = 1e-12
 """A range as narrow as this has nothing to show; powers of ten below would underflow."""
@@ -60,6 +61,37 @@ def line_plot(
         if piece
     )
     return _svg(title, frame.axes(x_label) + body)
+
+
+def curves_plot(
+    title: str, curves: Mapping[str, Sequence[tuple[float, float]]], x_label: str
+) -> str:
+    """
+    Plot several curves over one axis, with a legend.
+
+    Parameters
+    ----------
+    title
+        Said above; names the quantity and its unit.
+    curves
+        Name to points (x, y), in the order of x; y finite and not negative.
+    x_label
+        Said below.
+
+    """
+    points = [point for curve in curves.values() for point in curve] or [(0.0, 0.0)]
+    x, y = zip(*points, strict=True)
+    right = max(x) if max(x) > min(x) else min(x) + 1
+    frame = _Frame(min(x), right, 0.0, _round_up(max(y), 0.0))
+    parts = [frame.axes(x_label)]
+    for index, (name, curve) in enumerate(curves.items()):
+        color = _COLORS[index % len(_COLORS)]
+        line = ' '.join(f'{frame.x(x):.1f},{frame.y(y):.1f}' for x, y in curve)
+        parts.append(
+            f'<polyline points="{line}" fill="none" stroke="{color}" stroke-width="1.5"/>'
+        )
+        parts.append(_text(_LEFT, HEIGHT + 14 + 16 * index, f'— {name}', color=color))
+    return _svg(title, ''.join(parts), HEIGHT + 16 * len(curves) + 8)
 
 
 def histogram_plot(title: str, edges: Sequence[float], counts: Sequence[int], x_label: str) -> str:
