@@ -43,17 +43,8 @@ def _processor() -> str:
     facts = dict(line.split(':', 1) for line in lines if ':' in line)
     facts = {key.strip(): value.strip() for key, value in facts.items()}
     name = facts.get('model name', platform.machine())
-    wanted = (
-        'avx2',
-        'avx512f',
-        'avx512_vnni',
-        'avx512_bf16',
-        'avx512_fp16',
-        'amx_bf16',
-        'amx_int8',
-    )
     flags = facts.get('flags', '').split()
-    return f'{name} ({" ".join(flag for flag in wanted if flag in flags)})'
+    return f'{name} ({" ".join(flag for flag in VECTOR_UNITS if flag in flags)})'
 
 
 def memory(entry: str) -> float | None:

@@ -1,15 +1,17 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the bag player and the bag recorder share: parameters, topic names, message classes."""
+"""What the processes around a bag share: parameters, topic names, message classes, receiving."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
-from typing import Any
+import time
+from typing import Any, Protocol
 
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.exceptions import InvalidParameterTypeException
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
@@ -17,6 +19,45 @@ from hydranet_ros.errors import HydranetError
 
 ParameterTable = Mapping[str, tuple[Any, str]]
 """Name -> (default, or `Parameter.Type.STRING_ARRAY` for an empty list of names; description)."""
+
+
+LOOK_PERIOD = 0.1
+"""Seconds between looks for topics that have appeared."""
+DRAIN_LIMIT = 5.0
+"""Seconds at most for taking what has already arrived at the end."""
+IDLE_ROUNDS = 5
+"""Rounds of the executor without a message after which nothing is left."""
+
+
+class Receiver(Protocol):
+    """A node that takes in what topics carry, also such as appear later."""
+
+    @property
+    def received(self) -> int:
+        """Number of messages taken in."""
+        ...
+
+    def subscribe_to_new_topics(self) -> None:
+        """Subscribe to wanted topics that have appeared."""
+        ...
+
+
+def receive(
+    receiver: Receiver, executor: SingleThreadedExecutor, is_over: Callable[[], bool]
+) -> None:
+    """Take in messages until told that it is over, and then what has already arrived."""
+    look = 0.0
+    while not is_over():
+        if time.monotonic() >= look:
+            receiver.subscribe_to_new_topics()
+            look = time.monotonic() + LOOK_PERIOD
+        executor.spin_once(timeout_sec=LOOK_PERIOD)
+    deadline = time.monotonic() + DRAIN_LIMIT
+    idle = 0
+    while idle < IDLE_ROUNDS and time.monotonic() < deadline:
+        before = receiver.received
+        executor.spin_once(timeout_sec=0)
+        idle = idle + 1 if receiver.received == before else 0
 
 
 def declare_parameters(node: Node, table: ParameterTable) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from hydranet_ros.node.bag_process import (
     absolute_names,
     declare_parameters,
     message_class,
+    receive,
     required,
 )
 from hydranet_ros.node.process import run_process
@@ -42,11 +43,8 @@ PARAMETERS = {
 
 # Messages that may wait while the disk is busy.
 QUEUE_DEPTH = 64
-_LOOK = 0.1  # s between looks for new topics
 # What goes on when nothing happens.
 BACKGROUND_TOPICS = ('/diagnostics', '/parameter_events', '/rosout')
-_DRAIN = 2.0  # s at most for what has already arrived when the recording ends
-_IDLE_ROUNDS = 5  # rounds of the executor without a message after which nothing is left
 
 
 class BagRecorder(Node):
@@ -74,6 +72,11 @@ class BagRecorder(Node):
         """Close the bag and leave the graph."""
         self._writer.close()
         super().destroy_node()
+
+    @property
+    def received(self) -> int:
+        """Number of messages recorded."""
+        return sum(self.counts.values())
 
     def is_over(self) -> bool:
         """Tell whether what is recorded has ended, as far as one can know."""
@@ -138,28 +141,12 @@ def record_bag(stop: threading.Event) -> None:
     executor = SingleThreadedExecutor()
     executor.add_node(recorder)
     try:
-        look = 0.0
-        while not (stop.is_set() or recorder.is_over()):
-            if time.monotonic() >= look:
-                recorder.subscribe_to_new_topics()
-                look = time.monotonic() + _LOOK
-            executor.spin_once(timeout_sec=_LOOK)
-        _drain(recorder, executor)
+        receive(recorder, executor, lambda: stop.is_set() or recorder.is_over())
         for topic, count in sorted(recorder.counts.items()):
             recorder.get_logger().info(f'Recorded {count} messages of {topic}.')
     finally:
         executor.shutdown()
         recorder.destroy_node()
-
-
-def _drain(recorder: BagRecorder, executor: SingleThreadedExecutor) -> None:
-    """Write what had already arrived when the recording was stopped."""
-    deadline = time.monotonic() + _DRAIN
-    idle = 0
-    while idle < _IDLE_ROUNDS and time.monotonic() < deadline:
-        before = sum(recorder.counts.values())
-        executor.spin_once(timeout_sec=0)
-        idle = idle + 1 if sum(recorder.counts.values()) == before else 0
 
 
 def main() -> int:

@@ -15,7 +15,6 @@ from pathlib import Path
 import posixpath
 import sys
 import threading
-import time
 from typing import Any
 
 from builtin_interfaces.msg import Time
@@ -37,7 +36,7 @@ from hydranet_ros.evaluation.frame_decoding import IMAGE
 from hydranet_ros.evaluation.live_evaluation import LiveEvaluation
 from hydranet_ros.evaluation.measures import MEASURES, Protocol
 from hydranet_ros.labels import load_label_set
-from hydranet_ros.node.bag_process import declare_parameters, message_class
+from hydranet_ros.node.bag_process import declare_parameters, message_class, receive
 from hydranet_ros.node.process import run_process
 
 PARAMETERS = {
@@ -56,10 +55,7 @@ PARAMETERS = {
 
 QUEUE_DEPTH = 64
 _SUFFIXES = ('', '/compressed', '/compressedDepth')
-_LOOK = 0.1  # s between looks for topics that have appeared
 _PERIOD = 1.0  # s between running figures
-_IDLE_ROUNDS = 5
-_DRAIN = 5.0  # s at most for what has already arrived at the end
 
 
 class EvaluatorNode(Node):
@@ -223,27 +219,11 @@ def evaluate_live(stop: threading.Event) -> None:
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     try:
-        look = 0.0
-        while not stop.is_set():
-            if time.monotonic() >= look:
-                node.subscribe_to_new_topics()
-                look = time.monotonic() + _LOOK
-            executor.spin_once(timeout_sec=_LOOK)
-        _drain(node, executor)
+        receive(node, executor, stop.is_set)
         node.finish()
     finally:
         executor.shutdown()
         node.destroy_node()
-
-
-def _drain(node: EvaluatorNode, executor: SingleThreadedExecutor) -> None:
-    """Take what had already arrived."""
-    deadline = time.monotonic() + _DRAIN
-    idle = 0
-    while idle < _IDLE_ROUNDS and time.monotonic() < deadline:
-        before = node.received
-        executor.spin_once(timeout_sec=0)
-        idle = idle + 1 if node.received == before else 0
 
 
 def main() -> int:
