@@ -30,6 +30,7 @@ import numpy as np
 from hydranet_ros.cli.info import image_size
 from hydranet_ros.deployment import perception_process
 from hydranet_ros.processes import private_graph_environment, ProcessGroup, RunningProcess
+from hydranet_ros.resources import model_path
 
 NANOSECONDS = 1_000_000_000
 SETTLING = 2.0
@@ -269,7 +270,7 @@ def main() -> None:
         environment = private_graph_environment(Path(folder))
         os.environ.update(environment)
         with ProcessGroup(Path(folder), environment) as group:
-            node = group.start(perception_process(model=Path(parsed.model).absolute()))
+            node = group.start(perception_process(model=model_path(parsed.model).absolute()))
             subscriber = Subscriber()
             at_rest = measure_rest(subscriber, node)
             for rate in rates:
