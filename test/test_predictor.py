@@ -20,8 +20,8 @@ from hydranet_ros.pipeline import DeployedGraph
 from hydranet_ros.predictor import Predictor as AnyPredictor
 
 # These untrained weights carry float32 rounding of the first layers to 6e-4 of the output (plain
-# network against float64); folding the batch norms rounds differently by as much.
-TOLERANCE = 2e-3
+# network against float64), and to 2e-3 on processors without AVX-512; folding rounds as much.
+TOLERANCE = 4e-3
 # The other runtimes are held to this one in test_backends.py.
 Predictor = partial(AnyPredictor, backend='torch')
 

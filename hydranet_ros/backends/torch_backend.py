@@ -179,7 +179,8 @@ def _choose_device(name: str) -> torch.device:
 def on_device(graph: DeployedGraph, device: torch.device, precision: str) -> DeployedGraph:
     """Bring a graph to a device and into the arithmetic and layout that it runs in."""
     graph = graph.to(device=device, dtype=_DTYPES[precision]).eval()
-    return graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+    graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return graph
 
 
 def _load(model: ExportedModel) -> Graph:
