@@ -34,7 +34,7 @@ class Receiver(Protocol):
 
     @property
     def received(self) -> int:
-        """Number of messages taken in."""
+        """Return the number of messages taken in."""
         ...
 
     def subscribe_to_new_topics(self) -> None:

@@ -75,7 +75,7 @@ class BagRecorder(Node):
 
     @property
     def received(self) -> int:
-        """Number of messages recorded."""
+        """Return the number of messages recorded."""
         return sum(self.counts.values())
 
     def is_over(self) -> bool:
