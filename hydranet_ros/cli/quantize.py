@@ -259,7 +259,7 @@ def _images_in_bag(path: Path, image_topic: str | None, limit: int) -> Iterator[
 
     with BagReader(path) as bag:
         topic = find_topics(bag, image=image_topic).image
-    count = open_bag_views(path, image_topic=topic).count or 0
+        count = bag.topics[topic].count if topic else 0
     selection = Selection(max(1, -(-count // limit)), limit)
     for view in open_bag_views(path, selection, image_topic=topic).views():
         yield view.rgb
