@@ -31,9 +31,11 @@ import yaml
 
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.training.configuration import build, read_yaml
+from hydranet_ros.training.export import commit_of
 
 HERE = Path(__file__).resolve().parent / 'claims'
 COMMAND = (sys.executable, '-m', 'hydranet_ros.cli.main')
+MADE_BY = ('hydranet_ros', 'config', 'benchmarks', ':(exclude)benchmarks/claims/results')
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ class Bench:
             'arm': arm_name,
             'seed': seed,
             'command': f'python benchmarks/claims.py run {name}/{arm_name} --seeds {seed}',
-            'commit': commit(),
+            'commit': commit_of(*MADE_BY),
             'seconds': round(time.time() - began),
             'recipe': recipe,
             'curves': curves(directory / 'log.jsonl'),
@@ -269,21 +271,6 @@ def curves(log: Path) -> dict[str, list[tuple[int, float]]]:
         for name, value in entry.items():
             found.setdefault(f'{group} {name}', {})[step] = round(value, 5)
     return {name: sorted(points.items()) for name, points in found.items()}
-
-
-def commit() -> str:
-    """Return the commit that runs, marked where the code differs from it."""
-    root = Path(__file__).resolve().parents[1]
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ['git', '-C', str(root), *arguments], capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
-
-    changed = git('status', '--porcelain', '--', 'hydranet_ros', 'benchmarks', 'config')
-    changed = '\n'.join(line for line in changed.splitlines() if '/results/' not in line)
-    return git('rev-parse', 'HEAD') + (' with changes' if changed else '')
 
 
 def figure_of(result: Mapping[str, Any], name: str) -> float:

@@ -75,7 +75,7 @@ def describe_training(
         'steps_done': step,
         **_start_of(recipe),
         'data': {dataset.name: _describe_data(dataset) for dataset in datasets},
-        'commit': _commit(),
+        'commit': commit_of(*_TRAINED_BY),
         'versions': {
             'python': platform.python_version(),
             'torch': torch.__version__,
@@ -112,8 +112,22 @@ def _describe_data(dataset: Dataset) -> dict[str, Any]:
     return {'images': len(dataset), 'annotated': annotated, **dataset.about}
 
 
-def _commit() -> str:
-    """Return the commit that trains, marked where the code differs from it; empty if unknown."""
+def commit_of(*paths: str) -> str:
+    """
+    Return the commit of the code that runs.
+
+    Parameters
+    ----------
+    *paths
+        What of the repository matters, as git's pathspecs.
+
+    Returns
+    -------
+    str
+        The hash, with "with changes" behind it where a path differs from that commit; empty if
+        the code does not lie in a git repository.
+
+    """
     root = share_directory()
 
     def git(*arguments: str) -> str:
@@ -124,7 +138,7 @@ def _commit() -> str:
 
     try:
         commit = git('rev-parse', 'HEAD')
-        changed = git('status', '--porcelain', '--', *_TRAINED_BY)
+        changed = git('status', '--porcelain', '--', *paths)
     except OSError:
         return ''
     return f'{commit} with changes' if commit and changed else commit
