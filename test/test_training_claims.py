@@ -4,12 +4,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 from pathlib import Path
-import sys
-from types import ModuleType
 
+from claims_cost import cost_section, measure_cost
+from claims_experiments import Bench, experiments, merged
+from claims_report import _mean_and_spread, figure_of, table, write_report
 import pytest
 from training_data import write_streets
 import yaml
@@ -18,18 +18,7 @@ from hydranet_ros.cli.main import main
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.training.recipe import load_recipe
 
-PATH = Path(__file__).parents[1] / 'benchmarks' / 'claims.py'
-
-
-@pytest.fixture(scope='module')
-def claims() -> ModuleType:
-    """Import the benchmark, which is no module of the package."""
-    spec = importlib.util.spec_from_file_location('claims', PATH)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules['claims'] = module
-    spec.loader.exec_module(module)
-    return module
+EXPERIMENTS = Path(__file__).parents[1] / 'benchmarks' / 'claims'
 
 
 RECIPE = {
@@ -107,9 +96,7 @@ def write_experiments(folder: Path, streets: Path) -> None:
         (folder / f'{name}.yaml').write_text(yaml.safe_dump(content))
 
 
-def test_arms_run_once_and_are_compared(
-    claims: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_arms_run_once_and_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An arm whose teacher is another arm trains that first; results alone make the report."""
     streets = write_streets(tmp_path / 'data', 4)
     write_experiments(tmp_path / 'claims', streets)
@@ -120,8 +107,8 @@ def test_arms_run_once_and_are_compared(
         if main(arguments):
             raise HydranetError('no')
 
-    monkeypatch.setattr(claims.Bench, '_call', staticmethod(call))
-    bench = claims.Bench(tmp_path / 'claims', tmp_path / 'runs')
+    monkeypatch.setattr(Bench, '_call', staticmethod(call))
+    bench = Bench(tmp_path / 'claims', tmp_path / 'runs')
     bench.run('taught', 'more', 1)
     assert called == ['train', 'evaluate', 'distill', 'train', 'evaluate']
     called.clear()
@@ -131,10 +118,8 @@ def test_arms_run_once_and_are_compared(
     result = json.loads((tmp_path / 'claims/results/taught/more-1.json').read_text())
     assert [step for step, _ in result['curves']['streets/all abs_rel']] == [1, 2]
     assert result['recipe']['steps'] == 2 and result['commit']
-    values = [
-        claims.figure_of(bench.results('taught', arm)[1], FIGURE) for arm in ('alone', 'more')
-    ]
-    text = claims.table(bench, 'taught')
+    values = [figure_of(bench.results('taught', arm)[1], FIGURE) for arm in ('alone', 'more')]
+    text = table(bench, 'taught')
     assert f'| alone (`alone`) | 1 | {values[0]:.3f} |  |' in text
     assert f'| more (`more`) | 1 | {values[1]:.3f} | {values[1] - values[0]:+.3f} |' in text
     document = tmp_path / 'results.md'
@@ -142,42 +127,57 @@ def test_arms_run_once_and_are_compared(
         'Before.\n<!-- claims: taught -->\nold\n<!-- end of taught -->\nBetween.\n'
         '<!-- claims: shared -->\n<!-- end of shared -->\nAfter.\n'
     )
-    claims.write_report(bench, document)
-    claims.write_report(bench, document)  # again changes nothing
+    write_report(bench, document)
+    write_report(bench, document)  # again changes nothing
     written = document.read_text()
     assert f'| one (`one`) | 1 | {values[0]:.3f} |' in written and text in written
     assert 'old' not in written and written.endswith('After.\n') and '\nBetween.\n' in written
     assert '<polyline' in (tmp_path / 'images/claims/taught.svg').read_text()
 
 
-def test_mean_spread_and_pairs_are_over_seeds(claims: ModuleType) -> None:
+def test_mean_spread_and_pairs_are_over_seeds() -> None:
     """The spread is the standard deviation of the runs."""
-    assert claims._mean_and_spread([]) == ''
-    assert claims._mean_and_spread([0.5]) == '0.500'
-    assert claims._mean_and_spread([0.4, 0.6]) == '0.500 ± 0.141'
-    assert claims._mean_and_spread([0.1], '+') == '+0.100'
-    assert claims.merged({'a': {'b': 1, 'c': [1]}}, {'a': {'c': [2]}}) == {'a': {'b': 1, 'c': [2]}}
+    assert _mean_and_spread([]) == ''
+    assert _mean_and_spread([0.5]) == '0.500'
+    assert _mean_and_spread([0.4, 0.6]) == '0.500 ± 0.141'
+    assert _mean_and_spread([0.1], '+') == '+0.100'
+    assert merged({'a': {'b': 1, 'c': [1]}}, {'a': {'c': [2]}}) == {'a': {'b': 1, 'c': [2]}}
 
 
 def test_every_shipped_experiment_is_whole(
-    claims: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every arm's recipe is valid, and what it names exists."""
     monkeypatch.setenv('HYDRANET_DATA', 'data')
     monkeypatch.setenv('HYDRANET_IMAGENET', 'imagenet.pt')
-    folder = PATH.parent / 'claims'
-    for name, experiment in claims.experiments(folder).items():
+    folder = EXPERIMENTS
+    for name, experiment in experiments(folder).items():
         assert experiment.reference in experiment.arms
         for arm_name, arm in experiment.arms.items():
             if arm.same_as:
                 other, _, shared = arm.same_as.partition('/')
-                assert shared in claims.experiments(folder)[other].arms
+                assert shared in experiments(folder)[other].arms
                 continue
             path = tmp_path / 'recipe.yaml'
-            path.write_text(yaml.safe_dump(claims.merged(experiment.recipe, arm.recipe)))
+            path.write_text(yaml.safe_dump(merged(experiment.recipe, arm.recipe)))
             recipe, _ = load_recipe(path, [f'claims={folder}', 'lists=lists'])
             for dataset in [part.dataset for part in recipe.mixture]:
                 assert '/' not in dataset or Path(dataset).is_file(), (name, arm_name)
             for distilled in arm.distilled:
                 assert (folder / 'distillation' / f'{distilled.config}.yaml').is_file()
                 assert not distilled.teacher or distilled.teacher in experiment.arms
+
+
+def test_one_network_is_timed_against_two(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The networks of the asymmetric arms differ by their heads alone."""
+    monkeypatch.setenv('HYDRANET_DATA', 'data')
+    monkeypatch.setenv('HYDRANET_IMAGENET', 'imagenet.pt')
+    cost = measure_cost(Bench(EXPERIMENTS, tmp_path), [(64, 48)], rounds=3)
+    both, *alone = cost['networks'].values()
+    assert max(network['parameters'] for network in alone) < both['parameters']
+    assert both['parameters'] < sum(network['parameters'] for network in alone)
+    assert both['macs']['64x48'] < sum(network['macs']['64x48'] for network in alone)
+    assert cost['two_over_one']['64x48'] > 0 and cost['commit'] is not None
+    text = cost_section(cost)
+    assert f'{both["parameters"] / 1e6:.2f} M' in text
+    assert text.count('\n| ') == 5 and '64x48: GMAC' in text

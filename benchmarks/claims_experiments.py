@@ -1,0 +1,259 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The experiments of benchmarks/claims: what their arms are, and how an arm is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+import json
+from pathlib import Path
+import subprocess
+import sys
+import time
+from typing import Any
+
+import numpy as np
+import yaml
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.training.configuration import build, read_yaml
+from hydranet_ros.training.export import commit_of
+
+COMMAND = (sys.executable, '-m', 'hydranet_ros.cli.main')
+MADE_BY = ('hydranet_ros', 'config', 'benchmarks', ':(exclude)benchmarks/claims/results')
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """
+    Annotations that an arm needs, by a teacher.
+
+    Attributes
+    ----------
+    config
+        Name of a file in ``distillation/``.
+    teacher
+        Arm of the same experiment whose model, of the same seed, is the teacher; empty for the
+        teacher that the file names.
+
+    """
+
+    config: str
+    teacher: str = ''
+
+
+@dataclass(frozen=True)
+class Arm:
+    """
+    One way to train.
+
+    Attributes
+    ----------
+    title
+        What it is, for the table.
+    recipe
+        What differs from the experiment's recipe.
+    distilled
+        What has to be distilled first.
+    same_as
+        ``experiment/arm`` whose runs are this arm's too; then there is nothing else.
+
+    """
+
+    title: str
+    recipe: dict[str, Any] = field(default_factory=dict)
+    distilled: tuple[Distilled, ...] = ()
+    same_as: str = ''
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """
+    A question and the arms that answer it.
+
+    Attributes
+    ----------
+    title, question
+        For the report.
+    figures
+        What is compared: ``dataset/split task figure``, as ``camvid/val segmentation mean_iou``.
+    reference
+        Arm that the others are compared with, seed by seed.
+    recipe
+        What all arms share.
+    arms
+        By name.
+    subsets
+        Name to ``dataset split count``: lists of so many stems spread evenly over a split, and of
+        the rest, as ``${lists}/NAME.txt`` and ``${lists}/NAME_rest.txt``.
+    seeds
+        Of the runs of each arm.
+
+    """
+
+    title: str
+    question: str
+    figures: tuple[str, ...]
+    reference: str
+    arms: dict[str, Arm]
+    recipe: dict[str, Any] = field(default_factory=dict)
+    subsets: dict[str, str] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (1, 2, 3)
+
+
+def experiments(folder: Path) -> dict[str, Experiment]:
+    """Read all experiments of a folder."""
+    return {
+        path.stem: build(Experiment, read_yaml(path), str(path))
+        for path in sorted(folder.glob('*.yaml'))
+    }
+
+
+class Bench:
+    """
+    Where experiments are read and results written.
+
+    Parameters
+    ----------
+    folder
+        The experiments, with ``datasets/``, ``distillation/`` and ``results/``.
+    runs
+        Where trainings go; may be deleted when their results are there.
+
+    """
+
+    def __init__(self, folder: Path, runs: Path) -> None:
+        self.folder = folder
+        self.runs = runs
+        self.experiments = experiments(folder)
+
+    def result_path(self, experiment: str, arm: str, seed: int) -> Path:
+        """Return where the result of a run is."""
+        shared = self.experiments[experiment].arms[arm].same_as
+        name = shared or f'{experiment}/{arm}'
+        return self.folder / 'results' / f'{name}-{seed}.json'
+
+    def results(self, experiment: str, arm: str) -> dict[int, dict[str, Any]]:
+        """Return the results of an arm that are there, by seed."""
+        found = {}
+        for seed in self.experiments[experiment].seeds:
+            path = self.result_path(experiment, arm, seed)
+            if path.is_file():
+                found[seed] = json.loads(path.read_text())
+        return found
+
+    def run(self, name: str, arm_name: str, seed: int) -> None:
+        """Train and evaluate one arm, and what it depends on, unless it is done."""
+        experiment, arm = self.experiments[name], self.experiments[name].arms[arm_name]
+        if arm.same_as:
+            self.run(*arm.same_as.split('/'), seed)
+            return
+        path = self.result_path(name, arm_name, seed)
+        if path.is_file():
+            return
+        variables = [f'lists={self.runs / name / "lists"}', f'claims={self.folder}']
+        self._write_subsets(name, experiment)
+        for distilled in arm.distilled:
+            variables.append(self._distil(name, distilled, seed, variables))
+        directory = self.runs / name / f'{arm_name}-{seed}'
+        directory.mkdir(parents=True, exist_ok=True)
+        recipe = merged(experiment.recipe, {**arm.recipe, 'seed': seed, 'name': arm_name})
+        (directory / 'recipe.yaml').write_text(yaml.safe_dump(recipe, sort_keys=False))
+        began = time.time()
+        command = ['train', str(directory / 'recipe.yaml'), *variables]
+        self._call([*command, '--output', str(directory)])
+        result = {
+            'experiment': name,
+            'arm': arm_name,
+            'seed': seed,
+            'command': f'python benchmarks/claims.py run {name}/{arm_name} --seeds {seed}',
+            'commit': commit_of(*MADE_BY),
+            'seconds': round(time.time() - began),
+            'recipe': recipe,
+            'curves': curves(directory / 'log.jsonl'),
+            'figures': self._evaluate(directory, arm_name, recipe, variables),
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(result, indent=1) + '\n')
+
+    def _distil(self, name: str, distilled: Distilled, seed: int, variables: Sequence[str]) -> str:
+        """Write the annotations of a teacher; returns the variable that says where they are."""
+        output = self.runs / name / 'distilled'
+        teacher = []
+        if distilled.teacher:
+            self.run(name, distilled.teacher, seed)
+            model = self.runs / name / f'{distilled.teacher}-{seed}'
+            output = self.runs / name / f'distilled-{distilled.teacher}-{seed}'
+            teacher = [f'teacher_model={model / distilled.teacher}.safetensors']
+        where = f'{distilled.config}={output / distilled.config}'
+        config = self.folder / 'distillation' / f'{distilled.config}.yaml'
+        self._call(['distill', str(config), *variables, *teacher, where])
+        return where
+
+    def _write_subsets(self, name: str, experiment: Experiment) -> None:
+        """Write the lists of stems that split a dataset in two."""
+        from hydranet_ros.training.datasets import load_dataset
+
+        folder = self.runs / name / 'lists'
+        folder.mkdir(parents=True, exist_ok=True)
+        for subset, text in experiment.subsets.items():
+            dataset, split, count = text.split()
+            records = load_dataset(self._dataset(dataset), split).records  # type: ignore[attr-defined]
+            stems = [record.stem for record in records]
+            places = np.linspace(0, len(stems) - 1, int(count)).round().astype(int)
+            chosen = {stems[place] for place in places}
+            rest = [stem for stem in stems if stem not in chosen]
+            (folder / f'{subset}.txt').write_text('\n'.join(sorted(chosen)) + '\n')
+            (folder / f'{subset}_rest.txt').write_text('\n'.join(rest) + '\n')
+
+    def _dataset(self, name: str) -> str:
+        """Return the dataset file of a name: one of the experiments', or of the package."""
+        own = self.folder / 'datasets' / f'{name}.yaml'
+        return str(own) if own.is_file() else name
+
+    def _evaluate(
+        self, directory: Path, model: str, recipe: Mapping[str, Any], variables: Sequence[str]
+    ) -> dict[str, Any]:
+        """Evaluate the model by the protocol, on all that the recipe evaluates on."""
+        figures = {}
+        for exam in recipe['evaluation']:
+            output = directory / f'{Path(exam["dataset"]).stem}-{exam["split"]}.json'
+            command = ['evaluate', f'{directory / model}.safetensors', exam['dataset'], *variables]
+            command += ['--split', exam['split'], '--json', str(output)]
+            command += ['--tasks', *exam['tasks']]
+            self._call(command)
+            content = json.loads(output.read_text())
+            figures[content['dataset']] = content['figures']
+        return figures
+
+    @staticmethod
+    def _call(arguments: Sequence[str]) -> None:
+        """Run a command of `hydranet`, and show it."""
+        print('$ hydranet', ' '.join(arguments), flush=True)
+        status = subprocess.run([*COMMAND, *arguments], check=False).returncode
+        if status:
+            raise HydranetError(f'It ended with status {status}; the same command goes on.')
+
+
+def merged(base: Any, changes: Any) -> Any:
+    """Return a mapping with changes in it, section by section; lists are replaced whole."""
+    if not isinstance(base, Mapping) or not isinstance(changes, Mapping):
+        return changes
+    return {
+        **base,
+        **{key: merged(base.get(key), value) for key, value in changes.items()},
+    }
+
+
+def curves(log: Path) -> dict[str, list[tuple[int, float]]]:
+    """Return every figure of the evaluations during a training, as (step, value), by its name."""
+    found: dict[str, dict[int, float]] = {}
+    for line in log.read_text().splitlines():
+        entry = json.loads(line)
+        step, group = entry.pop('step'), entry.pop('group')
+        if group == 'training':
+            entry = {'loss': entry['loss']}
+        for name, value in entry.items():
+            found.setdefault(f'{group} {name}', {})[step] = round(value, 5)
+    return {name: sorted(points.items()) for name, points in found.items()}

@@ -1,0 +1,118 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The report of the experiments of benchmarks/claims: tables and plots from results alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+import json
+from pathlib import Path
+from typing import Any
+
+from claims_cost import cost_path, cost_section
+from claims_experiments import Bench
+import numpy as np
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.evaluation.svg import curves_plot
+
+
+def figure_of(result: Mapping[str, Any], name: str) -> float:
+    """Return a figure of a result, by ``dataset/split task figure``."""
+    place, task, figure = name.split()
+    content = result['figures'][place][task]
+    return float(content.get('all_pixels', content)[figure])
+
+
+def table(bench: Bench, name: str) -> str:
+    """Return an experiment's figures as a Markdown table: mean ± spread, and against the first."""
+    experiment = bench.experiments[name]
+    heads = [figure.replace('_', ' ') for figure in experiment.figures]
+    lines = [
+        f'| Arm | Runs | {" | ".join(f"{head} | against" for head in heads)} |',
+        f'|---|---|{"---|---|" * len(heads)}',
+    ]
+    reference = bench.results(name, experiment.reference)
+    for arm_name, arm in experiment.arms.items():
+        results = bench.results(name, arm_name)
+        cells = [f'{arm.title} (`{arm_name}`)', str(len(results))]
+        for figure in experiment.figures:
+            values = {seed: _value(result, figure) for seed, result in results.items()}
+            cells.append(_mean_and_spread([v for v in values.values() if v is not None]))
+            pairs = [
+                (value, _value(reference[seed], figure))
+                for seed, value in values.items()
+                if seed in reference
+            ]
+            differences = [a - b for a, b in pairs if a is not None and b is not None]
+            same = arm_name == experiment.reference
+            cells.append('' if same else _mean_and_spread(differences, '+'))
+        lines.append(f'| {" | ".join(cells)} |')
+    return '\n'.join(lines)
+
+
+def _value(result: Mapping[str, Any], figure: str) -> float | None:
+    """Return a figure; None where the arm has no such task."""
+    try:
+        return figure_of(result, figure)
+    except KeyError:
+        return None
+
+
+def _mean_and_spread(values: Sequence[float], sign: str = '') -> str:
+    """Return the mean and, of several values, their standard deviation."""
+    if not values:
+        return ''
+    text = f'{np.mean(values):{sign}.3f}'
+    return text if len(values) < 2 else f'{text} ± {np.std(values, ddof=1):.3f}'
+
+
+def report(bench: Bench) -> dict[str, str]:
+    """Return what is to say of each experiment that has results, and of ``cost``."""
+    sections = {}
+    for name, experiment in bench.experiments.items():
+        if not any(bench.results(name, arm) for arm in experiment.arms):
+            continue
+        sections[name] = (
+            f'{experiment.question}\n\n'
+            f'`python benchmarks/claims.py run {name}`\n\n'
+            f'{table(bench, name)}\n\n'
+            f'![{experiment.title}: {experiment.figures[0]}](images/claims/{name}.svg)\n'
+        )
+    if cost_path(bench).is_file():
+        sections['cost'] = cost_section(json.loads(cost_path(bench).read_text()))
+    return sections
+
+
+def plot(bench: Bench, name: str) -> str:
+    """Draw an experiment's first figure over the steps of training, mean over the runs."""
+    experiment = bench.experiments[name]
+    place, _, figure = experiment.figures[0].split()
+    curves = {}
+    for arm_name, arm in experiment.arms.items():
+        runs = [
+            dict(map(tuple, result['curves'].get(f'{place} {figure}', [])))
+            for result in bench.results(name, arm_name).values()
+        ]
+        steps = sorted(set.intersection(*map(set, runs))) if runs else []
+        if steps:
+            curves[arm.title] = [
+                (step, float(np.mean([run[step] for run in runs]))) for step in steps
+            ]
+    return curves_plot(f'{figure} on {place} during training', curves, 'steps')
+
+
+def write_report(bench: Bench, document: Path) -> None:
+    """Put the sections between their markers in a document, and the plots beside it."""
+    text = document.read_text()
+    plots = document.parent / 'images' / 'claims'
+    for name, section in report(bench).items():
+        begin, end = f'<!-- claims: {name} -->\n', f'<!-- end of {name} -->'
+        if begin not in text:
+            raise HydranetError(f'{document} has no place for {name}: {begin.strip()} … {end}.')
+        head, _, rest = text.partition(begin)
+        text = f'{head}{begin}{section}{end}{rest.partition(end)[2]}'
+        if name in bench.experiments:
+            plots.mkdir(parents=True, exist_ok=True)
+            (plots / f'{name}.svg').write_text(plot(bench, name) + '\n')
+    document.write_text(text)
