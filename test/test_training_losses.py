@@ -6,12 +6,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hypothesis import given, settings
+from hypothesis.extra.numpy import arrays
+from hypothesis.strategies import integers
 import numpy as np
+from numpy.typing import NDArray
 import pytest
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.labels import UNLABELED
 from hydranet_ros.training.balance import weights_of
 from hydranet_ros.training.batches import Batch, stack
 from hydranet_ros.training.losses import (
@@ -19,6 +25,7 @@ from hydranet_ros.training.losses import (
     Criterion,
     depth_loss,
     Head,
+    lovasz_softmax,
     normals_loss,
     OneProcess,
     segmentation_loss,
@@ -137,6 +144,49 @@ def test_weights_of_samples_and_classes_are_those_of_a_weighted_mean() -> None:
     by_class = (torch.ones(11).index_fill(0, torch.tensor([3]), 2.0), torch.ones(32))
     loss = segmentation_loss(head_of(output), batch_of(one, two), SLICES, by_class, HERE)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@settings(deadline=None)
+@given(
+    target=arrays(np.int64, 40, elements=integers(0, 3)),
+    predicted=arrays(np.int64, 40, elements=integers(0, 3)),
+)
+def test_lovasz_of_certain_answers_is_one_minus_mean_iou(
+    target: NDArray[np.int64], predicted: NDArray[np.int64]
+) -> None:
+    """It extends the Jaccard loss: where probabilities are 0 and 1 both are the same."""
+    present = np.unique(target)
+    iou = [
+        ((predicted == i) & (target == i)).sum() / ((predicted == i) | (target == i)).sum()
+        for i in present
+    ]
+    probability = functional.one_hot(torch.from_numpy(predicted), 4).T.float()
+    loss = lovasz_softmax(probability, torch.from_numpy(target))
+    assert loss.item() == pytest.approx(1 - np.mean(iou), abs=1e-5)
+
+
+def test_lovasz_is_added_per_image_and_ignores_the_unlabelled() -> None:
+    """What is added is the images' mean; a small class weighs as much as a large one."""
+    labels = np.full(SIZE, 3, np.uint8)
+    labels[:, 8:] = UNLABELED
+    one = sample(segmentation=labels, label_set='camvid11')
+    labels = labels.copy()
+    labels[:4, :4] = 8
+    two = sample(segmentation=labels, label_set='camvid11')
+    output = raw(43, 2)
+    arguments = (batch_of(one, two), SLICES, EQUAL, HERE)
+    plain = segmentation_loss(head_of(output), *arguments)
+    loss = segmentation_loss(head_of(output), *arguments, lovasz=2.0)
+    seen = output[:, :11].softmax(dim=1)[:, :, :, :2].flatten(2)  # the third column is unlabelled
+    added = [lovasz_softmax(seen[0], torch.full((4,), 3))]
+    added.append(lovasz_softmax(seen[1], torch.tensor([8, 3, 3, 3])))
+    assert (loss - plain).item() == pytest.approx((added[0] + added[1]).item(), rel=1e-5)
+    loss.backward()
+    assert output.grad is not None and (output.grad[:, :11, :, :2] != 0).any()
+    nothing = segmentation_loss(
+        head_of(raw(43)), batch_of(sample()), SLICES, EQUAL, HERE, lovasz=1
+    )
+    assert nothing.item() == 0.0
 
 
 def test_normals_loss_is_one_minus_cosine_of_known_pixels() -> None:

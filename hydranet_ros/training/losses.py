@@ -141,6 +141,8 @@ def segmentation_loss(
     slices: Sequence[slice],
     class_weights: Sequence[Tensor],
     reduction: Reduction,
+    *,
+    lovasz: float = 0.0,
 ) -> Tensor:
     """
     Return the cross entropy of each sample over the logits of its own label set.
@@ -156,19 +158,83 @@ def segmentation_loss(
         Channels, and weight of each class, for every label set.
     reduction
         How to add over processes.
+    lovasz
+        Weight of the Lovasz-softmax loss, which is added, the images' mean; 0 for none.
 
     """
-    losses, weights = [], []
+    losses, weights, regions = [], [], []
     for number, (channels, class_weight) in enumerate(zip(slices, class_weights, strict=True)):
         members = torch.nonzero(batch.label_set == number)[:, 0]
         target = batch.segmentation[members].long()
-        logits = _enlarge(head(members, channels), batch)
+        raw = head(members, channels)
+        logits = _enlarge(raw, batch)
         loss = functional.cross_entropy(logits, target, ignore_index=UNLABELED, reduction='none')
         padded = functional.pad(class_weight, (0, UNLABELED + 1 - len(class_weight)))
         weight = padded[target] * batch.weights['segmentation'][members, None, None]
         losses.append(loss.flatten())
         weights.append(weight.flatten())
-    return weighted_mean(torch.cat(losses), torch.cat(weights), reduction)
+        if lovasz:
+            regions.append((lovasz_losses(raw, target), batch.weights['segmentation'][members]))
+    total = weighted_mean(torch.cat(losses), torch.cat(weights), reduction)
+    if lovasz:
+        per_image, of_images = (torch.cat(parts) for parts in zip(*regions, strict=True))
+        total = total + lovasz * weighted_mean(per_image, of_images, reduction)
+    return total
+
+
+def lovasz_losses(raw: Tensor, target: Tensor) -> Tensor:
+    """
+    Return the Lovasz-softmax loss of each image of one label set.
+
+    Taken at the network's own resolution, where sorting all pixels costs little.
+
+    Parameters
+    ----------
+    raw
+        N x C x H/4 x W/4 logits.
+    target
+        N x H x W, class ids and ``UNLABELED``.
+
+    """
+    probabilities = raw.float().softmax(dim=1)
+    targets = functional.interpolate(
+        target[:, None].float(), size=raw.shape[-2:], mode='nearest-exact'
+    )[:, 0].long()
+    losses = [
+        lovasz_softmax(probability[:, labels != UNLABELED], labels[labels != UNLABELED])
+        for probability, labels in zip(probabilities, targets, strict=True)
+    ]
+    return torch.stack(losses) if losses else raw.new_zeros(0)
+
+
+def lovasz_softmax(probability: Tensor, target: Tensor) -> Tensor:
+    """
+    Return the Lovasz extension of one minus the IoU, mean over the classes of the target.
+
+    Berman, Rannen Triki and Blaschko, The Lovasz-Softmax Loss, CVPR 2018. Cross entropy counts
+    pixels and IoU classes: this one is for poles and signs. Only the target's own classes count,
+    so that labels of a teacher do not teach away a class that it does not know.
+
+    Parameters
+    ----------
+    probability
+        C x P, of the pixels' classes.
+    target
+        P, class ids; zero is returned if there is no pixel.
+
+    """
+    losses = []
+    for number in target.unique():
+        foreground = (target == number).float()
+        error = (foreground - probability[number]).abs()
+        order = error.detach().argsort(descending=True)
+        sorted_foreground = foreground[order]
+        missed = sorted_foreground.cumsum(0)
+        union = sorted_foreground.sum() + (1 - sorted_foreground).cumsum(0)
+        jaccard_loss = 1 - (sorted_foreground.sum() - missed) / union
+        step = torch.diff(jaccard_loss, prepend=jaccard_loss.new_zeros(1))
+        losses.append(error[order] @ step)
+    return torch.stack(losses).mean() if losses else probability.sum()
 
 
 def normals_loss(raw: Tensor, batch: Batch, reduction: Reduction) -> Tensor:
@@ -203,6 +269,8 @@ class Criterion(nn.Module):
         For every label set: its channels, and the weight of each class.
     depth_space
         ``linear`` or ``log``.
+    lovasz
+        Weight of the Lovasz-softmax loss beside the cross entropy.
     learned
         Whether the weights are learned from the tasks' uncertainty (Kendall et al. 2018):
         ``exp(-s) L + s`` with one ``s`` a task, in place of the fixed ones.
@@ -218,6 +286,7 @@ class Criterion(nn.Module):
         class_weights: Sequence[Tensor] = (),
         *,
         depth_space: DepthSpace = 'linear',
+        lovasz: float = 0.0,
         learned: bool = False,
         reduction: Reduction | None = None,
     ) -> None:
@@ -226,6 +295,7 @@ class Criterion(nn.Module):
         self.slices = tuple(slices)
         self.class_weights = [weight.float() for weight in class_weights]
         self.depth_space: DepthSpace = depth_space
+        self.lovasz = lovasz
         self.reduction: Reduction = reduction or OneProcess()
         self.log_variance = nn.ParameterDict(
             {task: nn.Parameter(torch.zeros(())) for task in weights} if learned else {}
@@ -240,7 +310,9 @@ class Criterion(nn.Module):
 
     def _segmentation(self, head: Head, batch: Batch) -> Tensor:
         weights = [weight.to(batch.image.device) for weight in self.class_weights]
-        return segmentation_loss(head, batch, self.slices, weights, self.reduction)
+        return segmentation_loss(
+            head, batch, self.slices, weights, self.reduction, lovasz=self.lovasz
+        )
 
     def forward(self, heads: Mapping[str, Head], batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """

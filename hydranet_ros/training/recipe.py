@@ -130,6 +130,9 @@ class Losses:
         far rooms and streets count alike.
     balance
         Label set to exponent b: a class weighs in proportion to its frequency to the power -b.
+    lovasz
+        Weight of the Lovasz-softmax loss beside the cross entropy; 0 for cross entropy alone, as
+        the paper.
 
     """
 
@@ -139,6 +142,7 @@ class Losses:
     weighting: str = 'fixed'
     depth_space: str = 'linear'
     balance: dict[str, float] = field(default_factory=dict)
+    lovasz: float = 0.0
 
 
 @dataclass(frozen=True)
