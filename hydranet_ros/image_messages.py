@@ -67,7 +67,7 @@ def compressed_to_rgb(message: Any) -> NDArray[np.uint8]:
     # A Bayer mosaic is compressed as it is. A rotation noted in the file is not for us to apply:
     # the calibration is about the pixels as they are stored.
     mosaic = encoding.startswith('bayer_') and encoding in ENCODINGS
-    mode = cv2.IMREAD_GRAYSCALE if mosaic else cv2.IMREAD_COLOR
+    mode = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH if mosaic else cv2.IMREAD_COLOR
     data = np.frombuffer(message.data, np.uint8)
     pixels = _decode(data, mode | cv2.IMREAD_IGNORE_ORIENTATION)
     if pixels is None:

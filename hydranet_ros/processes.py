@@ -38,6 +38,8 @@ def private_graph_environment(log_folder: Path) -> dict[str, str]:
     return {
         'ROS_DOMAIN_ID': str(_unused_domain()),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
+        # Humble's word for it, which later distributions complain of.
+        **({'ROS_LOCALHOST_ONLY': '1'} if os.environ.get('ROS_DISTRO') == 'humble' else {}),
         'ROS_LOG_DIR': str(log_folder),
         **image_transport_environment(),
     }

@@ -189,6 +189,29 @@ def test_lovasz_is_added_per_image_and_ignores_the_unlabelled() -> None:
     assert nothing.item() == 0.0
 
 
+def test_classes_that_the_annotator_does_not_know_are_not_taught_away() -> None:
+    """Of a sample whose annotator knows no poles, poles get no gradient; of another they do."""
+    labels = np.full(SIZE, 1, np.uint8)
+    labels[:4] = 2  # what it calls a pole nevertheless is no label
+    annotated = sample(segmentation=labels, label_set='camvid11')
+    without = stack([annotated], LABEL_SETS, [{}], [(2,)])
+    output = raw(43)
+    loss = segmentation_loss(head_of(output), without, SLICES, EQUAL, HERE, lovasz=1.0)
+    loss.backward()
+    assert output.grad is not None and (output.grad[:, 2] == 0).all()
+    assert (output.grad[:, 1] != 0).any() and (output.grad[:, 3] != 0).any()
+    others = [0, 1, *range(3, 11)]
+    expected = functional.cross_entropy(
+        functional.interpolate(output[:, others], SIZE, mode='bilinear')[:, :, 4:],
+        torch.ones(1, 4, 12, dtype=torch.int64),
+    )
+    plain = segmentation_loss(head_of(output), without, SLICES, EQUAL, HERE)
+    assert plain.item() == pytest.approx(expected.item(), rel=1e-5)
+    known = batch_of(annotated)
+    segmentation_loss(head_of(output), known, SLICES, EQUAL, HERE).backward()
+    assert (output.grad[:, 2] != 0).any()
+
+
 def test_normals_loss_is_one_minus_cosine_of_known_pixels() -> None:
     """Parallel: 0; opposite: 2; length does not matter; unknown does not count."""
     normals = np.zeros((*SIZE, 3), np.float32)

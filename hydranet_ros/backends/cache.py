@@ -106,7 +106,8 @@ def cached_file(name: str, write: Callable[[Path], None]) -> Path | None:
         return None
     path = directory / name
     if path.is_file():
-        path.touch()  # used again: the last to be removed
+        with suppress(OSError):  # another user's
+            path.touch()  # used again: the last to be removed
         return path
     import tempfile
 

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hydranet_ros.bundle import Bundle, BundleMetadata, LabelSlice, load_bundle, save_bundle
+from hydranet_ros.bundle import Bundle, BundleMetadata, LabelSlice, save_bundle
+from hydranet_ros.exported import read_model
 from hydranet_ros.labels import load_label_set
 from hydranet_ros.panels import depth_colors, Look
 from hydranet_ros.resources import default_model, model_path
@@ -74,7 +75,7 @@ def choose_model(wanted: str | None, folder: Path) -> DemoModel:
     if path is None:
         path = folder / 'untrained.safetensors'
         save_bundle(path, untrained_bundle())
-    metadata = load_bundle(path).metadata
+    metadata = read_model(path).metadata
     fields = [TASKS[task].fields[0].name for task in metadata.tasks]
     results = {field: topic for field, topic in RESULT_TOPICS.items() if field in fields}
     topics = (*results.values(), *([DEPTH_CAMERA_INFO_TOPIC] if 'depth' in results else []))

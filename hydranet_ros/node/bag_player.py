@@ -86,6 +86,11 @@ class BagPlayer(Node):
         self._settings = declare_parameters(self, PARAMETERS)
         self._reader = BagReader(required(self._settings, 'bag'))
         first = self._reader.start + round(self._settings['start_offset'] * NANOSECONDS)
+        if self._settings['start_offset'] > self._reader.duration:
+            raise HydranetError(
+                f'The parameter start_offset is {self._settings["start_offset"]:g} s, but '
+                f'{self._reader.path} is only {self._reader.duration:.1f} s long.'
+            )
         self._timeline = Timeline(first, self._settings['rate'])
         frequency = self._settings['clock']
         self._clock = self.create_publisher(Clock, '/clock', 1) if frequency > 0 else None
@@ -122,7 +127,8 @@ class BagPlayer(Node):
             if topic.latched:
                 qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
             publishers[name] = self.create_publisher(kind, name, qos)
-            if kind.get_fields_and_field_types().get('header') == 'std_msgs/Header':
+            first = next(iter(kind.get_fields_and_field_types().items()), None)
+            if first == ('header', 'std_msgs/Header'):  # so the stamp leads the message
                 self._with_header.add(name)
         if not publishers:
             raise HydranetError(f'{self._reader.path} holds nothing that can be played.')

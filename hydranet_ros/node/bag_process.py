@@ -14,6 +14,8 @@ from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.topic_endpoint_info import TopicEndpointInfo
 
 from hydranet_ros.errors import HydranetError
 
@@ -58,6 +60,27 @@ def receive(
         before = receiver.received
         executor.spin_once(timeout_sec=0)
         idle = idle + 1 if receiver.received == before else 0
+
+
+def matching_qos(publishers: Sequence[TopicEndpointInfo], depth: int) -> QoSProfile:
+    """
+    Ask for what all publishers of a topic offer, so that nothing is lost for want of asking.
+
+    Parameters
+    ----------
+    publishers
+        At least one.
+    depth
+        How many messages may wait.
+
+    """
+    offered = [info.qos_profile for info in publishers]
+    qos = QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT)
+    if all(profile.reliability == ReliabilityPolicy.RELIABLE for profile in offered):
+        qos.reliability = ReliabilityPolicy.RELIABLE
+    if all(profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for profile in offered):
+        qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
+    return qos
 
 
 def declare_parameters(node: Node, table: ParameterTable) -> dict[str, Any]:

@@ -17,17 +17,19 @@ import time
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy
 
 from hydranet_ros.bags import BagWriter
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.node.bag_process import (
     absolute_names,
     declare_parameters,
+    matching_qos,
     message_class,
     receive,
     required,
 )
+from hydranet_ros.node.distributions import told_when_received
 from hydranet_ros.node.process import run_process
 
 PARAMETERS = {
@@ -97,7 +99,7 @@ class BagRecorder(Node):
         publishers = self.get_publishers_info_by_topic(topic)
         if not publishers:
             return  # only subscribers so far: what QoS will be offered is not known yet
-        qos = _matching_qos([info.qos_profile for info in publishers])
+        qos = matching_qos(publishers, QUEUE_DEPTH)
         latched = qos.durability == DurabilityPolicy.TRANSIENT_LOCAL
         try:
             if kind is None:
@@ -108,10 +110,12 @@ class BagRecorder(Node):
             self.get_logger().warning(f'Not recording {topic}: {error}')
             return
         self.counts[topic] = 0
-        self.create_subscription(kind, topic, self._write_callback(topic), qos, raw=True)
+        self.create_subscription(
+            kind, topic, told_when_received(self._writing(topic)), qos, raw=True
+        )
         self.get_logger().info(f'Recording {topic}.')
 
-    def _write_callback(self, topic: str) -> Callable[[bytes, Mapping[str, int]], None]:
+    def _writing(self, topic: str) -> Callable[[bytes, Mapping[str, int]], None]:
         """Return what writes the messages of one topic."""
 
         def write(data: bytes, info: Mapping[str, int]) -> None:
@@ -123,16 +127,6 @@ class BagRecorder(Node):
                 self._last_message = time.monotonic()
 
         return write
-
-
-def _matching_qos(offered: list[QoSProfile]) -> QoSProfile:
-    """Ask for what all publishers offer, so that nothing is lost for want of asking."""
-    qos = QoSProfile(depth=QUEUE_DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
-    if all(profile.reliability == ReliabilityPolicy.RELIABLE for profile in offered):
-        qos.reliability = ReliabilityPolicy.RELIABLE
-    if all(profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for profile in offered):
-        qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
-    return qos
 
 
 def record_bag(stop: threading.Event) -> None:

@@ -4,9 +4,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 from rclpy.executors import Executor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
+from rclpy.subscription import Subscription
 
 try:
     from rclpy.event_handler import SubscriptionEventCallbacks, UnsupportedEventTypeError
@@ -37,3 +41,24 @@ def spin_once(executor: Executor, node: Node, timeout: float) -> None:
         executor.spin_once(timeout_sec=timeout)
     except rclpy_implementation.RCLError as error:
         node.get_logger().error(str(error))
+
+
+def told_when_received(
+    callback: Callable[[bytes, Mapping[str, int]], None],
+) -> Callable[..., None]:
+    """
+    Return a subscription's callback that is told when messages were received, where it can be.
+
+    Parameters
+    ----------
+    callback
+        Takes a message and what the middleware tells of it, in Humble nothing.
+
+    """
+    if hasattr(Subscription, 'CallbackType'):
+        return callback
+
+    def take(message: Any) -> None:
+        callback(message, {})
+
+    return take

@@ -24,7 +24,6 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
-from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 from std_msgs.msg import Float64, Header
 from std_srvs.srv import Trigger
@@ -36,7 +35,12 @@ from hydranet_ros.evaluation.frame_decoding import IMAGE
 from hydranet_ros.evaluation.live_evaluation import LiveEvaluation
 from hydranet_ros.evaluation.measures import MEASURES, Protocol
 from hydranet_ros.labels import load_label_set
-from hydranet_ros.node.bag_process import declare_parameters, message_class, receive
+from hydranet_ros.node.bag_process import (
+    declare_parameters,
+    matching_qos,
+    message_class,
+    receive,
+)
 from hydranet_ros.node.process import run_process
 
 PARAMETERS = {
@@ -113,8 +117,9 @@ class EvaluatorNode(Node):
                 continue
             for topic in (base + suffix for suffix in _SUFFIXES):
                 kind = message_class(types[topic][0]) if topic in types else None
-                if kind is not None and self.count_publishers(topic):
-                    qos = QoSProfile(depth=QUEUE_DEPTH)
+                publishers = self.get_publishers_info_by_topic(topic)
+                if kind is not None and publishers:
+                    qos = matching_qos(publishers, QUEUE_DEPTH)
                     self.create_subscription(kind, topic, self._take(part, kind), qos, raw=True)
                     self._subscribed.add(part)
                     self.get_logger().info(f'Taking the {part} from {topic}.')

@@ -135,8 +135,8 @@ class ImageInput:
     def _next(self) -> Arrival | None:
         """Wait for the newest image and return it, None once the input is stopped."""
         assert self._waiter and self._images
-        self._statistics.ready()
         self._wait_until_ready()
+        self._statistics.ready()
         while self._waiter.wait():
             arrival = self._images.take_newest()
             if arrival is not None:

@@ -9,10 +9,9 @@ import threading
 import time
 
 from rclpy.node import Node
-from rclpy.qos import QoSProfile
 
 from hydranet_ros.cdr import read_stamp
-from hydranet_ros.node.bag_process import message_class
+from hydranet_ros.node.bag_process import matching_qos, message_class
 
 _DEPTH = 10
 # The node subscribes best effort: one image may be lost, and is then sent again.
@@ -53,13 +52,13 @@ class LockStep:
         """Subscribe to the answers that somebody publishes by now; True when to all."""
         types = dict(self._node.get_topic_names_and_types())
         for topic in self._replies:
-            if topic in self._connected or not self._node.count_publishers(topic):
+            publishers = self._node.get_publishers_info_by_topic(topic)
+            if topic in self._connected or not publishers:
                 continue
             kind = message_class(types[topic][0]) if topic in types else None
             if kind is not None:
-                self._node.create_subscription(
-                    kind, topic, self._callback(topic), QoSProfile(depth=_DEPTH), raw=True
-                )
+                qos = matching_qos(publishers, _DEPTH)
+                self._node.create_subscription(kind, topic, self._callback(topic), qos, raw=True)
                 self._connected.add(topic)
         return len(self._connected) == len(self._replies)
 

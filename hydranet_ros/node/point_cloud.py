@@ -28,7 +28,7 @@ def _fields() -> list[PointField]:
     ]
 
 
-def pack_cloud(header: Header, fields: Sequence[PointField], points: NDArray) -> PointCloud2:
+def pack_points(header: Header, fields: Sequence[PointField], points: NDArray) -> PointCloud2:
     """
     Make a message of points, as ``sensor_msgs_py.point_cloud2.create_cloud`` does.
 
@@ -39,21 +39,20 @@ def pack_cloud(header: Header, fields: Sequence[PointField], points: NDArray) ->
     fields
         Describe the points' type.
     points
-        Height × width structured array, little-endian.
+        One-dimensional structured array, little-endian.
 
     """
     data = array.array('B')
     data.frombytes(np.ascontiguousarray(points).view(np.uint8).data)
-    height, width = points.shape
     return PointCloud2(
         header=header,
-        height=height,
-        width=width,
+        height=1,
+        width=len(points),
         is_dense=False,
         is_bigendian=False,
         fields=fields,
         point_step=points.itemsize,
-        row_step=points.itemsize * width,
+        row_step=points.itemsize * len(points),
         data=data,
     )
 
@@ -61,7 +60,7 @@ def pack_cloud(header: Header, fields: Sequence[PointField], points: NDArray) ->
 try:
     from sensor_msgs_py.point_cloud2 import create_cloud
 except ImportError:
-    create_cloud = pack_cloud
+    create_cloud = pack_points
 
 
 def cloud_message(cloud: NDArray, header: Header) -> PointCloud2:
@@ -76,5 +75,8 @@ def cloud_message(cloud: NDArray, header: Header) -> PointCloud2:
         Used as it is.
 
     """
-    message: PointCloud2 = create_cloud(header, _fields(), cloud)
+    message: PointCloud2 = create_cloud(header, _fields(), cloud.ravel())
+    # Given a cloud of two dimensions, sensor_msgs_py takes its height for its width.
+    message.height, message.width = cloud.shape
+    message.row_step = message.point_step * message.width
     return message

@@ -96,9 +96,7 @@ class Statistics:
         self._clock = clock
         self._begin = clock()
         self._lock = threading.Lock()
-        self._counts = dict.fromkeys(
-            ('received', 'dropped', 'idle', 'processed', 'failed', 'lost'), 0
-        )
+        self._counts = dict.fromkeys(_EVENTS, 0)
         self._recent: deque[tuple[float, Mapping[str, float]]] = deque()
         self._last: dict[str, float] = {}
         self._last_error = ''

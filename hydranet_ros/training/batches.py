@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.labels import UNLABELED
+from hydranet_ros.labels import load_label_set, UNLABELED
 from hydranet_ros.training.mixing import Mixture
 from hydranet_ros.training.recipe import Ingredient, Recipe
 from hydranet_ros.training.sample import Dataset, Sample
@@ -46,6 +46,9 @@ class Batch:
         N x 3 x H x W, float32, NaN unknown.
     weights
         Task name to N, float32: how much an annotated pixel of the sample counts.
+    unknown
+        N x C, bool, C the most classes of a label set: those that the sample's annotator does not
+        know.
 
     """
 
@@ -56,6 +59,7 @@ class Batch:
     depth: Tensor
     normals: Tensor
     weights: dict[str, Tensor]
+    unknown: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
@@ -67,6 +71,7 @@ class Batch:
             depth=self.depth.to(device),
             normals=self.normals.to(device),
             weights={task: weight.to(device) for task, weight in self.weights.items()},
+            unknown=self.unknown.to(device),
         )
 
 
@@ -74,6 +79,7 @@ def stack(
     samples: Sequence[Sample],
     label_sets: Sequence[str],
     weights: Sequence[Mapping[str, float]],
+    unknown: Sequence[Collection[int]] = (),
 ) -> Batch:
     """
     Stack samples into a batch.
@@ -86,6 +92,8 @@ def stack(
         The recipe's; none if it does not segment, and labels are left out.
     weights
         Task name to weight, for each sample.
+    unknown
+        Ids of the classes that the annotator does not know, for each sample; none if empty.
 
     Raises
     ------
@@ -99,6 +107,10 @@ def stack(
     depth = np.full((count, *size), np.nan, np.float32)
     normals = np.full((count, 3, *size), np.nan, np.float32)
     numbers = np.full(count, NO_LABELS, np.int64)
+    most = max((load_label_set(name).size for name in label_sets), default=0)
+    unknown_classes = np.zeros((count, most), bool)
+    for row, classes in enumerate(unknown):
+        unknown_classes[row, list(classes)] = True
     for row, sample in enumerate(samples):
         if sample.segmentation is not None and label_sets:
             if sample.label_set is None or sample.label_set not in label_sets:
@@ -123,6 +135,7 @@ def stack(
             task: torch.tensor([weight.get(task, 1.0) for weight in weights])
             for task in ('segmentation', 'depth', 'normals')
         },
+        unknown=torch.from_numpy(unknown_classes),
     )
 
 
@@ -158,6 +171,10 @@ class TrainingBatches(TorchDataset[Batch]):
             [part.share for part in recipe.mixture],
             recipe.seed,
         )
+        self._unknown = [
+            _class_ids(part, dataset)
+            for part, dataset in zip(recipe.mixture, datasets, strict=True)
+        ]
 
     def __len__(self) -> int:
         """Return the number of batches in the training."""
@@ -168,15 +185,13 @@ class TrainingBatches(TorchDataset[Batch]):
         first = number * self._recipe.batch + self._rank * self._own
         numbers = range(first, first + self._own)
         crop = self._recipe.crops[number % len(self._recipe.crops)]
-        parts = [self._ingredient(n) for n in numbers]
+        parts = [self._mixture[n].dataset for n in numbers]
         return stack(
             [self._sample(n, crop) for n in numbers],
             self._recipe.label_sets,
-            [part.weights for part in parts],
+            [self._recipe.mixture[part].weights for part in parts],
+            [self._unknown[part] for part in parts],
         )
-
-    def _ingredient(self, number: int) -> Ingredient:
-        return self._recipe.mixture[self._mixture[number].dataset]
 
     def _sample(self, number: int, crop: tuple[int, int]) -> Sample:
         draw = self._mixture[number]
@@ -188,6 +203,20 @@ class TrainingBatches(TorchDataset[Batch]):
             scale=self._recipe.mixture[draw.dataset].scale,
             canonical_focal=self._recipe.canonical_focal,
         )
+
+
+def _class_ids(part: Ingredient, dataset: Dataset) -> tuple[int, ...]:
+    """Return the ids of the classes that an ingredient's annotator does not know."""
+    if not part.unknown_classes:
+        return ()
+    classes = load_label_set(dataset.label_set).classes if dataset.label_set else ()
+    missing = set(part.unknown_classes) - set(classes)
+    if missing:
+        raise HydranetError(
+            f'{dataset.name} has no class {min(missing)!r} for unknown_classes; it has: '
+            f'{", ".join(classes) or "none"}.'
+        )
+    return tuple(classes.index(name) for name in part.unknown_classes)
 
 
 def load_batches(batches: TrainingBatches, first: int, workers: int) -> Iterator[Batch]:

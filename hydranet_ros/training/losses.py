@@ -22,6 +22,8 @@ from hydranet_ros.training.batches import Batch
 
 SMALLEST_DEPTH = 1e-2
 """Metres; outputs below count as this in the logarithm."""
+NEGLIGIBLE = -1e4
+"""Logit of a class that takes no part."""
 _BERHU_SHARE = 0.2
 DepthSpace = Literal['linear', 'log']
 
@@ -165,8 +167,9 @@ def segmentation_loss(
     losses, weights, regions = [], [], []
     for number, (channels, class_weight) in enumerate(zip(slices, class_weights, strict=True)):
         members = torch.nonzero(batch.label_set == number)[:, 0]
-        target = batch.segmentation[members].long()
-        raw = head(members, channels)
+        target, raw = _without_unknown(
+            batch.segmentation[members].long(), head(members, channels), batch.unknown[members]
+        )
         logits = _enlarge(raw, batch)
         loss = functional.cross_entropy(logits, target, ignore_index=UNLABELED, reduction='none')
         padded = functional.pad(class_weight, (0, UNLABELED + 1 - len(class_weight)))
@@ -174,12 +177,39 @@ def segmentation_loss(
         losses.append(loss.flatten())
         weights.append(weight.flatten())
         if lovasz:
-            regions.append((lovasz_losses(raw, target), batch.weights['segmentation'][members]))
+            labelled = (target != UNLABELED).flatten(1).any(dim=1)
+            counted = batch.weights['segmentation'][members] * labelled
+            regions.append((lovasz_losses(raw, target), counted))
     total = weighted_mean(torch.cat(losses), torch.cat(weights), reduction)
     if lovasz:
         per_image, of_images = (torch.cat(parts) for parts in zip(*regions, strict=True))
         total = total + lovasz * weighted_mean(per_image, of_images, reduction)
     return total
+
+
+def _without_unknown(target: Tensor, raw: Tensor, unknown: Tensor) -> tuple[Tensor, Tensor]:
+    """
+    Take the classes that an annotator does not know out of its samples' loss.
+
+    Their logits are made negligible, so that only the odds among the others are taught, and the
+    pixels that it calls so nevertheless are left unlabelled.
+
+    Parameters
+    ----------
+    target
+        N x H x W, class ids.
+    raw
+        N x C x H/4 x W/4, logits.
+    unknown
+        N x K, K >= C: whether the annotator does not know a class.
+
+    """
+    mask = unknown[:, : raw.shape[1]]
+    raw = raw.masked_fill(mask[:, :, None, None], NEGLIGIBLE)
+    # One more column, for the ids above all classes.
+    padded = functional.pad(mask, (0, UNLABELED + 1 - mask.shape[1]))
+    samples = torch.arange(len(target), device=target.device)[:, None, None]
+    return target.masked_fill(padded[samples, target], UNLABELED), raw
 
 
 def lovasz_losses(raw: Tensor, target: Tensor) -> Tensor:
@@ -212,8 +242,7 @@ def lovasz_softmax(probability: Tensor, target: Tensor) -> Tensor:
     Return the Lovasz extension of one minus the IoU, mean over the classes of the target.
 
     Berman, Rannen Triki and Blaschko, The Lovasz-Softmax Loss, CVPR 2018. Cross entropy counts
-    pixels and IoU classes: this one is for poles and signs. Only the target's own classes count,
-    so that labels of a teacher do not teach away a class that it does not know.
+    pixels and IoU classes: this one is for poles and signs.
 
     Parameters
     ----------

@@ -35,6 +35,9 @@ class Ingredient:
     weights
         Task name to how much an annotated pixel of this dataset counts (default: 1), e.g. less
         where labels are distilled.
+    unknown_classes
+        Classes of its label set that its annotator does not know, and calls something else: they
+        take no part in the loss of its samples, so that they are not taught away.
 
     """
 
@@ -43,6 +46,7 @@ class Ingredient:
     share: float = 1.0
     scale: tuple[float, float] = (0.8, 1.6)
     weights: dict[str, float] = field(default_factory=dict)
+    unknown_classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,7 @@ KINDS = {
     'bundle': 'hydranet_ros.training.teachers.bundle',
     'exported': 'hydranet_ros.training.teachers.exported',
     'huggingface': 'hydranet_ros.training.teachers.huggingface',
+    'meter': 'hydranet_ros.training.teachers.meter',
     'rtmonodepth': 'hydranet_ros.training.teachers.rtmonodepth',
 }
 """

@@ -12,17 +12,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-import pickle
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
 import torch
 from torch import nn
 from torch.nn import functional
 
-from hydranet_ros.errors import HydranetError
-from hydranet_ros.training.teachers.base import Annotation, file_sha256, Teacher
+from hydranet_ros.training.teachers.base import file_sha256
+from hydranet_ros.training.teachers.whole_frame_depth import (
+    load_weights,
+    require_size,
+    WholeFrameDepthTeacher,
+)
 
 _ENCODER_CHANNELS = (64, 64, 128, 192)
 _DECODER_CHANNELS = (96, 64, 32, 16)
@@ -114,8 +114,7 @@ class Settings:
     size
         Height and width to which the whole image is brought, multiples of 16.
     agreement
-        Depth is kept where that of the mirrored image differs by at most this share of it; None
-        keeps all. Either way the two are averaged, as disparities.
+        As of :class:`WholeFrameDepthTeacher`.
 
     """
 
@@ -125,7 +124,7 @@ class Settings:
     agreement: float | None = None
 
 
-class RTMonoDepthTeacher(Teacher):
+class RTMonoDepthTeacher(WholeFrameDepthTeacher):
     """
     RT-MonoDepth-S with its published weights.
 
@@ -136,12 +135,9 @@ class RTMonoDepthTeacher(Teacher):
 
     """
 
-    gives_depth = True
-
     def __init__(self, settings: Settings) -> None:
-        if min(settings.size) < 32 or any(length % 16 for length in settings.size):
-            raise HydranetError('The size for RT-MonoDepth must be multiples of 16, at least 32.')
-        self.settings = settings
+        require_size(settings.size, 16, 'RT-MonoDepth-S')
+        super().__init__(settings.size, settings.agreement)
         files = {'encoder': Path(settings.encoder), 'decoder': Path(settings.decoder)}
         self.identity = {
             'kind': 'rtmonodepth',
@@ -150,45 +146,15 @@ class RTMonoDepthTeacher(Teacher):
             'agreement': settings.agreement,
         }
         encoder, decoder = Encoder(), Decoder()
-        _load(encoder, files['encoder'])
-        _load(decoder, files['decoder'])
+        load_weights(encoder, files['encoder'], 'RT-MonoDepth-S')
+        load_weights(decoder, files['decoder'], 'RT-MonoDepth-S')
         self._network = nn.Sequential(encoder, decoder).eval()
 
-    def annotate(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Annotation:
-        """Annotate one image (see ``Teacher.annotate``); ``fx`` is not used."""
-        height, width = self.settings.size
-        squashed = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
-        image = torch.from_numpy(squashed.astype(np.float32) / 255).permute(2, 0, 1)
-        with torch.inference_mode():
-            both = self._network(torch.stack([image, image.flip(-1)]))[:, 0]
-        direct, mirrored = both[0].numpy(), both[1].flip(-1).numpy()
-        disparity = _inverse_metres((direct + mirrored) / 2)
-        depth = 1 / cv2.resize(disparity, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-        if self.settings.agreement is not None:
-            ratio = _inverse_metres(direct) / _inverse_metres(mirrored)
-            disagree = np.maximum(ratio, 1 / ratio) > 1 + self.settings.agreement
-            enlarged = cv2.resize(
-                disagree.astype(np.uint8), rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST
-            )
-            depth[enlarged > 0] = np.nan
-        return Annotation(depth=depth.astype(np.float32))
-
-
-def _inverse_metres(disparity: NDArray[np.float32]) -> NDArray[np.float32]:
-    low, high = 1 / _FARTHEST, 1 / _NEAREST
-    return (low + (high - low) * disparity) / np.float32(_BASELINE)
-
-
-def _load(module: nn.Module, path: Path) -> None:
-    try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        raise HydranetError(f'{path} is not a weight file of RT-MonoDepth-S.') from error
-    tensors = {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
-    try:
-        module.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise HydranetError(f'{path} holds the weights of another network.') from error
+    def inverse_metres(self, images: torch.Tensor) -> torch.Tensor:
+        """Return one over the metres (N, H, W) of images (N, 3, H, W) of values 0 to 1."""
+        low, high = 1 / _FARTHEST, 1 / _NEAREST
+        disparity = self._network(images)[:, 0]
+        return (low + (high - low) * disparity) / _BASELINE
 
 
 load = RTMonoDepthTeacher
