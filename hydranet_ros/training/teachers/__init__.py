@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 KINDS = {
+    'agreeing': 'hydranet_ros.training.teachers.agreeing',
     'bundle': 'hydranet_ros.training.teachers.bundle',
     'exported': 'hydranet_ros.training.teachers.exported',
     'huggingface': 'hydranet_ros.training.teachers.huggingface',
@@ -84,15 +85,28 @@ def read_teacher_file(
         path = config_path(f'teachers/{name_or_path}.yaml')
     content = substitute(read_yaml(path), variables or {}, str(path))
     content.pop('variables', None)
-    kind = content.pop('kind', None)
-    if kind not in KINDS:
-        raise HydranetError(
-            f'{path} names the kind of teacher {kind!r}; known are {", ".join(KINDS)}.'
-        )
     told = ('source', 'license')
     about = {key: str(content.pop(key)) for key in told if key in content}
-    settings = build(import_module(KINDS[kind]).Settings, content, str(path))
+    kind, settings = _read_settings(content, str(path))
     return TeacherFile(kind, settings, {'name': path.stem, **about})
+
+
+def _read_settings(content: Mapping[str, Any], where: str) -> tuple[str, Any]:
+    """Return the kind of a teacher and its settings."""
+    said = dict(content)
+    kind = said.pop('kind', None)
+    if kind not in KINDS:
+        raise HydranetError(
+            f'{where} names the kind of teacher {kind!r}; known are {", ".join(KINDS)}.'
+        )
+    return kind, build(import_module(KINDS[kind]).Settings, said, where)
+
+
+def teacher_of(content: Mapping[str, Any], where: str) -> Teacher:
+    """Load the teacher that a mapping describes, as found at ``where``."""
+    kind, settings = _read_settings(content, where)
+    teacher: Teacher = import_module(KINDS[kind]).load(settings)
+    return teacher
 
 
 def load_teacher(
