@@ -77,10 +77,10 @@ define run-tests
 endef
 
 test: check
-	$(call run-tests,-m "not slow")
+	$(call run-tests)
 
 test-all: check
-	$(call run-tests)
+	$(call run-tests,-m "slow or not slow")
 
 pin: | $(VENV)/bin/python
 	$(BIN)/python .ci/pin.py

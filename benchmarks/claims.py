@@ -91,6 +91,9 @@ def main() -> int:
             write_report(bench, parsed.write)
         else:
             print('\n'.join(report(bench).values()))
+    except KeyboardInterrupt:
+        print('claims: stopped; the same command goes on.', file=sys.stderr)
+        return 130
     except HydranetError as error:
         print(f'claims: {error}', file=sys.stderr)
         return 1

@@ -144,21 +144,32 @@ class Bench:
         return found
 
     def run(self, name: str, arm_name: str, seed: int) -> None:
-        """Train and evaluate one arm, and what it depends on, unless it is done."""
+        """
+        Train and evaluate one arm, and what it depends on, unless it is done.
+
+        Raises
+        ------
+        HydranetError
+            If a command fails, or the arm was done by another recipe than it has now.
+
+        """
         experiment, arm = self.experiments[name], self.experiments[name].arms[arm_name]
         if arm.same_as:
             self.run(*arm.same_as.split('/'), seed)
             return
         path = self.result_path(name, arm_name, seed)
+        recipe = merged(experiment.recipe, {**arm.recipe, 'seed': seed, 'name': arm_name})
         if path.is_file():
+            if json.loads(path.read_text())['recipe'] != json.loads(json.dumps(recipe)):
+                raise HydranetError(f'{path} is by another recipe; remove it to run the arm anew.')
             return
+        made_by = commit_of(*MADE_BY)
         variables = [f'lists={self.runs / name / "lists"}', f'claims={self.folder}']
         self._write_subsets(name, experiment)
         for distilled in arm.distilled:
             variables.append(self._distil(name, distilled, seed, variables))
         directory = self.runs / name / f'{arm_name}-{seed}'
         directory.mkdir(parents=True, exist_ok=True)
-        recipe = merged(experiment.recipe, {**arm.recipe, 'seed': seed, 'name': arm_name})
         (directory / 'recipe.yaml').write_text(yaml.safe_dump(recipe, sort_keys=False))
         began = time.time()
         command = ['train', str(directory / 'recipe.yaml'), *variables]
@@ -168,7 +179,7 @@ class Bench:
             'arm': arm_name,
             'seed': seed,
             'command': f'python benchmarks/claims.py run {name}/{arm_name} --seeds {seed}',
-            'commit': commit_of(*MADE_BY),
+            'commit': made_by,
             'seconds': round(time.time() - began),
             'recipe': recipe,
             'curves': curves(directory / 'log.jsonl'),
@@ -231,7 +242,12 @@ class Bench:
     def _call(arguments: Sequence[str]) -> None:
         """Run a command of `hydranet`, and show it."""
         print('$ hydranet', ' '.join(arguments), flush=True)
-        status = subprocess.run([*COMMAND, *arguments], check=False).returncode
+        with subprocess.Popen([*COMMAND, *arguments]) as process:
+            try:
+                status = process.wait()
+            except KeyboardInterrupt:
+                process.wait()  # it was interrupted too, and saves its state
+                raise
         if status:
             raise HydranetError(f'It ended with status {status}; the same command goes on.')
 
@@ -253,7 +269,8 @@ def curves(log: Path) -> dict[str, list[tuple[int, float]]]:
         entry = json.loads(line)
         step, group = entry.pop('step'), entry.pop('group')
         if group == 'training':
-            entry = {'loss': entry['loss']}
+            told = ('loss', *(name for name in entry if name.startswith('weight_')))
+            entry = {name: entry[name] for name in told}
         for name, value in entry.items():
             found.setdefault(f'{group} {name}', {})[step] = round(value, 5)
     return {name: sorted(points.items()) for name, points in found.items()}

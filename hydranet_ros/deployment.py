@@ -51,6 +51,8 @@ class ProcessSpec:
         Variables to add to the environment.
     log_level
         Severity of the log, e.g. ``info``.
+    shutdown_timeout
+        Seconds that a launch gives it to end after SIGINT, and again after SIGTERM.
 
     """
 
@@ -64,6 +66,7 @@ class ProcessSpec:
     arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     log_level: str = 'info'
+    shutdown_timeout: float = 5.0
 
 
 def perception_process(

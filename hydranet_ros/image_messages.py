@@ -75,6 +75,8 @@ def compressed_to_rgb(message: Any) -> NDArray[np.uint8]:
             f'A compressed image of {data.size} bytes and format {message.format!r} cannot be '
             'decoded; it must be a complete JPEG or PNG.'
         )
+    if mosaic and pixels.dtype == np.uint8:  # a JPEG has no more
+        encoding = encoding.replace('16', '8')
     if mosaic:
         return ENCODINGS[encoding].to_rgb(pixels)
     # Old publishers stored RGB where the file format says BGR, and say so in the format.
@@ -104,13 +106,12 @@ def _pixels(message: Any, pixel_format: PixelFormat) -> NDArray:
     return np.ndarray(shape, dtype, buffer=message.data, strides=strides)
 
 
-def _decode(data: NDArray[np.uint8], mode: int) -> NDArray[np.uint8] | None:
+def _decode(data: NDArray[np.uint8], mode: int) -> NDArray | None:
     """Decode an image file in memory, None if it is none."""
     try:
-        pixels = cv2.imdecode(data, mode)
+        return cv2.imdecode(data, mode)
     except cv2.error:  # how empty data is refused
         return None
-    return None if pixels is None else np.asarray(pixels, np.uint8)
 
 
 def _by_cv_bridge(message: Any) -> NDArray[np.uint8]:

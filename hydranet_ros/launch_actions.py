@@ -51,4 +51,6 @@ def node_action(spec: ProcessSpec) -> Node:
         ros_arguments=['--log-level', spec.log_level],
         additional_env=dict(spec.environment),
         output='screen',
+        sigterm_timeout=str(spec.shutdown_timeout),
+        sigkill_timeout=str(spec.shutdown_timeout),
     )

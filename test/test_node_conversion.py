@@ -231,6 +231,10 @@ def test_compressed_grey_and_bayer():
     mosaic[0::2, 0::2], mosaic[1::2, 1::2] = rgb[0::2, 0::2, 0], rgb[1::2, 1::2, 2]
     decoded = compressed_to_rgb(compressed(mosaic, '.png', 'bayer_rggb8; png compressed '))
     assert np.abs(decoded.astype(int) - rgb)[2:-2, 2:-2].max() <= 6
+    deep = compressed(mosaic.astype(np.uint16) << 8, '.png', 'bayer_rggb16; png compressed ')
+    np.testing.assert_array_equal(compressed_to_rgb(deep), decoded)
+    lossy = compressed(mosaic, '.jpg', 'bayer_rggb16; jpeg compressed ')
+    assert np.abs(compressed_to_rgb(lossy).mean() - rgb.mean()) < 5
 
 
 @pytest.mark.parametrize('data', [b'', b'garbage', b'\xff\xd8\xff\xe0 no jpeg', b'\x89PNG\r\n'])

@@ -17,6 +17,13 @@ from hydranet_ros.node.held_subscription import HeldSubscription, Waiter
 DEADLINE = 10.0
 
 
+def wait_until_held(waiter):
+    """Wait for a message; a lost one fails the test and does not hang it."""
+    deadline = time.monotonic() + DEADLINE
+    while not waiter.wait(0.5):
+        assert time.monotonic() < deadline
+
+
 class Stage:
     """A held subscription and a publisher that it knows."""
 
@@ -28,6 +35,7 @@ class Stage:
         deadline = time.monotonic() + DEADLINE
         while not self.publisher.get_subscription_count():
             assert time.monotonic() < deadline
+            time.sleep(0.01)
 
     def publish(self, *heights):
         """Publish images that are told apart by their height."""
@@ -38,8 +46,10 @@ class Stage:
         """Return the arrivals until one of this height."""
         arrivals = []
         while not arrivals or self.height_of(arrivals[-1]) != height:
-            assert self.waiter.wait()
-            arrivals.append(self.held.take())
+            wait_until_held(self.waiter)
+            arrival = self.held.take()
+            if arrival is not None:
+                arrivals.append(arrival)
         return arrivals
 
     @staticmethod
@@ -85,6 +95,7 @@ def test_publishers_are_numbered_each_on_its_own(stage):
     deadline = time.monotonic() + DEADLINE
     while not other.get_subscription_count():
         assert time.monotonic() < deadline
+        time.sleep(0.01)
     for height in range(1, 6):
         stage.publish(height)
         stage.take_up_to(height)
@@ -112,15 +123,17 @@ def test_the_newest_of_many_is_taken_and_the_others_are_missed(stage):
     deadline = time.monotonic() + DEADLINE
     while stage.publisher.get_subscription_count() < 2:
         assert time.monotonic() < deadline
+        time.sleep(0.01)
     waiter = Waiter(stage.node, deep)
     stage.publish(1)
-    assert waiter.wait() and deep.take_newest().missed == 0
+    wait_until_held(waiter)
+    assert deep.take_newest().missed == 0
     stage.publish(*range(2, 7))
     stage.take_up_to(6)
     taken = missed = 0
     height = None
     while height != 6:
-        assert waiter.wait()
+        wait_until_held(waiter)
         arrival = deep.take_newest()
         height = stage.height_of(arrival)
         taken, missed = taken + 1, missed + arrival.missed

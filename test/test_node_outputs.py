@@ -17,7 +17,7 @@ from hydranet_ros.image_messages import compressed_to_rgb
 from hydranet_ros.labels import load_label_set
 from hydranet_ros.node.outputs import available_outputs, Frame, OUTPUTS
 from hydranet_ros.node.parameters import Settings, user_parameters
-from hydranet_ros.node.point_cloud import pack_cloud
+from hydranet_ros.node.point_cloud import pack_points
 from hydranet_ros.predictor import Prediction
 from hydranet_ros.tasks import TASKS
 
@@ -167,15 +167,23 @@ def test_points_without_calibration_name_what_is_missing():
         OUTPUT['points'].build(make_frame(None, zeros))
 
 
+def test_points_are_organised_as_the_image():
+    """Also where sensor_msgs_py makes the message, which takes the height of 2-D for the width."""
+    message = OUTPUT['points'].build(make_frame(None, CAMERA))
+    rows, columns = points_of(message).shape
+    assert rows != columns and (message.height, message.width) == (rows, columns)
+    assert message.row_step == columns * message.point_step
+    assert len(message.data) == rows * message.row_step
+
+
 def test_points_are_packed_as_sensor_msgs_py_does():
     point_cloud2 = pytest.importorskip(
         'sensor_msgs_py.point_cloud2', reason='sensor_msgs_py comes with a distribution'
     )
-    cloud = points_of(OUTPUT['points'].build(make_frame(None, CAMERA)))
-    fields = OUTPUT['points'].build(make_frame(None, CAMERA)).fields
+    message = OUTPUT['points'].build(make_frame(None, CAMERA))
+    points = points_of(message).ravel()
     ours, theirs = (
-        pack_cloud(HEADER, fields, cloud),
-        point_cloud2.create_cloud(HEADER, fields, cloud),
+        make(HEADER, message.fields, points) for make in (pack_points, point_cloud2.create_cloud)
     )
     assert ours == theirs
 

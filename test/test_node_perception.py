@@ -204,6 +204,7 @@ def test_the_calibration_that_comes_behind_its_image_is_found(images):
     deadline = time.monotonic() + PATIENCE
     while not infos.get_subscription_count():
         assert time.monotonic() < deadline
+        time.sleep(0.01)
     images.until(lambda: found)
     assert found[0] is not None and found[0].width == 7
     assert images.input.camera_infos.latest_frame_id() == ''

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
+import yaml
 
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.labels import load_label_set
@@ -313,6 +314,7 @@ def test_unknown_kinds_and_views_of_teachers_without_them_are_refused(tmp_path: 
 def test_shipped_teacher_files_are_right(path: Path) -> None:
     pytest.importorskip('torch')
     variables = {'data': 'data', 'label_model': 'labels.x', 'depth_model': 'depth.x'}
+    variables['meter'] = 'meter.pth'
     file = read_teacher_file(path.stem, variables)
     assert file.about['name'] == path.stem
     assert {'source', 'license'} <= file.about.keys()
@@ -418,6 +420,95 @@ def test_rtmonodepth_refuses_other_weights(tmp_path: Path) -> None:
         load_teacher(file)
     with pytest.raises(HydranetError, match='multiples of 16'):
         load_teacher(rtmonodepth_file(tmp_path, size=[100, 640]))
+
+
+# METER
+
+
+def meter_file(folder: Path, **changes: object) -> Path:
+    """Write the teacher with made-up weights, and return its file."""
+    torch = pytest.importorskip('torch')
+    from hydranet_ros.training.teachers.meter import Meter
+
+    torch.manual_seed(0)
+    network = Meter()
+    with torch.no_grad():
+        network.decoder.conv2d_out.weight.abs_()  # ahead of it is a ReLU: metres are positive
+        network.decoder.conv2d_out.weight.mul_(1e3)
+    torch.save(network.state_dict(), folder / 'meter.pth')
+    content = {'kind': 'meter', 'weights': str(folder / 'meter.pth'), 'size': [64, 128], **changes}
+    return write_yaml(folder / 'meter.yaml', content)
+
+
+def test_meter_gives_metres_at_the_images_size(tmp_path: Path) -> None:
+    teacher = load_teacher(meter_file(tmp_path))
+    rgb = paint(blocks(1, 50, 90))
+    depth = teacher.annotate(rgb).depth
+    assert depth is not None and depth.shape == (50, 90) and depth.dtype == np.float32
+    assert (depth >= 0.499).all() and depth.std() > 0
+    mirrored = teacher.annotate(np.ascontiguousarray(rgb[:, ::-1])).depth
+    np.testing.assert_allclose(mirrored[:, ::-1], depth, rtol=1e-3)
+
+
+def test_meter_attends_within_the_places_of_a_patch(tmp_path: Path) -> None:
+    """A pixel sees those that have its own place in their 2x2 patches, and no others."""
+    torch = pytest.importorskip('torch')
+    from hydranet_ros.training.teachers.meter import _MobileViT
+
+    torch.manual_seed(0)
+    block = _MobileViT(4, 8, 16).eval()
+    # Without its convolutions' neighbourhoods, all that spreads is attention.
+    for convolution in (block.conv1[0], block.conv4[0]):
+        kernel = convolution.depthwise.weight
+        with torch.no_grad():
+            kernel[..., [0, 2], :] = 0
+            kernel[..., :, [0, 2]] = 0
+    image = torch.rand(1, 4, 8, 8)
+    other = image.clone()
+    other[..., 2, 5] += 1.0
+    with torch.no_grad():
+        changed = (block(image) != block(other)).any(dim=1)[0].nonzero().tolist()
+    assert changed and all(row % 2 == 0 and column % 2 == 1 for row, column in changed)
+
+
+def test_meter_refuses_other_weights_and_sizes(tmp_path: Path) -> None:
+    with pytest.raises(HydranetError, match='multiples of 64'):
+        load_teacher(meter_file(tmp_path, size=[100, 640]))
+    (tmp_path / 'meter.pth').write_bytes(b'nothing of the kind')
+    file = {'kind': 'meter', 'weights': str(tmp_path / 'meter.pth')}
+    with pytest.raises(HydranetError, match='is not a weight file of METER'):
+        load_teacher(write_yaml(tmp_path / 'meter.yaml', file))
+
+
+# Teachers that must agree
+
+
+def members(folder: Path, *scales: float) -> list[dict[str, object]]:
+    """Return what is said of the same teacher with several scales."""
+    said = yaml.safe_load(meter_file(folder).read_text())
+    return [{**said, 'scale': scale} for scale in scales]
+
+
+def test_agreeing_teachers_give_their_geometric_mean(tmp_path: Path) -> None:
+    rgb = paint(blocks(1, 50, 90))
+    alone = load_teacher(meter_file(tmp_path)).annotate(rgb).depth
+    content = {'kind': 'agreeing', 'members': members(tmp_path, 1.0, 1.21), 'agreement': 0.25}
+    together = load_teacher(write_yaml(tmp_path / 'pair.yaml', content))
+    np.testing.assert_allclose(together.annotate(rgb).depth, 1.1 * alone, rtol=1e-5)
+    assert [said['scale'] for said in together.identity['members']] == [1.0, 1.21]
+    content['agreement'] = 0.2
+    apart = load_teacher(write_yaml(tmp_path / 'pair.yaml', content))
+    assert np.isnan(apart.annotate(rgb).depth).all()
+    assert apart.identity != together.identity
+
+
+def test_agreeing_teachers_are_two_of_depth(tmp_path: Path) -> None:
+    content = {'kind': 'agreeing', 'members': members(tmp_path, 1.0), 'agreement': 0.2}
+    with pytest.raises(HydranetError, match='two at least'):
+        load_teacher(write_yaml(tmp_path / 'pair.yaml', content))
+    content['members'] = [{'kind': 'oracle'}, {'kind': 'oracle'}]
+    with pytest.raises(HydranetError, match="kind of teacher 'oracle'"):
+        load_teacher(write_yaml(tmp_path / 'pair.yaml', content))
 
 
 # The published teachers

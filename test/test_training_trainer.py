@@ -234,7 +234,7 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     recipe = tmp_path / 'recipe.yaml'
     recipe.write_text(
         'tasks: [segmentation, depth]\nlabel_sets: [camvid11]\ncrops: [[64, 96]]\nbatch: 4\n'
-        'steps: 3\nworkers: 0\ncanonical_focal: 100\nthreads: 1\nsave_every: 3\n'
+        'steps: 3\nworkers: 0\nlog_every: 1\ncanonical_focal: 100\nthreads: 1\nsave_every: 3\n'
         'optimization: {clip: 1.0, momentum: 0.9}\n'
         f'mixture: [{{dataset: {dataset}, split: all}}]\n'
     )
@@ -254,12 +254,20 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
         for rank in ('0', '1')
     ]
     train(load_recipe(recipe)[0], tmp_path / 'one')
-    deadline = time.monotonic() + 150
-    assert [process.wait(deadline - time.monotonic()) for process in together] == [0, 0]
+    deadline = time.monotonic() + 280
+    try:
+        ended = [process.wait(deadline - time.monotonic()) for process in together]
+    finally:
+        for process in together:
+            process.kill()
+    assert ended == [0, 0]
     one, two = state_of(tmp_path / 'one'), state_of(tmp_path / 'two')
     for key, value in one.items():
         if value.is_floating_point():
             torch.testing.assert_close(two[key], value, rtol=1e-3, atol=1e-5, msg=key)
+    logs = [(tmp_path / run / 'log.jsonl').read_text() for run in ('one', 'two')]
+    losses = [json.loads(log.splitlines()[0])['loss'] for log in logs]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-3)
 
 
 def test_best_is_kept_and_strides_hold(tmp_path: Path) -> None:
@@ -277,6 +285,9 @@ def test_best_is_kept_and_strides_hold(tmp_path: Path) -> None:
     log = [json.loads(line) for line in (tmp_path / 'run' / 'log.jsonl').read_text().splitlines()]
     values = [entry['abs_rel'] for entry in log if entry['group'] == 'streets/all']
     assert len(values) == 2 and best['streets/all']['abs_rel'] == min(values)
+    complete = [entry for entry in log if entry['group'] == 'streets/all complete']
+    last = load_bundle(tmp_path / 'run' / 'small.safetensors').metadata.figures
+    assert [entry['abs_rel'] for entry in complete] == [last['streets/all']['abs_rel']]
     assert 'mean_iou' not in best['streets/all']
 
 

@@ -48,10 +48,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the report, and write the legend if asked."""
-    from hydranet_ros.bundle import load_bundle
+    from hydranet_ros.bundle import Bundle
+    from hydranet_ros.errors import HydranetError
+    from hydranet_ros.exported import read_model
     from hydranet_ros.resources import model_path
 
-    bundle = load_bundle(model_path(arguments.model))
+    path = model_path(arguments.model)
+    bundle = read_model(path)
+    if not isinstance(bundle, Bundle):
+        raise HydranetError(
+            f'{path} is an exported graph; its operations are those of the .safetensors file of '
+            f'the model {bundle.metadata.name!r}: give that.'
+        )
     print(describe(bundle, arguments.size))
     if arguments.legend is not None:
         write_legend(bundle, arguments.label_set, arguments.legend)

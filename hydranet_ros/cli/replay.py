@@ -20,7 +20,6 @@ HELP = 'play a bag with ground truth to the perception node over ROS 2 and evalu
 
 # A loaded machine that runs a large model in lock-step may take this much longer than the bag.
 _SECONDS_PER_SECOND = 100.0
-_END = 60.0  # s for the report
 _FLAGS = {'lock_step', 'loop', 'rviz'}
 
 
@@ -68,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _play(replay: Replay, folder: Path, *, endless: bool) -> None:
     """Run the processes in a graph of their own until the report is written."""
-    from hydranet_ros.evaluation.replay import STARTUP
+    from hydranet_ros.evaluation.replay import REPORT_PATIENCE, STARTUP
     from hydranet_ros.processes import private_graph_environment, ProcessGroup
 
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -85,7 +84,7 @@ def _play(replay: Replay, folder: Path, *, endless: bool) -> None:
             finally:
                 # Also after Ctrl-C, the usual end of a loop: what was measured is not lost.
                 evaluator.popen.terminate()
-                group.wait(evaluator, timeout=_END)
+                group.wait(evaluator, timeout=REPORT_PATIENCE)
     except KeyboardInterrupt:
         print('Interrupted: the report holds what was measured.')
     finally:

@@ -36,6 +36,8 @@ from hydranet_ros.resources import default_model, model_path
 
 STARTUP = 120.0
 """Seconds that the node may take to load its model."""
+REPORT_PATIENCE = 60.0
+"""Seconds for the evaluator to write its report."""
 _CLOCK_RATE = 100.0
 _EVALUATOR = 'evaluator_node'
 
@@ -174,6 +176,7 @@ def _evaluator(
         },
         remappings=(('image', base_topic(topics.image)), *truths),
         log_level=arguments['log_level'],
+        shutdown_timeout=REPORT_PATIENCE,
     )
 
 

@@ -61,7 +61,7 @@ PARAMETERS = {
     'lock_step_timeout': (10.0, 'Seconds after which an image is given up and the next played.'),
 }
 
-QUEUE_DEPTH = 10
+QUEUE_DEPTH = 64
 _POLL = 0.02  # s between looks at the number of subscribers
 # We learn of a subscriber a little before it has learned of us (and a best-effort one loses what
 # comes earlier), and a recorder looks for new topics only now and then.
@@ -208,7 +208,8 @@ class BagPlayer(Node):
         while self._settings['loop'] and not stop.is_set():
             self._play_once(stop)
         if not stop.is_set():
-            for publisher in self._outlets.values():
+            clock = () if self._clock is None else (self._clock,)
+            for publisher in (*self._outlets.values(), *clock):
                 publisher.wait_for_all_acked(Duration(seconds=_FLUSH))
         self.get_logger().info(
             f'Published {self._published} messages, at most {1e3 * self._behind:.0f} ms late.'

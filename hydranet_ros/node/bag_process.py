@@ -43,6 +43,10 @@ class Receiver(Protocol):
         """Subscribe to wanted topics that have appeared."""
         ...
 
+    def idle(self, seconds: float) -> None:
+        """Take note that for so long nothing has come, and nothing waits to be taken in."""
+        ...
+
 
 def receive(
     receiver: Receiver, executor: SingleThreadedExecutor, is_over: Callable[[], bool]
@@ -53,7 +57,10 @@ def receive(
         if time.monotonic() >= look:
             receiver.subscribe_to_new_topics()
             look = time.monotonic() + LOOK_PERIOD
+        before, began = receiver.received, time.monotonic()
         executor.spin_once(timeout_sec=LOOK_PERIOD)
+        if receiver.received == before:
+            receiver.idle(time.monotonic() - began)
     deadline = time.monotonic() + DRAIN_LIMIT
     idle = 0
     while idle < IDLE_ROUNDS and time.monotonic() < deadline:

@@ -34,7 +34,10 @@ from hydranet_ros.node.process import run_process
 
 PARAMETERS = {
     'bag': ('', 'Folder to record into; it must not exist.'),
-    'topics': (Parameter.Type.STRING_ARRAY, 'Topics to record; all that appear if empty.'),
+    'topics': (
+        Parameter.Type.STRING_ARRAY,
+        'Topics to record; if empty all that appear and are of the types of a ROS 2 desktop.',
+    ),
     'storage': ('mcap', 'Storage format: mcap or sqlite3.'),
     'quiet_timeout': (
         0.0,
@@ -66,7 +69,7 @@ class BagRecorder(Node):
         self._wanted = absolute_names(self, settings['topics'])
         self._writer = BagWriter(required(settings, 'bag'), settings['storage'])
         self._quiet_timeout = settings['quiet_timeout']
-        self._last_message: float | None = None
+        self._quiet: float | None = None  # seconds; None before the first message
         self._refused: set[str] = set()
         self.counts: dict[str, int] = {}
 
@@ -82,9 +85,14 @@ class BagRecorder(Node):
 
     def is_over(self) -> bool:
         """Tell whether what is recorded has ended, as far as one can know."""
-        if self._last_message is None or self._quiet_timeout <= 0:
+        if self._quiet is None or self._quiet_timeout <= 0:
             return False
-        return time.monotonic() - self._last_message > self._quiet_timeout
+        return self._quiet > self._quiet_timeout
+
+    def idle(self, seconds: float) -> None:
+        """Count time without messages. While writing takes long, others wait: that is none."""
+        if self._quiet is not None:
+            self._quiet += seconds
 
     def subscribe_to_new_topics(self) -> None:
         """Look for wanted topics that have appeared, and record them from now on."""
@@ -124,7 +132,7 @@ class BagRecorder(Node):
             self._writer.write(topic, received, data)
             self.counts[topic] += 1
             if topic not in BACKGROUND_TOPICS:
-                self._last_message = time.monotonic()
+                self._quiet = 0.0
 
         return write
 

@@ -107,6 +107,9 @@ class EvaluatorNode(Node):
         """Return the number of messages taken."""
         return self._received
 
+    def idle(self, seconds: float) -> None:
+        """Do nothing: an evaluator waits as long as it is let."""
+
     def subscribe_to_new_topics(self) -> None:
         """Look for topics that somebody publishes by now; when all are there, say so."""
         if self._answer is not None:

@@ -39,6 +39,8 @@ class TrainingState:
         State of torch's generator.
     best
         Best figure so far, or None.
+    best_of
+        What it is the best of.
     recipe
         The recipe as plain values, to notice that another one goes on.
 
@@ -52,6 +54,7 @@ class TrainingState:
     optimizer: Mapping[str, Any]
     random: Tensor
     best: float | None
+    best_of: str
     recipe: Mapping[str, Any]
 
     def require_recipe(self, recipe: Mapping[str, Any], directory: Path) -> None:

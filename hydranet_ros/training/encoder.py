@@ -10,16 +10,17 @@ in its first block, which MobileNet-v2 does not have: there it starts as the ide
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 import pickle
 
+import numpy as np
 import torch
 from torch import nn, Tensor
 
 from hydranet_ros.bundle import load_bundle
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.network import HydraNet
+from hydranet_ros.network import HEAD_PREFIX, HydraNet
 
 _STEM, _FIRST_BLOCK, _LAST_BLOCK = 0, 1, 17
 _EXPANSION = 'layer2.0.output.0'
@@ -27,12 +28,28 @@ _EXPANSION = 'layer2.0.output.0'
 _COUNTER = 'num_batches_tracked'
 
 
-def initialize(network: HydraNet, path: str | Path) -> frozenset[str]:
+def initialize(
+    network: HydraNet,
+    path: str | Path,
+    label_sets: Sequence[str] = (),
+    canonical_focal: float | None = None,
+) -> frozenset[str]:
     """
     Start a network from a file: a model file of ours, or MobileNet-v2 from ImageNet.
 
     From a model file, all weights of the same name and shape are taken, so that a network with
-    other heads can start from it.
+    other heads can start from it; the head of segmentation only if it is for the same classes.
+
+    Parameters
+    ----------
+    network
+        What to start.
+    path
+        A model file, or what torch saved.
+    label_sets
+        The network's, in the order of their logits.
+    canonical_focal
+        Focal length in pixels that its depth is for. That of a model for another one is scaled.
 
     Returns
     -------
@@ -48,12 +65,24 @@ def initialize(network: HydraNet, path: str | Path) -> frozenset[str]:
     path = Path(path).expanduser()
     if path.suffix == '.safetensors':
         own = network.state_dict()
-        given = load_bundle(path).weights
+        bundle = load_bundle(path)
+        given = dict(bundle.weights)
+        if [piece.labels.name for piece in bundle.metadata.label_slices] != list(label_sets):
+            given = {key: value for key, value in given.items() if not _is_of('segmentation', key)}
+        former = bundle.metadata.canonical_focal
+        if former and canonical_focal:
+            factor = np.float32(canonical_focal / former)
+            given |= {k: factor * given[k] for k in given if _is_of('depth', k)}
         taken = [key for key in own if key in given and own[key].shape == given[key].shape]
         for key in taken:
             own[key].copy_(torch.from_numpy(given[key]))
         return frozenset(taken)
     return load_imagenet(network, read_state(path), str(path))
+
+
+def _is_of(task: str, key: str) -> bool:
+    """Tell whether a weight is of a task's last convolution."""
+    return key.partition('.')[0] == HEAD_PREFIX[task]
 
 
 def read_state(path: Path) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ gradients' mean over processes, times their number, is that of one process with 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+import math
 from typing import Literal, Protocol
 
 import torch
@@ -336,6 +337,11 @@ class Criterion(nn.Module):
             ),
             'normals': lambda head, batch: normals_loss(head(), batch, self.reduction),
         }
+
+    @property
+    def learned(self) -> dict[str, float]:
+        """Return each task's weight as learned so far; none where they are fixed."""
+        return {task: math.exp(-float(s.detach())) for task, s in self.log_variance.items()}
 
     def _segmentation(self, head: Head, batch: Batch) -> Tensor:
         weights = [weight.to(batch.image.device) for weight in self.class_weights]

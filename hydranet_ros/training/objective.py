@@ -81,7 +81,9 @@ def make_objective(
 def start_network(recipe: Recipe) -> HydraNet:
     """Make a recipe's network with the weights that it starts from."""
     network = channels_last(HydraNet(recipe.channels()))
-    taken = initialize(network, recipe.encoder) if recipe.encoder else frozenset()
+    taken: frozenset[str] = frozenset()
+    if recipe.encoder:
+        taken = initialize(network, recipe.encoder, recipe.label_sets, recipe.canonical_focal)
     if 'depth' in recipe.tasks and f'{HEAD_PREFIX["depth"]}.bias' not in taken:
         # abs() has no slope to learn by at zero; start where depth is.
         head = network.get_submodule(HEAD_PREFIX['depth'])

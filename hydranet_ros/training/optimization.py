@@ -26,7 +26,7 @@ def make_optimizer(
     network
         What is trained.
     others
-        Further parameters, of the loss; they get the decoder's rate and no decay.
+        Further parameters, of the loss: weights of tasks, learned without decay.
     options
         Method, rates and decay.
 
@@ -42,7 +42,7 @@ def make_optimizer(
         groups.append(_group(offsets, rate, 0.0))
     learned = list(others)
     if learned:
-        groups.append(_group(learned, options.decoder_rate, 0.0))
+        groups.append(_group(learned, options.weights_rate, 0.0))
     if options.method == 'sgd':
         return torch.optim.SGD(groups, lr=options.decoder_rate, momentum=options.momentum)
     return torch.optim.AdamW(groups, lr=options.decoder_rate)

@@ -41,9 +41,9 @@ class ProcessGroup:
         self.processes = fabric.world_size
 
     def sum(self, value: Tensor) -> Tensor:
-        """Return the sum over the processes."""
-        return self._fabric.all_reduce(value, reduce_op='sum')  # type: ignore[return-value]
+        """Return the sum over the processes; Fabric would put it in place of the value."""
+        return self._fabric.all_reduce(value.clone(), reduce_op='sum')  # type: ignore[return-value]
 
     def max(self, value: Tensor) -> Tensor:
         """Return the maximum over the processes."""
-        return self._fabric.all_reduce(value, reduce_op='max')  # type: ignore[return-value]
+        return self._fabric.all_reduce(value.clone(), reduce_op='max')  # type: ignore[return-value]

@@ -82,6 +82,9 @@ class Optimization:
         ``sgd`` or ``adamw``.
     encoder_rate, decoder_rate
         Learning rates at the start.
+    weights_rate
+        The same of the tasks' weights, where they are learned. They have far to go: their best
+        values are minus the logarithms of the losses.
     momentum
         Of SGD.
     weight_decay
@@ -105,6 +108,7 @@ class Optimization:
     method: str = 'sgd'
     encoder_rate: float = 1e-3
     decoder_rate: float = 1e-2
+    weights_rate: float = 2e-2
     momentum: float = 0.9
     weight_decay: float = 1e-5
     schedule: str = 'poly'

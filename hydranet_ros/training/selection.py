@@ -25,14 +25,20 @@ class Best:
     ----------
     wanted
         ``DATASET/SPLIT FIGURE``; empty for the first figure that is measured.
+    of
+        What it is the best of, in words: values of different ones are not compared.
+
+    Attributes
+    ----------
     value
         The best value so far, None before the first.
 
     """
 
-    def __init__(self, wanted: str, value: float | None = None) -> None:
+    def __init__(self, wanted: str, of: str = '') -> None:
         self._place, _, self._name = wanted.partition(' ')
-        self.value = value
+        self.of = of
+        self.value: float | None = None
 
     def improved(self, figures: Figures) -> bool:
         """Take in an evaluation and return whether it is the best so far."""

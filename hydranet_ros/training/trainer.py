@@ -104,7 +104,8 @@ class Trainer:
             make_optimizer(self.network, self.criterion.parameters(), recipe.optimization),
         )
         self.step = 0
-        self.best = Best(recipe.best)
+        strides = [exam.stride for exam in recipe.evaluation]
+        self.best = Best(recipe.best, f'{recipe.best} of strides {strides}')
         decay = recipe.optimization.ema
         self.average = AveragedWeights(self.network, decay) if decay else None
         if (directory / STATE_NAME).is_file():
@@ -179,7 +180,9 @@ class Trainer:
                 if stop.requested and self.step < recipe.steps:
                     self.save()
                     return None
-        figures = self.evaluate(complete=True)
+        figures = self.evaluate()
+        if any(exam.stride > 1 for exam, _ in self.examinations):
+            figures = self.evaluate(complete=True)
         self.monitor.close()
         if self.fabric.is_global_zero:
             self._write_model(recipe.name, figures)
@@ -193,7 +196,8 @@ class Trainer:
         Parameters
         ----------
         complete
-            Whether to take all images, whatever the recipe's strides.
+            Whether to take all images, whatever the recipe's strides. What that finds is logged
+            as ``DATASET complete``, and compared with no evaluation of fewer images.
 
         """
         figures: dict[str, dict[str, float]] = {}
@@ -209,12 +213,14 @@ class Trainer:
                     device=self.fabric.device,
                 )
                 figures[dataset.name] = findings.figures
-                self.monitor.scalars(self.step, dataset.name, findings.figures)
+                group = f'{dataset.name} complete' if complete else dataset.name
+                self.monitor.scalars(self.step, group, findings.figures)
                 for number, (sample, fields) in enumerate(findings.pictures):
                     picture = compare(sample, fields, self.recipe.depth_range)
-                    self.monitor.picture(self.step, f'{dataset.name}/{number}', picture)
-            self._say(f'step {self.step}: {summarize(figures)}')
-            if self.best.improved(figures):
+                    self.monitor.picture(self.step, f'{group}/{number}', picture)
+            taken = 'all images' if complete else f'step {self.step}'
+            self._say(f'{taken}: {summarize(figures)}')
+            if not complete and self.best.improved(figures):
                 self._write_model(f'{self.recipe.name}_best', figures)
         self.fabric.barrier()
         return figures
@@ -234,6 +240,7 @@ class Trainer:
                     optimizer=self.optimizer.state_dict(),
                     random=torch.get_rng_state(),
                     best=self.best.value,
+                    best_of=self.best.of,
                     recipe=dataclasses.asdict(self.recipe),
                 ),
             )
@@ -267,7 +274,8 @@ class Trainer:
     def _restore(self, state: TrainingState) -> None:
         state.require_recipe(dataclasses.asdict(self.recipe), self.directory)
         self.step = state.step
-        self.best.value = state.best
+        if state.best_of == self.best.of:
+            self.best.value = state.best
         self.network.load_state_dict(state.network)
         self.criterion.load_state_dict(state.criterion)
         self.optimizer.load_state_dict(dict(state.optimizer))
@@ -281,6 +289,7 @@ class Trainer:
         values = {
             'loss': float(self.reduction.sum(loss.detach())) / count,
             **{task: float(self.reduction.sum(part)) / count for task, part in losses.items()},
+            **{f'weight_{task}': weight for task, weight in self.criterion.learned.items()},
             'rate_factor': factor,
             'images_per_second': rate,
         }

@@ -77,7 +77,7 @@ class RosClient:
         deadline = time.monotonic() + timeout
         while not (value := condition()):
             assert time.monotonic() < deadline, f'not within {timeout:.0f} s: {what}'
-            self._executor.spin_once(timeout_sec=0.02)
+            self._executor.spin_once(timeout_sec=0.005)
         return value
 
     def subscribe(self, message_type: type, topic: str) -> list[Any]:
@@ -99,7 +99,12 @@ class RosClient:
         return array_to_image(rgb, 'rgb8', next_header(frame_id))
 
     def exchange(self, message: Any, *received: list[Any]) -> list[Any]:
-        """Send an image until each of some subscriptions has an output with its header."""
+        """
+        Send an image until each of some subscriptions has an output with its header.
+
+        It gets a new stamp: an answer to a copy that was sent before does not count.
+        """
+        message.header.stamp = next_header().stamp
         publisher = self.compressed if isinstance(message, CompressedImage) else self.images
         next_time = 0.0
 
