@@ -44,6 +44,24 @@ class Distilled:
 
 
 @dataclass(frozen=True)
+class Measured:
+    """
+    A teacher by itself, for comparison.
+
+    Attributes
+    ----------
+    config
+        File of a distillation, or the name of one in ``config/distillation``.
+    place
+        ``dataset/split`` that it is measured on.
+
+    """
+
+    config: str
+    place: str
+
+
+@dataclass(frozen=True)
 class Arm:
     """
     One way to train.
@@ -58,6 +76,8 @@ class Arm:
         What has to be distilled first.
     same_as
         ``experiment/arm`` whose runs are this arm's too; then there is nothing else.
+    measured
+        The arm is no training but a teacher.
 
     """
 
@@ -65,6 +85,7 @@ class Arm:
     recipe: dict[str, Any] = field(default_factory=dict)
     distilled: tuple[Distilled, ...] = ()
     same_as: str = ''
+    measured: Measured | None = None
 
 
 @dataclass(frozen=True)
@@ -130,14 +151,19 @@ class Bench:
 
     def result_path(self, experiment: str, arm: str, seed: int) -> Path:
         """Return where the result of a run is."""
-        shared = self.experiments[experiment].arms[arm].same_as
-        name = shared or f'{experiment}/{arm}'
+        described = self.experiments[experiment].arms[arm]
+        name = described.same_as or f'{experiment}/{arm}'
+        if described.measured:
+            return self.folder / 'results' / f'{name}.json'
         return self.folder / 'results' / f'{name}-{seed}.json'
 
     def results(self, experiment: str, arm: str) -> dict[int, dict[str, Any]]:
         """Return the results of an arm that are there, by seed."""
         found = {}
-        for seed in self.experiments[experiment].seeds:
+        described = self.experiments[experiment]
+        # A teacher is the same whatever the seed.
+        seeds = described.seeds[:1] if described.arms[arm].measured else described.seeds
+        for seed in seeds:
             path = self.result_path(experiment, arm, seed)
             if path.is_file():
                 found[seed] = json.loads(path.read_text())
@@ -158,6 +184,9 @@ class Bench:
             self.run(*arm.same_as.split('/'), seed)
             return
         path = self.result_path(name, arm_name, seed)
+        if arm.measured:
+            self._measure(name, arm_name, arm.measured, path)
+            return
         recipe = merged(experiment.recipe, {**arm.recipe, 'seed': seed, 'name': arm_name})
         if path.is_file():
             if json.loads(path.read_text())['recipe'] != json.loads(json.dumps(recipe)):
@@ -185,8 +214,22 @@ class Bench:
             'curves': curves(directory / 'log.jsonl'),
             'figures': self._evaluate(directory, arm_name, recipe, variables),
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(result, indent=1) + '\n')
+        write_result(path, result)
+
+    def _measure(self, name: str, arm_name: str, measured: Measured, path: Path) -> None:
+        """Measure a teacher by itself, unless that is done."""
+        if path.is_file():
+            return
+        figures = json.loads(self._call(['distill', measured.config, '--measure'], read=True))
+        result = {
+            'experiment': name,
+            'arm': arm_name,
+            'command': f'hydranet distill {measured.config} --measure',
+            'commit': commit_of(*MADE_BY),
+            'curves': {},
+            'figures': {measured.place: figures},
+        }
+        write_result(path, result)
 
     def _distil(self, name: str, distilled: Distilled, seed: int, variables: Sequence[str]) -> str:
         """Write the annotations of a teacher; returns the variable that says where they are."""
@@ -239,17 +282,27 @@ class Bench:
         return figures
 
     @staticmethod
-    def _call(arguments: Sequence[str]) -> None:
-        """Run a command of `hydranet`, and show it."""
+    def _call(arguments: Sequence[str], read: bool = False) -> str:
+        """Run a command of `hydranet` and show it; returns what it prints, where that is read."""
         print('$ hydranet', ' '.join(arguments), flush=True)
-        with subprocess.Popen([*COMMAND, *arguments]) as process:
+        output = subprocess.PIPE if read else None
+        with subprocess.Popen([*COMMAND, *arguments], stdout=output, text=True) as process:
             try:
-                status = process.wait()
+                printed, _ = process.communicate()
             except KeyboardInterrupt:
                 process.wait()  # it was interrupted too, and saves its state
                 raise
-        if status:
-            raise HydranetError(f'It ended with status {status}; the same command goes on.')
+        if process.returncode:
+            raise HydranetError(
+                f'It ended with status {process.returncode}; the same command goes on.'
+            )
+        return printed or ''
+
+
+def write_result(path: Path, result: Mapping[str, Any]) -> None:
+    """Write what an arm reached."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=1) + '\n')
 
 
 def merged(base: Any, changes: Any) -> Any:

@@ -21,7 +21,9 @@ def figure_of(result: Mapping[str, Any], name: str) -> float:
     """Return a figure of a result, by ``dataset/split task figure``."""
     place, task, figure = name.split()
     content = result['figures'][place][task]
-    return float(content.get('all_pixels', content)[figure])
+    # Depth is told over all pixels and as the images' mean: by `evaluate` and `distill --measure`.
+    whole = content.get('all_pixels') or content.get('pooled') or content
+    return float(whole[figure])
 
 
 def table(bench: Bench, name: str) -> str:

@@ -16,6 +16,7 @@ import yaml
 
 from hydranet_ros.cli.main import main
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.training.distillation import load_config
 from hydranet_ros.training.recipe import load_recipe
 
 EXPERIMENTS = Path(__file__).parents[1] / 'benchmarks' / 'claims'
@@ -82,6 +83,10 @@ def write_experiments(folder: Path, streets: Path) -> None:
                         'mixture': [{'dataset': '${claims}/datasets/taught.yaml', 'split': 'rest'}]
                     },
                 },
+                'itself': {
+                    'title': 'the teacher',
+                    'measured': {'config': str(folder / 'check.yml'), 'place': 'streets/all'},
+                },
             },
         },
         'shared': {
@@ -96,16 +101,19 @@ def write_experiments(folder: Path, streets: Path) -> None:
         (folder / f'{name}.yaml').write_text(yaml.safe_dump(content))
 
 
-def test_arms_run_once_and_are_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arms_run_once_and_are_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """An arm whose teacher is another arm trains that first; results alone make the report."""
     streets = write_streets(tmp_path / 'data', 4)
     write_experiments(tmp_path / 'claims', streets)
     called = []
 
-    def call(arguments: list[str]) -> None:
+    def call(arguments: list[str], read: bool = False) -> str:
         called.append(arguments[0])
         if main(arguments):
             raise HydranetError('no')
+        return capsys.readouterr().out if read else ''
 
     monkeypatch.setattr(Bench, '_call', staticmethod(call))
     bench = Bench(tmp_path / 'claims', tmp_path / 'runs')
@@ -119,6 +127,25 @@ def test_arms_run_once_and_are_compared(tmp_path: Path, monkeypatch: pytest.Monk
     assert [step for step, _ in result['curves']['streets/all abs_rel']] == [1, 2]
     assert result['recipe']['steps'] == 2 and result['commit']
     values = [figure_of(bench.results('taught', arm)[1], FIGURE) for arm in ('alone', 'more')]
+    check = {
+        'dataset': str(streets),
+        'split': 'all',
+        'teacher': str(tmp_path / 'itself.yaml'),
+        'depth': {'output': 'nowhere'},
+    }
+    (tmp_path / 'claims' / 'check.yml').write_text(yaml.safe_dump(check))
+    model = tmp_path / 'runs' / 'taught' / 'alone-1' / 'alone.safetensors'
+    itself = {'kind': 'bundle', 'model': str(model), 'tasks': ['depth']}
+    (tmp_path / 'itself.yaml').write_text(yaml.safe_dump(itself))
+    capsys.readouterr()
+    bench.run('taught', 'itself', 1)
+    assert called == ['distill']
+    assert figure_of(bench.results('taught', 'itself')[1], FIGURE) > 0
+    result['recipe']['steps'] = 3
+    path = tmp_path / 'claims/results/taught/more-1.json'
+    path.write_text(json.dumps(result))
+    with pytest.raises(HydranetError, match='more-1.json is by another recipe'):
+        bench.run('taught', 'more', 1)
     text = table(bench, 'taught')
     assert f'| alone (`alone`) | 1 | {values[0]:.3f} |  |' in text
     assert f'| more (`more`) | 1 | {values[1]:.3f} | {values[1] - values[0]:+.3f} |' in text
@@ -154,6 +181,9 @@ def test_every_shipped_experiment_is_whole(
     for name, experiment in experiments(folder).items():
         assert experiment.reference in experiment.arms
         for arm_name, arm in experiment.arms.items():
+            if arm.measured:
+                assert load_config(arm.measured.config, ['distilled=x'])[0].dataset == 'camvid'
+                continue
             if arm.same_as:
                 other, _, shared = arm.same_as.partition('/')
                 assert shared in experiments(folder)[other].arms
