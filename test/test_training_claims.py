@@ -144,7 +144,7 @@ def test_arms_run_once_and_are_compared(
     result['recipe']['steps'] = 3
     path = tmp_path / 'claims/results/taught/more-1.json'
     path.write_text(json.dumps(result))
-    with pytest.raises(HydranetError, match='more-1.json is by another recipe'):
+    with pytest.raises(HydranetError, match='is by another recipe; remove it'):
         bench.run('taught', 'more', 1)
     text = table(bench, 'taught')
     assert f'| alone (`alone`) | 1 | {values[0]:.3f} |  |' in text
