@@ -52,7 +52,8 @@ class ProcessSpec:
     log_level
         Severity of the log, e.g. ``info``.
     shutdown_timeout
-        Seconds that a launch gives it to end after SIGINT, and again after SIGTERM.
+        Seconds that a launch gives it to end after SIGINT, and again after SIGTERM; None for as
+        many as launch gives by itself.
 
     """
 
@@ -66,7 +67,7 @@ class ProcessSpec:
     arguments: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     log_level: str = 'info'
-    shutdown_timeout: float = 5.0
+    shutdown_timeout: float | None = None
 
 
 def perception_process(

@@ -40,6 +40,11 @@ def node_action(spec: ProcessSpec) -> Node:
     parameters: list[Any] = [str(path) for path in spec.parameter_files]
     if spec.parameters:
         parameters.append(dict(spec.parameters))
+    timeouts = {}
+    if spec.shutdown_timeout is not None:
+        timeouts = dict.fromkeys(
+            ('sigterm_timeout', 'sigkill_timeout'), str(spec.shutdown_timeout)
+        )
     return Node(
         package=spec.package,
         executable=spec.executable,
@@ -51,6 +56,5 @@ def node_action(spec: ProcessSpec) -> Node:
         ros_arguments=['--log-level', spec.log_level],
         additional_env=dict(spec.environment),
         output='screen',
-        sigterm_timeout=str(spec.shutdown_timeout),
-        sigkill_timeout=str(spec.shutdown_timeout),
+        **timeouts,
     )
