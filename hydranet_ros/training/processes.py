@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from typing import cast
 
 from lightning_fabric import Fabric
 from torch import Tensor
@@ -42,8 +43,8 @@ class ProcessGroup:
 
     def sum(self, value: Tensor) -> Tensor:
         """Return the sum over the processes; Fabric would put it in place of the value."""
-        return self._fabric.all_reduce(value.clone(), reduce_op='sum')  # type: ignore[return-value]
+        return cast('Tensor', self._fabric.all_reduce(value.clone(), reduce_op='sum'))
 
     def max(self, value: Tensor) -> Tensor:
         """Return the maximum over the processes."""
-        return self._fabric.all_reduce(value.clone(), reduce_op='max')  # type: ignore[return-value]
+        return cast('Tensor', self._fabric.all_reduce(value.clone(), reduce_op='max'))
