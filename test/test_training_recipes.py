@@ -64,8 +64,8 @@ def test_dataset_files_are_valid(name: str) -> None:
 @pytest.mark.parametrize(
     ('dataset', 'split', 'count', 'has_depth'),
     [
-        ('camvid', 'train', 367, True),
-        ('camvid', 'val', 101, True),
+        ('camvid', 'train', 367, False),
+        ('camvid', 'val', 101, False),
         ('kitti_odometry', 'train', 509, False),
         ('kitti_stereo_grey', 'train', 51, True),
         ('kitti_stereo_grey', 'test', 51, True),
