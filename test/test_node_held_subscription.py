@@ -152,6 +152,8 @@ def test_waiting_may_have_an_end(stage):
 def test_publishers_that_cannot_be_told_apart_are_not_counted(stage, monkeypatch):
     # As Jazzy has it.
     numbers = [{'publication_sequence_number': n, 'publisher_gid': None} for n in (5, 9, 2000, 10)]
+    # Not what the graph says: it may not yet know that a former test's publisher has left.
+    monkeypatch.setattr(stage.held, 'publishers', lambda: 1)
     assert [stage.held._missed(info) for info in numbers[:2]] == [0, 3]
     monkeypatch.setattr(stage.held, 'publishers', lambda: 2)
     assert [stage.held._missed(info) for info in numbers[2:]] == [0, 0]
