@@ -118,11 +118,11 @@ def cost_section(cost: dict[str, Any]) -> str:
     lines.append(row('classes and depth in one', [BOTH]))
     lines += [row(f'`{arm}`', [arm]) for arm in ALONE]
     lines.append(row('one network each', ALONE))
-    ratios = ', '.join(f'{ratio:.2f} times at {s}' for s, ratio in cost['two_over_one'].items())
+    ratios = ' and '.join(f'{ratio:.2f} ({s})' for s, ratio in cost['two_over_one'].items())
     return (
         '`python benchmarks/claims.py cost`\n\n'
         + '\n'.join(lines)
-        + f'\n\nTwo networks take as long as one: {ratios} (median of {cost["rounds"]} rounds in '
-        f'which they took turns; {cost["backend"]} on {cost["machine"]["cores"]} cores of '
-        f'{cost["machine"]["processor"]}).\n'
+        + f'\n\nTwo networks take {ratios} times as long as one: median of {cost["rounds"]} '
+        f'rounds in which they took turns; {cost["backend"]} on {cost["machine"]["cores"]} cores of '
+        f'{cost["machine"]["processor"]}.\n'
     )

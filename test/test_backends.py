@@ -19,8 +19,10 @@ import torch
 from hydranet_ros.backends import RUNTIMES
 from hydranet_ros.backends.cache import BySize, cache_directory, cached_file, graph_key, prune
 from hydranet_ros.backends.choice import choose, VARIABLE
-from hydranet_ros.bundle import Bundle, save_bundle
+from hydranet_ros.bundle import Bundle, BundleMetadata, LabelSlice, save_bundle
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.labels import load_label_set
+from hydranet_ros.network import HydraNet
 from hydranet_ros.predictor import Predictor
 from hydranet_ros.resources import default_model
 
@@ -96,6 +98,27 @@ def test_parity(bundles, backend, interpolation):
         rgb = _image(height, width)
         _assert_close(predictor.predict(rgb), _plain(bundle, rgb), TOLERANCE)
     predictor.close()
+
+
+@pytest.mark.parametrize('backend', INSTALLED)
+@pytest.mark.parametrize('task', ['segmentation', 'depth'])
+def test_a_network_for_one_task(backend, task):
+    """A graph without depth has no length to scale; one without classes has no labels."""
+    labels = load_label_set('kitti6')
+    channels = {'segmentation': labels.size, 'depth': 1}[task]
+    pieces = (LabelSlice(labels, 0),) if task == 'segmentation' else ()
+    torch.manual_seed(0)
+    metadata = BundleMetadata('one_task', {task: channels}, pieces)
+    bundle = Bundle.from_network(metadata, HydraNet({task: channels}))
+    rgb = _image(64, 96)
+    raw = _plain(bundle, rgb)[task]
+    prediction = Predictor(bundle, backend=backend, device='cpu', precision='float32').predict(rgb)
+    if task == 'segmentation':
+        assert (prediction.labels == raw.argmax(axis=0)).mean() > 0.99
+        assert prediction.depth is None
+    else:
+        error = np.abs(prediction.depth - np.abs(raw[0]))
+        assert error.max() <= 5 * TOLERANCE * np.abs(raw).max() and prediction.labels is None
 
 
 @pytest.mark.slow

@@ -35,10 +35,12 @@ class OnnxRuntimeBackend:
         self._model = str(model) if isinstance(model, Path) else model
         self._providers = list(providers)
         self._sessions: BySize[Any] = BySize(self._compile)
-        names = onnxruntime.InferenceSession(
+        described = onnxruntime.InferenceSession(
             self._model, _options(), providers=['CPUExecutionProvider']
-        ).get_outputs()
-        self.fields = tuple(output.name for output in names)
+        )
+        self.fields = tuple(output.name for output in described.get_outputs())
+        # A graph without depth has no use for a scale, and ONNX leaves unused inputs out.
+        self._inputs = frozenset(given.name for given in described.get_inputs())
 
     def run(
         self, image: NDArray[np.uint8], length_scale: float
@@ -48,7 +50,8 @@ class OnnxRuntimeBackend:
         session = self._sessions(*image.shape[:2])
         scale = np.array(length_scale, np.float32)
         ready = time.perf_counter()
-        arrays = session.run(None, {'image': image, 'length_scale': scale})
+        given = {'image': image, 'length_scale': scale}
+        arrays = session.run(None, {name: given[name] for name in self._inputs})
         done = time.perf_counter()
         outputs = dict(zip(self.fields, arrays, strict=True))
         return outputs, {'upload': ready - begin, 'forward': done - ready, 'download': 0.0}
