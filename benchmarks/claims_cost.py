@@ -123,6 +123,6 @@ def cost_section(cost: dict[str, Any]) -> str:
         '`python benchmarks/claims.py cost`\n\n'
         + '\n'.join(lines)
         + f'\n\nTwo networks take {ratios} times as long as one: median of {cost["rounds"]} '
-        f'rounds in which they took turns; {cost["backend"]} on {cost["machine"]["cores"]} cores of '
-        f'{cost["machine"]["processor"]}.\n'
+        f'rounds in which they took turns; {cost["backend"]} on {cost["machine"]["cores"]} cores '
+        f'of {cost["machine"]["processor"]}.\n'
     )
