@@ -69,18 +69,23 @@ def _mean_and_spread(values: Sequence[float], sign: str = '') -> str:
     return text if len(values) < 2 else f'{text} ± {np.std(values, ddof=1):.3f}'
 
 
+def has_results(bench: Bench, name: str) -> bool:
+    """Tell whether an arm of an experiment has been run."""
+    return any(bench.results(name, arm) for arm in bench.experiments[name].arms)
+
+
 def report(bench: Bench) -> dict[str, str]:
-    """Return what is to say of each experiment that has results, and of ``cost``."""
+    """Return what is to say of each experiment, and of ``cost`` where it was measured."""
     sections = {}
     for name, experiment in bench.experiments.items():
-        if not any(bench.results(name, arm) for arm in experiment.arms):
-            continue
-        sections[name] = (
-            f'{experiment.question}\n\n'
-            f'`python benchmarks/claims.py run {name}`\n\n'
-            f'{table(bench, name)}\n\n'
-            f'![{experiment.title}: {experiment.figures[0]}](images/claims/{name}.svg)\n'
-        )
+        found = 'Not run yet.\n'
+        if has_results(bench, name):
+            found = (
+                f'{table(bench, name)}\n\n'
+                f'![{experiment.title}: {experiment.figures[0]}](images/claims/{name}.svg)\n'
+            )
+        command = f'python benchmarks/claims.py run {name}'
+        sections[name] = f'{experiment.question}\n\n`{command}`\n\n{found}'
     if cost_path(bench).is_file():
         sections['cost'] = cost_section(json.loads(cost_path(bench).read_text()))
     return sections
@@ -114,7 +119,7 @@ def write_report(bench: Bench, document: Path) -> None:
             raise HydranetError(f'{document} has no place for {name}: {begin.strip()} … {end}.')
         head, _, rest = text.partition(begin)
         text = f'{head}{begin}{section}{end}{rest.partition(end)[2]}'
-        if name in bench.experiments:
+        if name in bench.experiments and has_results(bench, name):
             plots.mkdir(parents=True, exist_ok=True)
             (plots / f'{name}.svg').write_text(plot(bench, name) + '\n')
     document.write_text(text)
