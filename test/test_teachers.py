@@ -420,6 +420,8 @@ def test_rtmonodepth_refuses_other_weights(tmp_path: Path) -> None:
         load_teacher(file)
     with pytest.raises(HydranetError, match='multiples of 16'):
         load_teacher(rtmonodepth_file(tmp_path, size=[100, 640]))
+    with pytest.raises(HydranetError, match='at least 32'):
+        load_teacher(rtmonodepth_file(tmp_path, size=[16, 640]))
 
 
 # METER

@@ -52,8 +52,10 @@ class LockStep:
         """Subscribe to the answers that somebody publishes by now; True when to all."""
         types = dict(self._node.get_topic_names_and_types())
         for topic in self._replies:
+            if topic in self._connected:
+                continue
             publishers = self._node.get_publishers_info_by_topic(topic)
-            if topic in self._connected or not publishers:
+            if not publishers:
                 continue
             kind = message_class(types[topic][0]) if topic in types else None
             if kind is not None:

@@ -47,8 +47,7 @@ class Batch:
     weights
         Task name to N, float32: how much an annotated pixel of the sample counts.
     unknown
-        N x C, bool, C the most classes of a label set: those that the sample's annotator does not
-        know.
+        N x 256, bool: ids of the classes that the sample's annotator does not know.
 
     """
 
@@ -107,8 +106,7 @@ def stack(
     depth = np.full((count, *size), np.nan, np.float32)
     normals = np.full((count, 3, *size), np.nan, np.float32)
     numbers = np.full(count, NO_LABELS, np.int64)
-    most = max((load_label_set(name).size for name in label_sets), default=0)
-    unknown_classes = np.zeros((count, most), bool)
+    unknown_classes = np.zeros((count, UNLABELED + 1), bool)
     for row, classes in enumerate(unknown):
         unknown_classes[row, list(classes)] = True
     for row, sample in enumerate(samples):

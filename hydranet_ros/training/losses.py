@@ -202,15 +202,12 @@ def _without_unknown(target: Tensor, raw: Tensor, unknown: Tensor) -> tuple[Tens
     raw
         N x C x H/4 x W/4, logits.
     unknown
-        N x K, K >= C: whether the annotator does not know a class.
+        N x 256: whether the annotator does not know the class of an id.
 
     """
-    mask = unknown[:, : raw.shape[1]]
-    raw = raw.masked_fill(mask[:, :, None, None], NEGLIGIBLE)
-    # One more column, for the ids above all classes.
-    padded = functional.pad(mask, (0, UNLABELED + 1 - mask.shape[1]))
+    raw = raw.masked_fill(unknown[:, : raw.shape[1], None, None], NEGLIGIBLE)
     samples = torch.arange(len(target), device=target.device)[:, None, None]
-    return target.masked_fill(padded[samples, target], UNLABELED), raw
+    return target.masked_fill(unknown[samples, target], UNLABELED), raw
 
 
 def lovasz_losses(raw: Tensor, target: Tensor) -> Tensor:

@@ -260,14 +260,8 @@ class MeterTeacher(WholeFrameDepthTeacher):
 
     def __init__(self, settings: Settings) -> None:
         require_size(settings.size, _STRIDE, 'METER')
-        super().__init__(settings.size, settings.agreement)
         path = Path(settings.weights)
-        self.identity = {
-            'kind': 'meter',
-            'sha256': file_sha256(path),
-            'size': list(settings.size),
-            'agreement': settings.agreement,
-        }
+        super().__init__('meter', file_sha256(path), settings.size, settings.agreement)
         self._network = Meter().eval()
         load_weights(self._network, path, 'METER-XXS')
 

@@ -137,14 +137,9 @@ class RTMonoDepthTeacher(WholeFrameDepthTeacher):
 
     def __init__(self, settings: Settings) -> None:
         require_size(settings.size, 16, 'RT-MonoDepth-S')
-        super().__init__(settings.size, settings.agreement)
         files = {'encoder': Path(settings.encoder), 'decoder': Path(settings.decoder)}
-        self.identity = {
-            'kind': 'rtmonodepth',
-            'sha256': {part: file_sha256(path) for part, path in files.items()},
-            'size': list(settings.size),
-            'agreement': settings.agreement,
-        }
+        hashes = {part: file_sha256(path) for part, path in files.items()}
+        super().__init__('rtmonodepth', hashes, settings.size, settings.agreement)
         encoder, decoder = Encoder(), Decoder()
         load_weights(encoder, files['encoder'], 'RT-MonoDepth-S')
         load_weights(decoder, files['decoder'], 'RT-MonoDepth-S')

@@ -17,6 +17,9 @@ from torch import nn
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.training.teachers.base import Annotation, Teacher
 
+SMALLEST_SIZE = 32
+"""Pixels; a frame squashed to less shows no street."""
+
 
 class WholeFrameDepthTeacher(Teacher):
     """
@@ -24,6 +27,10 @@ class WholeFrameDepthTeacher(Teacher):
 
     Parameters
     ----------
+    kind
+        Of the teacher.
+    sha256
+        SHA-256 of its weight file, or of each by its part.
     size
         Height and width to which the whole image is brought.
     agreement
@@ -34,9 +41,21 @@ class WholeFrameDepthTeacher(Teacher):
 
     gives_depth = True
 
-    def __init__(self, size: tuple[int, int], agreement: float | None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        sha256: str | dict[str, str],
+        size: tuple[int, int],
+        agreement: float | None,
+    ) -> None:
         self.size = size
         self.agreement = agreement
+        self.identity = {
+            'kind': kind,
+            'sha256': sha256,
+            'size': list(size),
+            'agreement': agreement,
+        }
 
     @abstractmethod
     def inverse_metres(self, images: torch.Tensor) -> torch.Tensor:
@@ -64,8 +83,10 @@ class WholeFrameDepthTeacher(Teacher):
 
 def require_size(size: tuple[int, int], multiple: int, network: str) -> None:
     """Raise HydranetError if a network cannot take frames of this height and width."""
-    if min(size) < multiple or any(length % multiple for length in size):
-        raise HydranetError(f'The size for {network} must be multiples of {multiple}.')
+    if min(size) < SMALLEST_SIZE or any(length % multiple for length in size):
+        raise HydranetError(
+            f'The size for {network} must be multiples of {multiple}, at least {SMALLEST_SIZE}.'
+        )
 
 
 def load_weights(module: nn.Module, path: Path, network: str) -> None:
