@@ -290,6 +290,10 @@ def test_best_is_kept_and_strides_hold(tmp_path: Path) -> None:
     assert [entry['abs_rel'] for entry in complete] == [last['streets/all']['abs_rel']]
     assert 'mean_iou' not in best['streets/all']
 
+    train(replace(recipe, complete=False), tmp_path / 'short')
+    text = (tmp_path / 'short' / 'log.jsonl').read_text()
+    assert 'streets/all' in text and 'complete' not in text
+
 
 def test_schedules() -> None:
     """Poly falls from one to zero, steps multiply, warm-up rises."""

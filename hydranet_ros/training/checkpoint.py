@@ -16,8 +16,8 @@ from torch import Tensor
 from hydranet_ros.errors import HydranetError
 
 MAY_CHANGE = frozenset(
-    {'steps', 'evaluation', 'best', 'description', 'license', 'workers', 'threads', 'cache'}
-    | {'log_every', 'evaluate_every', 'save_every', 'default_focal'}
+    {'steps', 'evaluation', 'complete', 'best', 'description', 'license', 'workers', 'threads'}
+    | {'cache', 'log_every', 'evaluate_every', 'save_every', 'default_focal'}
 )
 """What a training that goes on may change of its recipe."""
 

@@ -61,7 +61,7 @@ class Examination:
     tasks
         Tasks to measure; all that are annotated if empty.
     stride
-        Take every n-th image, to save time; the last evaluation takes all.
+        Take every n-th image, to save time.
 
     """
 
@@ -170,6 +170,8 @@ class Recipe:
         Its label sets, in the order of their logits.
     mixture, evaluation
         What it is trained and evaluated on.
+    complete
+        Whether a last evaluation takes all images, whatever the strides.
     best
         ``DATASET/SPLIT FIGURE`` by which the best checkpoint is kept, e.g. ``camvid/val
         mean_iou``; empty for the first figure measured.
@@ -199,6 +201,7 @@ class Recipe:
     description: str = ''
     license: str = 'unknown'
     evaluation: tuple[Examination, ...] = ()
+    complete: bool = True
     best: str = ''
     encoder: str = ''
     canonical_focal: float | None = None

@@ -181,7 +181,7 @@ class Trainer:
                     self.save()
                     return None
         figures = self.evaluate()
-        if any(exam.stride > 1 for exam, _ in self.examinations):
+        if self.recipe.complete and any(exam.stride > 1 for exam, _ in self.examinations):
             figures = self.evaluate(complete=True)
         self.monitor.close()
         if self.fabric.is_global_zero:
