@@ -71,7 +71,7 @@ def test_splits_by_folder_range_and_list(tmp_path: Path) -> None:
     assert load_dataset(path, 'b').load(0).fx == 7 and load_dataset(path, 'middle').load(0).fx == 5
 
 
-def test_variables_come_from_argument_file_and_environment(
+def test_variables_come_from_argument_environment_and_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """${name} is looked up in this order, and a name without value is an error."""
@@ -86,6 +86,9 @@ def test_variables_come_from_argument_file_and_environment(
         load_dataset(path, 'all')
     monkeypatch.setenv('HYDRANET_TOP', str(tmp_path))
     assert len(load_dataset(path, 'all')) == 1
+    monkeypatch.setenv('HYDRANET_PLACE', str(tmp_path / 'nowhere'))
+    with pytest.raises(HydranetError, match='nowhere'):
+        load_dataset(path, 'all')
     assert len(load_dataset(path, 'all', {'place': str(tmp_path / 'x')})) == 1
 
 

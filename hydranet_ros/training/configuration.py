@@ -49,8 +49,8 @@ def substitute(
     """
     Replace ``${name}`` in all strings.
 
-    A name's value is looked up in ``variables``, in the content's own ``variables`` and in the
-    environment as ``HYDRANET_NAME``, in this order; values may hold variables themselves.
+    A name's value is looked up in ``variables``, in the environment as ``HYDRANET_NAME`` and in
+    the content's own ``variables``, in this order; values may hold variables themselves.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def substitute(
         If a variable has no value.
 
     """
-    defaults = {str(k): str(v) for k, v in (content.get('variables') or {}).items()}
+    defaults = own_variables(content)
 
     def value_of(name: str, within: tuple[str, ...] = ()) -> str:
         text = variables.get(name, defaults.get(name))
@@ -84,6 +84,14 @@ def substitute(
         return node
 
     return walk(content)
+
+
+def own_variables(content: Mapping[str, Any]) -> dict[str, str]:
+    """Return the variables that a file gives values, or those of the environment for them."""
+    return {
+        str(name): os.environ.get(_ENVIRONMENT_PREFIX + str(name).upper(), str(value))
+        for name, value in (content.get('variables') or {}).items()
+    }
 
 
 def apply_overrides(

@@ -138,8 +138,8 @@ def load_dataset(
     split
         One of the file's splits.
     variables
-        Values for ``${name}`` in the file; those that it lacks come from the file's own
-        ``variables``, then from the environment as ``HYDRANET_NAME``.
+        Values for ``${name}`` in the file; those that it lacks come from the environment as
+        ``HYDRANET_NAME``, then from the file's own ``variables``.
 
     Raises
     ------

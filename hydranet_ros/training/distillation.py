@@ -29,7 +29,13 @@ from hydranet_ros.training.annotation_writers import (
     SegmentationWriter,
     Writer,
 )
-from hydranet_ros.training.configuration import apply_overrides, build, read_yaml, substitute
+from hydranet_ros.training.configuration import (
+    apply_overrides,
+    build,
+    own_variables,
+    read_yaml,
+    substitute,
+)
 from hydranet_ros.training.datasets import FileDataset, load_dataset, Record
 from hydranet_ros.training.image_files import read_rgb
 from hydranet_ros.training.teachers import load_teacher
@@ -231,11 +237,11 @@ def load_config(
     if path.suffix not in ('.yaml', '.yml'):
         path = config_path(f'distillation/{path}.yaml')
     content = read_yaml(path)
+    content['variables'] = own_variables(content)
     apply_overrides(content, overrides, str(path), DistillationConfig)
+    variables = content.pop('variables')
     # The split is a variable too, since what is written usually goes by its name.
-    content = substitute(content, {'split': str(content.get('split'))}, str(path))
-    variables = content.pop('variables', None) or {}
-    variables = {str(key): str(value) for key, value in variables.items()}
+    content = substitute(content, {**variables, 'split': str(content.get('split'))}, str(path))
     return build(DistillationConfig, content, str(path)), variables
 
 

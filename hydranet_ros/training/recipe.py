@@ -13,7 +13,13 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.labels import load_label_set
 from hydranet_ros.resources import config_path
 from hydranet_ros.tasks import TASKS
-from hydranet_ros.training.configuration import apply_overrides, build, read_yaml, substitute
+from hydranet_ros.training.configuration import (
+    apply_overrides,
+    build,
+    own_variables,
+    read_yaml,
+    substitute,
+)
 from hydranet_ros.training.transforms import Augmentation
 
 
@@ -298,9 +304,9 @@ def load_recipe(
     if path.suffix not in ('.yaml', '.yml'):
         path = config_path(f'training/{config}.yaml')
     content: dict[str, Any] = read_yaml(path)
+    content['variables'] = own_variables(content)
     apply_overrides(content, overrides, str(path), Recipe)
-    variables = {str(key): str(value) for key, value in content.get('variables', {}).items()}
+    variables = content.pop('variables')
     content = substitute(content, variables, str(path))
-    content.pop('variables', None)
     content.setdefault('name', path.stem)
     return build(Recipe, content, str(path)), variables
