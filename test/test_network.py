@@ -14,6 +14,7 @@ import torch
 from torch.nn import functional
 
 from hydranet_ros.network import count_macs, count_parameters, HydraNet, max_pool_5x5
+from hydranet_ros.training.optimization import freeze_batch_norm
 
 DATA = Path(__file__).parent / 'data'
 THREE_TASKS = {'depth': 1, 'segmentation': 40, 'normals': 3}
@@ -74,6 +75,26 @@ def test_any_tasks_and_any_size(tasks, height, width):
 def test_separable_pooling_is_exact(height, width, seed):
     x = torch.randn(1, 2, height, width, generator=torch.Generator().manual_seed(seed))
     assert torch.equal(max_pool_5x5(x), functional.max_pool2d(x, 5, stride=1, padding=2))
+
+
+def test_frozen_batch_norm_in_training_gives_the_same_outputs_and_gradients():
+    torch.manual_seed(0)
+    network = HydraNet({'segmentation': 2, 'depth': 1}).double()
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_()
+            module.running_var.uniform_(0.5, 1.5)
+            torch.nn.init.normal_(module.weight, 1.0, 0.1)
+    image = torch.randn(2, 3, 33, 65, dtype=torch.float64)
+    found = []
+    for mode in (False, True):
+        network.train(mode)
+        freeze_batch_norm(network)
+        network.zero_grad()
+        outputs = network(image)
+        torch.stack([output.square().mean() for output in outputs.values()]).sum().backward()
+        found.append((outputs, [parameter.grad.clone() for parameter in network.parameters()]))
+    torch.testing.assert_close(found[0], found[1])
 
 
 def test_encoder_and_decoder_share_out_all_parameters():

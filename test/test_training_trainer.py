@@ -64,7 +64,7 @@ def test_two_images_are_learned_by_heart(tmp_path: Path) -> None:
         'canonical_focal': 100.0,
         'crops': [[64, 96]],
         'batch': 2,
-        'steps': 50,
+        'steps': 80,
         'mixture': [{'dataset': '${streets}', 'split': 'all', 'scale': [1, 1]}],
         'augmentation': dict.fromkeys(
             ('flip', 'brightness', 'contrast', 'gamma', 'saturation', 'white_balance'), 0
