@@ -55,6 +55,8 @@ class NormalizedConvolution(nn.Sequential):
         convolution, norm, *rest = self
         if not self.training or norm.training:
             return super().forward(x)
+        assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
+        assert norm.running_mean is not None and norm.running_var is not None
         factor = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
         x = functional.conv2d(
             x,
