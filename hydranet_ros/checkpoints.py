@@ -1,11 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""
-Published checkpoints: pickled torch files of a state dict, made into a bundle.
-
-This is the one place that unpickles anything, and it does so with ``weights_only=True``: a file
-can hold tensors and plain containers, and no code.
-"""
+"""Published checkpoints: pickled torch files of a state dict, made into a bundle."""
 
 from __future__ import annotations
 
@@ -17,6 +12,7 @@ from typing import Any, TYPE_CHECKING
 from hydranet_ros.bundle import Bundle, BundleMetadata, LabelSlice
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.labels import LabelSet
+from hydranet_ros.torch_files import read_torch_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,15 +87,7 @@ def convert_checkpoint(
 def _load_state_dict(path: Path) -> dict[str, Tensor]:
     import torch
 
-    try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
-    except OSError as error:
-        raise HydranetError(f'Cannot read {path}: {error.strerror or error}.') from error
-    except Exception as error:
-        # What the restricted unpickler raises on bytes that are no pickle depends on the bytes.
-        raise HydranetError(
-            f'{path} is truncated, or no torch checkpoint of plain tensors.'
-        ) from error
+    content = read_torch_file(path, 'torch checkpoint of plain tensors')
     if isinstance(content, Mapping) and isinstance(_get(content, 'state_dict'), Mapping):
         content = _get(content, 'state_dict')
     state = {}

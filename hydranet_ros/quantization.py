@@ -29,8 +29,8 @@ _LEFT_IN_FLOAT = (
     # All outside the network: enlarging, whose rounding would show in every pixel, and the product
     # of depth and its scale, of which calibration sees one value and would keep that.
     r'^(?!__module\.network).*',
-    # The first convolution, which costs as little in floating point: 256 levels of its maps are too
-    # few for the depth, whose error grew by 4 % instead of 1.
+    # The first convolution, which costs as little in floating point: 256 levels of its maps are
+    # too few for the depth, whose error grew by 4 % instead of 1.
     r'^__module\.network\.network\.layer1\..*',
     # The sums over the finest chain of poolings: quantising them costs more passes over large maps
     # than 8 bits save.

@@ -115,9 +115,12 @@ def _saved(value):
 @pytest.mark.parametrize(
     ('content', 'what'),
     [
-        (b'', 'truncated'),
-        (b'root:x:0:0', 'truncated'),
-        (_saved({'state_dict': {'a': torch.zeros(3)}})[:-40], 'truncated'),
+        (b'', 'is damaged, or no torch checkpoint'),
+        (b'root:x:0:0', 'is damaged, or no torch checkpoint'),
+        (
+            _saved({'state_dict': {'a': torch.zeros(3)}})[:-40],
+            'is damaged, or no torch checkpoint',
+        ),
         (_saved([1, 2]), 'no state dict'),
         (_saved({'epoch': 3}), 'no state dict'),
         (_saved({'fc.weight': torch.zeros(2, 2)}), 'another network'),

@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-import pickle
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.torch_files import read_torch_file
 
 MAY_CHANGE = frozenset(
     {'steps', 'evaluation', 'complete', 'best', 'description', 'license', 'workers', 'threads'}
@@ -114,12 +114,9 @@ def load_state(path: Path) -> TrainingState:
         If the file is missing, damaged or no training state.
 
     """
+    meaning = 'training state; remove it to start again'
+    content = read_torch_file(path, meaning)
     try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
         return TrainingState(**content)
-    except OSError as error:
-        raise HydranetError(f'Cannot read checkpoint {path}: {error.strerror}.') from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, TypeError) as error:
-        raise HydranetError(
-            f'{path} is damaged or no training state; remove it to start again.'
-        ) from error
+    except TypeError as error:
+        raise HydranetError(f'{path} is damaged, or no {meaning}.') from error

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-import pickle
 
 import numpy as np
 import torch
@@ -21,6 +20,7 @@ from torch import nn, Tensor
 from hydranet_ros.bundle import load_bundle
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.network import HEAD_PREFIX, HydraNet
+from hydranet_ros.torch_files import read_torch_file
 
 _STEM, _FIRST_BLOCK, _LAST_BLOCK = 0, 1, 17
 _EXPANSION = 'layer2.0.output.0'
@@ -87,7 +87,7 @@ def _is_of(task: str, key: str) -> bool:
 
 def read_state(path: Path) -> dict[str, Tensor]:
     """
-    Read a state dict that torch saved; code in it is not run.
+    Read a state dict that torch saved.
 
     Raises
     ------
@@ -95,12 +95,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
         If the file is missing or holds something else.
 
     """
-    try:
-        state = torch.load(path, map_location='cpu', weights_only=True)
-    except OSError as error:
-        raise HydranetError(f'Cannot read encoder weights {path}: {error.strerror}.') from error
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
-        raise HydranetError(f'{path} is damaged or holds no tensors.') from error
+    state = read_torch_file(path, "file of an encoder's weights")
     if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
         raise HydranetError(f'{path} holds no state dict.')
     return dict(state)

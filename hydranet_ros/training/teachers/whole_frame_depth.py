@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from pathlib import Path
-import pickle
 
 import cv2
 import numpy as np
@@ -15,6 +14,7 @@ import torch
 from torch import nn
 
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.torch_files import read_torch_file
 from hydranet_ros.training.teachers.base import Annotation, Teacher
 
 SMALLEST_SIZE = 32
@@ -99,10 +99,7 @@ def load_weights(module: nn.Module, path: Path, network: str) -> None:
         If it cannot be loaded or is another network's.
 
     """
-    try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
-        raise HydranetError(f'{path} is not a weight file of {network}.') from error
+    content = read_torch_file(path, f'weight file of {network}')
     tensors = {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
     try:
         module.load_state_dict(tensors)
