@@ -146,14 +146,14 @@ def test_training_can_start_from_a_model_of_other_heads(tmp_path: Path) -> None:
 
 def test_a_start_from_a_model_keeps_its_depth_and_is_told(tmp_path: Path) -> None:
     """The depth that a model has learned is not set back, and its provenance is handed on."""
-    recipe = Recipe('first', ('depth',), (Ingredient('x'),), steps=1, initial_depth=9.0)
-    network = start_network(recipe)
+    recipe = Recipe('first', ('depth',), (Ingredient('x'),), steps=1)
+    network = start_network(recipe, 9.0)
     assert network.get_submodule('depth').bias.item() == 9.0
     torch.nn.init.constant_(network.get_submodule('depth').bias, 4.0)
     path = tmp_path / 'first.safetensors'
     metadata = metadata_of(recipe, {'steps_done': 1})
     save_bundle(path, Bundle.from_network(metadata, network))
     second = replace(recipe, name='second', encoder=str(path))
-    assert start_network(second).get_submodule('depth').bias.item() == 4.0
+    assert start_network(second, 9.0).get_submodule('depth').bias.item() == 4.0
     told = describe_training(second, [], 2, [])['started_from']
     assert told == {'name': 'first', 'steps_done': 1}

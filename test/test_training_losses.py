@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
-from hypothesis.strategies import integers
+from hypothesis.strategies import floats, integers, lists
 import numpy as np
 from numpy.typing import NDArray
 import pytest
@@ -25,6 +25,7 @@ from hydranet_ros.training.losses import (
     Criterion,
     depth_loss,
     Head,
+    log_ratio,
     lovasz_softmax,
     normals_loss,
     OneProcess,
@@ -96,10 +97,10 @@ def test_depth_loss_ignores_unknown_pixels() -> None:
     losses = [
         depth_loss(constant, batch_of(sample(depth=d)), 'linear', HERE) for d in (depth, holes)
     ]
-    # The output's sign does not count: |-3| - 5 = -2, c = 0.4.
+    # Of metres the output's sign does not count: |-3| - 5 = -2, c = 0.4.
     assert losses[0].item() == pytest.approx((4 + 0.16) / 0.8)
     assert losses[1].item() == pytest.approx(losses[0].item())
-    in_log = depth_loss(constant, batch_of(sample(depth=holes)), 'log', HERE).item()
+    in_log = depth_loss(-constant, batch_of(sample(depth=holes)), 'log', HERE).item()
     assert in_log == pytest.approx(np.log(5 / 3) * (1 + 0.04) / 0.4, rel=1e-5)
 
 
@@ -291,3 +292,19 @@ def test_class_weights_follow_rarity() -> None:
     assert weights[0] < weights[1] < weights[2] and weights[3] == 1.0
     assert (frequency * weights).sum() == pytest.approx(1.0)
     np.testing.assert_allclose(weights_of(frequency, 0.0)[:3], 1.0)
+
+
+@given(lists(floats(-200, 200), min_size=1, max_size=20), floats(0.1, 150))
+def test_log_ratio_is_the_logarithm_above_half_the_truth_and_grows_evenly(
+    outputs: list[float], truth: float
+) -> None:
+    """Its slope is the logarithm's, but bounded, also where an output is negative."""
+    output = torch.tensor(outputs, dtype=torch.float64, requires_grad=True)
+    target = torch.full_like(output, truth)
+    error = log_ratio(output, target)
+    above = output > 0.5 * truth
+    torch.testing.assert_close(error[above], (output[above] / truth).log())
+    (slope,) = torch.autograd.grad(error.sum(), output)
+    assert (slope > 0).all() and (slope <= 2 / truth * (1 + 1e-9)).all()
+    order = output.argsort()
+    assert (error[order].diff() >= 0).all()

@@ -27,8 +27,16 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.predictor import Predictor
 from hydranet_ros.training.batches import TrainingBatches
 from hydranet_ros.training.datasets import load_dataset
+from hydranet_ros.training.objective import typical_depth
 from hydranet_ros.training.optimization import AveragedWeights, rate_factor
-from hydranet_ros.training.recipe import Examination, load_recipe, Losses, Optimization, Recipe
+from hydranet_ros.training.recipe import (
+    Examination,
+    Ingredient,
+    load_recipe,
+    Losses,
+    Optimization,
+    Recipe,
+)
 from hydranet_ros.training.trainer import STATE_NAME, Trainer
 
 pytestmark = pytest.mark.filterwarnings('ignore::UserWarning')
@@ -384,3 +392,20 @@ def test_what_is_not_installed_is_named(
         monkeypatch.delitem(sys.modules, f'hydranet_ros.training.{module}')
     assert main(['train', 'street_kitchen']) == 1
     assert "pip install 'hydranet_ros[runtime,training]'" in capsys.readouterr().err
+
+
+def test_training_starts_at_the_depth_of_its_data(tmp_path: Path) -> None:
+    """Geometric mean of what the first samples are taught, in canonical metres."""
+    dataset = write_streets(tmp_path, 2)
+    recipe = small_recipe(
+        dataset,
+        mixture=(Ingredient(str(dataset), 'all', scale=(1.0, 1.0)),),
+        canonical_focal=200.0,
+    )
+    data = load_dataset(dataset, 'all')
+    typical = typical_depth(recipe, [data])
+    depths = [data.load(index).depth for index in range(2)]
+    assert 2 * min(map(np.nanmin, depths)) < typical < 2 * max(map(np.nanmax, depths))
+    twice = replace(recipe, canonical_focal=400.0)
+    assert typical_depth(twice, [data]) == pytest.approx(2 * typical, rel=1e-5)
+    assert typical_depth(replace(recipe, tasks=('segmentation',)), [data]) == 1.0

@@ -21,11 +21,10 @@ from torch.nn import functional
 from hydranet_ros.labels import UNLABELED
 from hydranet_ros.training.batches import Batch
 
-SMALLEST_DEPTH = 1e-2
-"""Metres; outputs below count as this in the logarithm."""
 NEGLIGIBLE = -1e4
 """Logit of a class that takes no part."""
 _BERHU_SHARE = 0.2
+_TANGENT_FROM = 0.5
 DepthSpace = Literal['linear', 'log']
 
 
@@ -121,7 +120,8 @@ def depth_loss(raw: Tensor, batch: Batch, space: DepthSpace, reduction: Reductio
     Parameters
     ----------
     raw
-        N x 1 x H/4 x W/4; what is deployed is its bilinear enlargement's absolute value.
+        N x 1 x H/4 x W/4; what is deployed is its bilinear enlargement's absolute value. Linear,
+        the loss is of that; in the logarithm a negative output is drawn to the positive side.
     batch
         What it should be.
     space
@@ -130,12 +130,35 @@ def depth_loss(raw: Tensor, batch: Batch, space: DepthSpace, reduction: Reductio
         How to add over processes.
 
     """
-    depth = _enlarge(raw, batch)[:, 0].abs()
+    enlarged = _enlarge(raw, batch)[:, 0]
     valid = torch.isfinite(batch.depth) & (batch.depth > 0)
-    # Where unknown, the output is its own target: finite, and without weight.
-    truth = torch.where(valid, batch.depth, depth.detach())
-    error = _log(depth) - _log(truth) if space == 'log' else depth - truth
+    if space == 'log':
+        error = log_ratio(enlarged, torch.where(valid, batch.depth, 1.0))
+    else:
+        error = enlarged.abs() - torch.where(valid, batch.depth, 0.0)
     return berhu(error, valid * batch.weights['depth'][:, None, None], reduction)
+
+
+def log_ratio(output: Tensor, truth: Tensor) -> Tensor:
+    """
+    Return ``log(output / truth)``, with its tangent in place of it below half the truth.
+
+    The logarithm's slope is one over the output: where an output passes zero, as it does in the
+    first steps of a training, single pixels would drown the gradient of all others. By the
+    tangent it is never more than two over the truth, and a negative output is drawn to the
+    positive side.
+
+    Parameters
+    ----------
+    output
+        Metres, of either sign.
+    truth
+        The same shape, positive metres.
+
+    """
+    ratio = output / truth
+    tangent = math.log(_TANGENT_FROM) + ratio / _TANGENT_FROM - 1
+    return torch.where(ratio > _TANGENT_FROM, ratio.clamp(min=_TANGENT_FROM).log(), tangent)
 
 
 def segmentation_loss(
@@ -372,7 +395,3 @@ class Criterion(nn.Module):
 def _enlarge(raw: Tensor, batch: Batch) -> Tensor:
     size = batch.image.shape[1:3]
     return functional.interpolate(raw.float(), size=size, mode='bilinear', align_corners=False)
-
-
-def _log(depth: Tensor) -> Tensor:
-    return depth.clamp(min=SMALLEST_DEPTH).log()

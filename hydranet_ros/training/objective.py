@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import math
 
 import torch
 from torch import nn, Tensor
@@ -12,12 +13,15 @@ from torch import nn, Tensor
 from hydranet_ros.bundle import BundleMetadata
 from hydranet_ros.network import HEAD_PREFIX, HydraNet
 from hydranet_ros.training.balance import class_weights
-from hydranet_ros.training.batches import Batch
+from hydranet_ros.training.batches import Batch, TrainingBatches
 from hydranet_ros.training.encoder import initialize
 from hydranet_ros.training.losses import Criterion, Head, Reduction
 from hydranet_ros.training.recipe import Recipe
 from hydranet_ros.training.sample import Dataset
 from hydranet_ros.training.validation import normalize
+
+_SAMPLES = 32
+"""Number of samples by which depth is known well enough to start from."""
 
 
 class Objective(nn.Module):
@@ -75,20 +79,58 @@ def make_objective(
         learned=recipe.losses.weighting == 'uncertainty',
         reduction=reduction,
     )
-    return Objective(start_network(recipe), criterion, metadata)
+    network = start_network(recipe, typical_depth(recipe, datasets))
+    return Objective(network, criterion, metadata)
 
 
-def start_network(recipe: Recipe) -> HydraNet:
-    """Make a recipe's network with the weights that it starts from."""
+def typical_depth(recipe: Recipe, datasets: Sequence[Dataset]) -> float:
+    """
+    Return the geometric mean of the depth that the first samples of a training are taught.
+
+    Parameters
+    ----------
+    recipe
+        What is trained.
+    datasets
+        Those of its mixture.
+
+    Returns
+    -------
+    float
+        Metres, as the network is to give them; 1 where no pixel has depth.
+
+    """
+    if 'depth' not in recipe.tasks:
+        return 1.0
+    batches = TrainingBatches(datasets, recipe)
+    depths = [batches[number].depth for number in range(math.ceil(_SAMPLES / recipe.batch))]
+    logarithms = torch.cat([depth[depth > 0].log() for depth in depths])
+    return float(logarithms.mean().exp()) if len(logarithms) else 1.0
+
+
+def start_network(recipe: Recipe, initial_depth: float) -> HydraNet:
+    """
+    Make a recipe's network with the weights that it starts from.
+
+    Parameters
+    ----------
+    recipe
+        What is trained.
+    initial_depth
+        Metres that it gives for every pixel, unless it starts with weights that know better.
+        Far from what the data have, all gradients would agree for some steps that everything
+        has to become larger, or smaller; that drives most features of the decoder to where ReLU6
+        has no slope, and they do not come back.
+
+    """
     network = channels_last(HydraNet(recipe.channels()))
     taken: frozenset[str] = frozenset()
     if recipe.encoder:
         taken = initialize(network, recipe.encoder, recipe.label_sets, recipe.canonical_focal)
     if 'depth' in recipe.tasks and f'{HEAD_PREFIX["depth"]}.bias' not in taken:
-        # abs() has no slope to learn by at zero; start where depth is.
         head = network.get_submodule(HEAD_PREFIX['depth'])
         assert isinstance(head, nn.Conv2d) and head.bias is not None
-        nn.init.constant_(head.bias, recipe.initial_depth)
+        nn.init.constant_(head.bias, initial_depth)
     return network
 
 

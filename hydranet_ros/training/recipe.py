@@ -183,8 +183,8 @@ class Recipe:
         mean_iou``; empty for the first figure measured.
     encoder
         File with the encoder's weights from ImageNet, or a bundle to start from; empty for none.
-    canonical_focal, default_focal, depth_range, initial_depth
-        As in the bundle; where depth starts, in metres at the canonical focal length.
+    canonical_focal, default_focal, depth_range
+        As in the bundle.
     crops
         Heights and widths of the samples, in pixels: the batches take them in turns.
     batch, steps, seed
@@ -213,7 +213,6 @@ class Recipe:
     canonical_focal: float | None = None
     default_focal: float | None = None
     depth_range: tuple[float, float] = (0.1, 100.0)
-    initial_depth: float = 3.0
     crops: tuple[tuple[int, int], ...] = ((320, 320),)
     batch: int = 8
     seed: int = 1
