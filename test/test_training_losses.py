@@ -295,6 +295,7 @@ def test_class_weights_follow_rarity() -> None:
 
 
 @given(lists(floats(-200, 200), min_size=1, max_size=20), floats(0.1, 150))
+@settings(deadline=None)
 def test_log_ratio_is_the_logarithm_above_half_the_truth_and_grows_evenly(
     outputs: list[float], truth: float
 ) -> None:
