@@ -52,7 +52,7 @@ class Head(Protocol):
         Parameters
         ----------
         samples
-            Numbers of the samples, int64; all if None. None of them is allowed, too.
+            Numbers of the samples, int64, ascending; all if None. None of them is allowed, too.
         channels
             Output channels; all if None.
 

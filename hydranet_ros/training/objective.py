@@ -43,7 +43,10 @@ class Objective(nn.Module):
 
     def _head(self, task: str, features: Tensor) -> Head:
         def head(samples: Tensor | None = None, channels: slice | None = None) -> Tensor:
-            chosen = features if samples is None else features.index_select(0, samples)
+            chosen = features
+            if samples is not None and len(samples) < len(features):
+                # Through N x H x W x C, so that the channels stay last: else the head is slow.
+                chosen = features.permute(0, 2, 3, 1).index_select(0, samples).permute(0, 3, 1, 2)
             return self.network.head(task, chosen, channels)
 
         return head
