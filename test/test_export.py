@@ -84,9 +84,9 @@ def test_exported_file_gives_what_the_model_gives(exported, bundle_file, file_fo
         None,
         'float32',
     )
-    predictor = Predictor(path, device='cpu')
+    predictor = Predictor(path, device='cpu', precision='float32')
     assert predictor.label_set.name == 'kitti6'
-    reference = Predictor(bundle_file, backend='torch', device='cpu')
+    reference = Predictor(bundle_file, backend='torch', device='cpu', precision='float32')
     parity = compare(reference, predictor, (75, 131))
     assert parity.holds(labels=0.999, depth=2e-3), parity
 

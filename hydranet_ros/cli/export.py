@@ -64,11 +64,13 @@ def run(arguments: argparse.Namespace) -> int:
         bundle,
         backend='torch',
         device='cpu',
+        precision='float32',
         label_set=arguments.label_set,
         fields=arguments.fields,
         warm_up_size=None,
     )
-    written = Predictor(arguments.output, device='cpu', warm_up_size=None)
+    # In float32 both: where auto is bfloat16 (AMX) its rounding would hide what export did.
+    written = Predictor(arguments.output, device='cpu', precision='float32', warm_up_size=None)
     parity = compare(reference, written, size or _ANY_SIZE_CHECKED)
     megabytes = sum(
         file.stat().st_size
