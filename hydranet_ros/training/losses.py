@@ -132,10 +132,9 @@ def depth_loss(raw: Tensor, batch: Batch, space: DepthSpace, reduction: Reductio
     """
     enlarged = _enlarge(raw, batch)[:, 0]
     valid = torch.isfinite(batch.depth) & (batch.depth > 0)
-    if space == 'log':
-        error = log_ratio(enlarged, torch.where(valid, batch.depth, 1.0))
-    else:
-        error = enlarged.abs() - torch.where(valid, batch.depth, 0.0)
+    # Where unknown, any finite positive depth will do: it has no weight.
+    truth = torch.where(valid, batch.depth, 1.0)
+    error = log_ratio(enlarged, truth) if space == 'log' else enlarged.abs() - truth
     return berhu(error, valid * batch.weights['depth'][:, None, None], reduction)
 
 
