@@ -6,6 +6,7 @@ Measure the paper's claims: every experiment of benchmarks/claims, arm by arm.
     export HYDRANET_DATA=DIR HYDRANET_IMAGENET=FILE
     python benchmarks/claims.py run                       # all that is not done yet
     python benchmarks/claims.py run distilled_segmentation/people --seeds 1
+    python benchmarks/claims.py run --jobs 8              # eight arms at a time, on one GPU
     python benchmarks/claims.py cost                      # one network against two: time
     python benchmarks/claims.py report --write docs/results.md     # its tables and plots
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from concurrent.futures import as_completed, ThreadPoolExecutor
 import json
 import os
 from pathlib import Path
@@ -47,6 +49,12 @@ def arguments() -> argparse.Namespace:
     run = commands.add_parser('run', help='run what is not done yet')
     run.add_argument('names', nargs='*', metavar='EXPERIMENT[/ARM]', help='default: all')
     run.add_argument('--seeds', type=int, nargs='+', help="default: the experiment's")
+    run.add_argument(
+        '--jobs',
+        type=int,
+        default=1,
+        help='arms to run at a time (default: 1); a GPU has room for several, two cores have not',
+    )
     cost = commands.add_parser('cost', help='time one network of two tasks against two networks')
     cost.add_argument('--size', type=image_size, nargs='+', default=[(640, 480), (1200, 350)])
     cost.add_argument('--rounds', type=int, default=30)
@@ -57,8 +65,11 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def run(bench: Bench, names: Sequence[str], seeds: Sequence[int] | None) -> None:
-    """Run experiments or single arms; all arms of a seed before the next one's."""
+def planned(
+    bench: Bench, names: Sequence[str], seeds: Sequence[int] | None
+) -> list[tuple[str, str, int]]:
+    """Return experiment, arm and seed of the runs asked for; all arms of a seed come together."""
+    runs = []
     for wanted in names or bench.experiments:
         name, _, arm = wanted.partition('/')
         if name not in bench.experiments:
@@ -71,8 +82,28 @@ def run(bench: Bench, names: Sequence[str], seeds: Sequence[int] | None) -> None
                 f'{name} has no arm {arm!r}; it has: {", ".join(experiment.arms)}.'
             )
         for seed in seeds or experiment.seeds:
-            for arm_name in [arm] if arm else experiment.arms:
-                bench.run(name, arm_name, seed)
+            runs += [(name, arm_name, seed) for arm_name in ([arm] if arm else experiment.arms)]
+    return sorted(runs, key=lambda run: run[2])
+
+
+def run_all(bench: Bench, runs: Sequence[tuple[str, str, int]], jobs: int) -> None:
+    """
+    Run some arms at a time; the first that fails, or Ctrl-C, keeps others from starting.
+
+    Raises
+    ------
+    HydranetError
+        What an arm ran into, when those beside it are done.
+
+    """
+    with ThreadPoolExecutor(max(jobs, 1)) as pool:
+        waiting = [pool.submit(bench.run, *each) for each in runs]
+        try:
+            for done in as_completed(waiting):
+                done.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def main() -> int:
@@ -81,7 +112,7 @@ def main() -> int:
     bench = Bench(parsed.folder.resolve(), parsed.runs.resolve())
     try:
         if parsed.command == 'run':
-            run(bench, parsed.names, parsed.seeds)
+            run_all(bench, planned(bench, parsed.names, parsed.seeds), parsed.jobs)
         elif parsed.command == 'cost':
             cost = measure_cost(bench, parsed.size, parsed.rounds)
             cost_path(bench).parent.mkdir(parents=True, exist_ok=True)

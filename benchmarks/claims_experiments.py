@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 import subprocess
 import sys
+import threading
 import time
 from typing import Any
 
@@ -148,6 +149,7 @@ class Bench:
         self.folder = folder
         self.runs = runs
         self.experiments = experiments(folder)
+        self._locks: dict[Path, threading.RLock] = {}
 
     def result_path(self, experiment: str, arm: str, seed: int) -> Path:
         """Return where the result of a run is."""
@@ -179,14 +181,24 @@ class Bench:
             If a command fails, or the arm was done by another recipe than it has now.
 
         """
-        experiment, arm = self.experiments[name], self.experiments[name].arms[arm_name]
+        arm = self.experiments[name].arms[arm_name]
         if arm.same_as:
             self.run(*arm.same_as.split('/'), seed)
             return
         path = self.result_path(name, arm_name, seed)
-        if arm.measured:
-            self._measure(name, arm_name, arm.measured, path)
-            return
+        with self._lock(path):
+            if arm.measured:
+                self._measure(name, arm_name, arm.measured, path)
+            else:
+                self._train(name, arm_name, seed, path)
+
+    def _lock(self, path: Path) -> threading.RLock:
+        """Return the lock of what is written there: arms that run side by side share teachers."""
+        return self._locks.setdefault(path, threading.RLock())
+
+    def _train(self, name: str, arm_name: str, seed: int, path: Path) -> None:
+        """Train and evaluate an arm unless that is done."""
+        experiment, arm = self.experiments[name], self.experiments[name].arms[arm_name]
         recipe = merged(experiment.recipe, {**arm.recipe, 'seed': seed, 'name': arm_name})
         if path.is_file():
             if json.loads(path.read_text())['recipe'] != json.loads(json.dumps(recipe)):
@@ -194,7 +206,8 @@ class Bench:
             return
         made_by = commit_of(*MADE_BY)
         variables = [f'lists={self.runs / name / "lists"}', f'claims={self.folder}']
-        self._write_subsets(name, experiment)
+        with self._lock(self.runs / name / 'lists'):
+            self._write_subsets(name, experiment)
         for distilled in arm.distilled:
             variables.append(self._distil(name, distilled, seed, variables))
         directory = self.runs / name / f'{arm_name}-{seed}'
@@ -242,7 +255,8 @@ class Bench:
             teacher = [f'teacher_model={model / distilled.teacher}.safetensors']
         where = f'{distilled.config}={output / distilled.config}'
         config = self.folder / 'distillation' / f'{distilled.config}.yaml'
-        self._call(['distill', str(config), *variables, *teacher, where])
+        with self._lock(output / distilled.config):
+            self._call(['distill', str(config), *variables, *teacher, where])
         return where
 
     def _write_subsets(self, name: str, experiment: Experiment) -> None:
@@ -258,8 +272,8 @@ class Bench:
             places = np.linspace(0, len(stems) - 1, int(count)).round().astype(int)
             chosen = {stems[place] for place in places}
             rest = [stem for stem in stems if stem not in chosen]
-            (folder / f'{subset}.txt').write_text('\n'.join(sorted(chosen)) + '\n')
-            (folder / f'{subset}_rest.txt').write_text('\n'.join(rest) + '\n')
+            _write_once(folder / f'{subset}.txt', '\n'.join(sorted(chosen)) + '\n')
+            _write_once(folder / f'{subset}_rest.txt', '\n'.join(rest) + '\n')
 
     def _dataset(self, name: str) -> str:
         """Return the dataset file of a name: one of the experiments', or of the package."""
@@ -286,23 +300,25 @@ class Bench:
         """Run a command of `hydranet` and show it; returns what it prints, where that is read."""
         print('$ hydranet', ' '.join(arguments), flush=True)
         output = subprocess.PIPE if read else None
-        with subprocess.Popen([*COMMAND, *arguments], stdout=output, text=True) as process:
-            try:
-                printed, _ = process.communicate()
-            except KeyboardInterrupt:
-                process.wait()  # it was interrupted too, and saves its state
-                raise
+        # Ctrl-C interrupts it, too: a training saves its state and ends with a status.
+        process = subprocess.run([*COMMAND, *arguments], stdout=output, text=True, check=False)
         if process.returncode:
             raise HydranetError(
                 f'It ended with status {process.returncode}; the same command goes on.'
             )
-        return printed or ''
+        return process.stdout or ''
 
 
 def write_result(path: Path, result: Mapping[str, Any]) -> None:
     """Write what an arm reached."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + '\n')
+
+
+def _write_once(path: Path, text: str) -> None:
+    """Write a file unless it says so already: another arm may be reading it."""
+    if not path.is_file() or path.read_text() != text:
+        path.write_text(text)
 
 
 def merged(base: Any, changes: Any) -> Any:

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+import threading
 
-from claims_experiments import Bench, experiments, merged
+from claims import planned, run_all
+from claims_experiments import Bench, experiments, merged, write_result
 from claims_report import _mean_and_spread, figure_of, table, write_report
 import pytest
 from training_data import write_streets
@@ -159,6 +161,37 @@ def test_arms_run_once_and_are_compared(
     assert f'| one (`one`) | 1 | {values[0]:.3f} |' in written and text in written
     assert 'old' not in written and written.endswith('After.\n') and '\nBetween.\n' in written
     assert '<polyline' in (tmp_path / 'images/claims/taught.svg').read_text()
+
+
+def test_arms_run_side_by_side_and_each_but_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two arms run at once, one of them for two experiments; a failure is told."""
+    write_experiments(tmp_path / 'claims', write_streets(tmp_path / 'data', 4))
+    bench = Bench(tmp_path / 'claims', tmp_path / 'runs')
+    both = threading.Barrier(2, timeout=60)
+    trained = []
+
+    def train(_bench: Bench, name: str, arm: str, seed: int, path: Path) -> None:
+        if path.exists():
+            return
+        both.wait()  # broken, and an error, unless the other arm is under way, too
+        trained.append(arm)
+        write_result(path, {'arm': arm})
+
+    monkeypatch.setattr(Bench, '_train', train)
+    runs = planned(bench, ['taught/alone', 'taught/more', 'shared'], [1])
+    assert runs == [('taught', 'alone', 1), ('taught', 'more', 1), ('shared', 'one', 1)]
+    run_all(bench, runs, jobs=3)
+    assert sorted(trained) == ['alone', 'more']
+    (tmp_path / 'claims/results/taught/more-1.json').unlink()
+    both.abort()
+    with pytest.raises(threading.BrokenBarrierError):
+        run_all(bench, runs, jobs=1)
+    with pytest.raises(HydranetError, match='no experiment'):
+        planned(bench, ['other'], None)
+    with pytest.raises(HydranetError, match="no arm 'other'; it has: alone, itself, more"):
+        planned(bench, ['taught/other'], None)
 
 
 def test_mean_spread_and_pairs_are_over_seeds() -> None:

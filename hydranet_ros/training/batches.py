@@ -43,7 +43,8 @@ class Batch:
     depth
         N x H x W, float32, metres at the canonical focal length, NaN unknown.
     normals
-        N x 3 x H x W, float32, NaN unknown.
+        N x 3 x H x W, float32, NaN unknown; None where no sample has any, since they would be
+        half of all that loader processes hand over.
     weights
         Task name to N, float32: how much an annotated pixel of the sample counts.
     unknown
@@ -56,7 +57,7 @@ class Batch:
     segmentation: Tensor
     label_set: Tensor
     depth: Tensor
-    normals: Tensor
+    normals: Tensor | None
     weights: dict[str, Tensor]
     unknown: Tensor
 
@@ -68,7 +69,7 @@ class Batch:
             segmentation=self.segmentation.to(device),
             label_set=self.label_set.to(device),
             depth=self.depth.to(device),
-            normals=self.normals.to(device),
+            normals=None if self.normals is None else self.normals.to(device),
             weights={task: weight.to(device) for task, weight in self.weights.items()},
             unknown=self.unknown.to(device),
         )
@@ -104,7 +105,9 @@ def stack(
     count = len(samples)
     segmentation = np.full((count, *size), UNLABELED, np.uint8)
     depth = np.full((count, *size), np.nan, np.float32)
-    normals = np.full((count, 3, *size), np.nan, np.float32)
+    normals = None
+    if any(sample.normals is not None for sample in samples):
+        normals = np.full((count, 3, *size), np.nan, np.float32)
     numbers = np.full(count, NO_LABELS, np.int64)
     unknown_classes = np.zeros((count, UNLABELED + 1), bool)
     for row, classes in enumerate(unknown):
@@ -120,7 +123,7 @@ def stack(
             numbers[row] = list(label_sets).index(sample.label_set)
         if sample.depth is not None:
             depth[row] = sample.depth
-        if sample.normals is not None:
+        if normals is not None and sample.normals is not None:
             normals[row] = sample.normals.transpose(2, 0, 1)
     return Batch(
         names=[sample.name for sample in samples],
@@ -128,7 +131,7 @@ def stack(
         segmentation=torch.from_numpy(segmentation),
         label_set=torch.from_numpy(numbers),
         depth=torch.from_numpy(depth),
-        normals=torch.from_numpy(normals),
+        normals=None if normals is None else torch.from_numpy(normals),
         weights={
             task: torch.tensor([weight.get(task, 1.0) for weight in weights])
             for task in ('segmentation', 'depth', 'normals')

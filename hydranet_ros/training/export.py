@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 import dataclasses
+import os
 import platform
 import subprocess
 from typing import Any
@@ -125,9 +126,12 @@ def commit_of(*paths: str) -> str:
     -------
     str
         The hash, with "with changes" behind it where a path differs from that commit; empty if
-        the code does not lie in a git repository.
+        the code does not lie in a git repository. Where it was copied without one, into a
+        container say, the environment variable HYDRANET_COMMIT names it.
 
     """
+    if named := os.environ.get('HYDRANET_COMMIT'):
+        return named
     root = share_directory()
 
     def git(*arguments: str) -> str:

@@ -246,44 +246,51 @@ def lovasz_losses(raw: Tensor, target: Tensor) -> Tensor:
         N x H x W, class ids and ``UNLABELED``.
 
     """
-    probabilities = raw.float().softmax(dim=1)
     targets = functional.interpolate(
         target[:, None].float(), size=raw.shape[-2:], mode='nearest-exact'
-    )[:, 0].long()
-    losses = [
-        lovasz_softmax(probability[:, labels != UNLABELED], labels[labels != UNLABELED])
-        for probability, labels in zip(probabilities, targets, strict=True)
-    ]
-    return torch.stack(losses) if losses else raw.new_zeros(0)
+    ).long()
+    return lovasz_softmax(raw.float().softmax(dim=1).flatten(2), targets.flatten(1))
 
 
 def lovasz_softmax(probability: Tensor, target: Tensor) -> Tensor:
     """
-    Return the Lovasz extension of one minus the IoU, mean over the classes of the target.
+    Return the Lovasz extension of one minus the IoU of each image, mean over its classes.
 
     Berman, Rannen Triki and Blaschko, The Lovasz-Softmax Loss, CVPR 2018. Cross entropy counts
-    pixels and IoU classes: this one is for poles and signs.
+    pixels and IoU classes: this one is for poles and signs. All classes of all images are sorted
+    at once: a GPU is kept busy by few large operations.
 
     Parameters
     ----------
     probability
-        C x P, of the pixels' classes.
+        N x C x P, of the pixels' classes.
     target
-        P, class ids; zero is returned if there is no pixel.
+        N x P, class ids and ``UNLABELED``; the loss of an image without a label is zero.
+
+    Returns
+    -------
+    Tensor
+        N.
 
     """
-    losses = []
-    for number in target.unique():
-        foreground = (target == number).float()
-        error = (foreground - probability[number]).abs()
-        order = error.detach().argsort(descending=True)
-        sorted_foreground = foreground[order]
-        missed = sorted_foreground.cumsum(0)
-        union = sorted_foreground.sum() + (1 - sorted_foreground).cumsum(0)
-        jaccard_loss = 1 - (sorted_foreground.sum() - missed) / union
-        step = torch.diff(jaccard_loss, prepend=jaccard_loss.new_zeros(1))
-        losses.append(error[order] @ step)
-    return torch.stack(losses).mean() if losses else probability.sum()
+    classes = torch.arange(probability.shape[1], device=target.device)
+    is_class = target[:, None] == classes[:, None]
+    image, number = is_class.any(dim=2).nonzero(as_tuple=True)
+    foreground = is_class[image, number].float()
+    labelled = (target != UNLABELED)[image]
+    error = (foreground - probability[image, number]).abs() * labelled
+    # The unlabelled come last, where they change no step before them.
+    order = error.detach().masked_fill(~labelled, -1.0).argsort(dim=1, descending=True)
+    sorted_foreground = foreground.gather(1, order)
+    size = foreground.sum(dim=1, keepdim=True)
+    missed = sorted_foreground.cumsum(1)
+    union = size + (1 - sorted_foreground).cumsum(1)
+    jaccard_loss = 1 - (size - missed) / union
+    step = torch.diff(jaccard_loss, dim=1, prepend=torch.zeros_like(size))
+    losses = (error.gather(1, order) * step).sum(dim=1)
+    zero = losses.new_zeros(len(target))
+    count = zero.index_add(0, image, torch.ones_like(losses))
+    return zero.index_add(0, image, losses) / count.clamp(min=1)
 
 
 def normals_loss(raw: Tensor, batch: Batch, reduction: Reduction) -> Tensor:
@@ -300,9 +307,11 @@ def normals_loss(raw: Tensor, batch: Batch, reduction: Reduction) -> Tensor:
         How to add over processes.
 
     """
-    valid = torch.isfinite(batch.normals).all(dim=1)
-    truth = torch.where(valid[:, None], batch.normals, 0.0)
-    cosine = functional.cosine_similarity(_enlarge(raw, batch), truth, dim=1)
+    enlarged = _enlarge(raw, batch)
+    normals = torch.full_like(enlarged, torch.nan) if batch.normals is None else batch.normals
+    valid = torch.isfinite(normals).all(dim=1)
+    truth = torch.where(valid[:, None], normals, 0.0)
+    cosine = functional.cosine_similarity(enlarged, truth, dim=1)
     return weighted_mean(1 - cosine, valid * batch.weights['normals'][:, None, None], reduction)
 
 

@@ -113,12 +113,17 @@ class AveragedWeights:
         self.updates += 1
         # A short memory at first, so that the weights of the beginning are soon forgotten.
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        averages: list[Tensor] = []
+        values: list[Tensor] = []
         for key, value in network.state_dict().items():
             average = self._values[key]
             if average.is_floating_point():
-                average.lerp_(value.to(average.device), 1 - decay)
+                averages.append(average)
+                values.append(value)
             else:
                 average.copy_(value)
+        # All at once: one by one, the launches alone would take a GPU milliseconds a step.
+        torch._foreach_lerp_(averages, values, 1 - decay)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the averages by the network's keys."""

@@ -154,8 +154,9 @@ class Trainer:
                     last = part == options.accumulate - 1
                     with self.fabric.no_backward_sync(self.objective, enabled=not last):
                         loss, losses = self.objective(batch)
-                        self._require_finite(loss, batch)
                         self.fabric.backward(loss / options.accumulate)
+                    # Behind the backward pass: reading the loss waits for a GPU to be done.
+                    self._require_finite(loss, batch)
                 if options.clip:
                     self.fabric.clip_gradients(
                         self.objective, self.optimizer, max_norm=options.clip
