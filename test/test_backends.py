@@ -23,6 +23,7 @@ from hydranet_ros.bundle import Bundle, BundleMetadata, LabelSlice, save_bundle
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.labels import load_label_set
 from hydranet_ros.network import HydraNet
+from hydranet_ros.parity import synthetic_picture
 from hydranet_ros.predictor import Predictor
 from hydranet_ros.resources import default_model
 
@@ -277,6 +278,29 @@ def test_torch_compile_gives_the_same(bundles):
     predictor = Predictor(bundles['bilinear'], backend='torch-compile', warm_up_size=None)
     assert predictor.backend_name == 'torch-compile'
     _assert_close(predictor.predict(rgb), _plain(bundles['bilinear'], rgb), TOLERANCE)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs an NVIDIA GPU')
+@pytest.mark.parametrize(
+    ('backend', 'precision', 'differing'),
+    [
+        ('torch', 'float32', 0.005),  # convolutions in TF32
+        ('torch', 'float16', 0.01),
+        pytest.param('torch-compile', 'float16', 0.01, marks=pytest.mark.slow),
+    ],
+)
+def test_cuda_gives_the_same(backend, precision, differing):
+    """One recorded graph a size; the shipped model, since untrained weights blow rounding up."""
+    cpu = Predictor(default_model(), backend='torch', device='cpu', warm_up_size=None)
+    cuda = Predictor(default_model(), backend=backend, precision=precision, warm_up_size=None)
+    assert (cuda.backend_name, cuda.device, cuda.precision) == (backend, 'cuda:0', precision)
+    for size in ((33, 97), (375, 1242), (720, 1280), (33, 97)):
+        rgb = synthetic_picture(size[1], size[0])
+        one, other = cpu.predict(rgb), cuda.predict(rgb)
+        assert one.labels is not None and other.depth is not None and other.depth.shape == size
+        assert (one.labels != other.labels).mean() < differing
+        np.testing.assert_allclose(other.depth, one.depth, rtol=0.03)
+    cuda.close()
 
 
 def test_torch_compile_without_a_compiler_is_one_sentence(bundles, monkeypatch):

@@ -135,9 +135,9 @@ RUNTIMES: Mapping[str, Runtime] = {
     'torch-compile': Runtime(
         'hydranet_ros.backends.torch_compile_backend',
         'torch',
-        ('float32', 'bfloat16'),
+        ('float32', 'bfloat16', 'float16'),
         (),
-        ('cpu',),
+        ('cpu', 'cuda'),
     ),
 }
 """By preference on a CPU: docs/performance.md has the measurements behind the order."""

@@ -176,11 +176,37 @@ def _choose_device(name: str) -> torch.device:
     return device
 
 
-def on_device(graph: DeployedGraph, device: torch.device, precision: str) -> DeployedGraph:
-    """Bring a graph to a device and into the arithmetic and layout that it runs in."""
-    graph = graph.to(device=device, dtype=_DTYPES[precision]).eval()
+def make_graph(
+    bundle: Bundle,
+    *,
+    device: str,
+    precision: str,
+    label_set: str | None,
+    fields: Sequence[str] | None,
+) -> tuple[torch.device, str, DeployedGraph]:
+    """
+    Bring a model's graph to a device and into the arithmetic and layout that it runs in.
+
+    Returns
+    -------
+    tuple
+        The device, the precision that ``auto`` means there, and the graph.
+
+    Raises
+    ------
+    HydranetError
+        If there is no such device, label set or field.
+
+    """
+    chosen = _choose_device(device)
+    on_cuda = chosen.type == 'cuda'
+    if precision == 'auto':
+        precision = 'float16' if on_cuda else 'float32'
+    # A GPU wants few large operations, a CPU such as fit its cache.
+    graph = DeployedGraph(bundle, label_set, fields, slices=1 if on_cuda else 4)
+    graph = graph.to(device=chosen, dtype=_DTYPES[precision]).eval()
     graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return graph
+    return chosen, precision, graph
 
 
 def _load(model: ExportedModel) -> Graph:
@@ -213,13 +239,9 @@ def open_backend(
                 'exported from.'
             )
         return TorchBackend(_load(model), model.fields, 'float32')
-    chosen = _choose_device(device)
-    on_cuda = chosen.type == 'cuda'
-    if precision == 'auto':
-        precision = 'float16' if on_cuda else 'float32'
-    # A GPU wants few large operations, a CPU such as fit its cache.
-    graph = DeployedGraph(model, label_set, fields, slices=1 if on_cuda else 4)
-    graph = on_device(graph, chosen, precision)
-    if on_cuda:
+    chosen, precision, graph = make_graph(
+        model, device=device, precision=precision, label_set=label_set, fields=fields
+    )
+    if chosen.type == 'cuda':
         return CudaBackend(graph, graph.fields, chosen, precision)
     return TorchBackend(graph, graph.fields, precision)
