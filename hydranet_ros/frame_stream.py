@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 _WINDOW = 64
+_REMEMBERED = 64
 Key = tuple[int, int]
 
 
@@ -31,6 +32,43 @@ class StampedFrame:
     lap: int
     stamp: int
     parts: dict[str, Any] = field(default_factory=dict)
+
+
+class Completeness:
+    """
+    Know when all parts of a frame have come, without keeping them.
+
+    Parameters
+    ----------
+    parts
+        Names of the parts.
+
+    """
+
+    def __init__(self, parts: Iterable[str]) -> None:
+        self._parts = frozenset(parts)
+        self._come: dict[int, set[str]] = {}
+
+    def add(self, part: str, stamp: int) -> bool:
+        """
+        Note that a part has come; others than the named ones do not count.
+
+        Returns
+        -------
+        Whether now all have come with this stamp. What comes again may complete it again, as
+        when an image is repeated.
+
+        """
+        if part not in self._parts:
+            return False
+        come = self._come.setdefault(stamp, set())
+        come.add(part)
+        if come == self._parts:
+            del self._come[stamp]
+            return True
+        while len(self._come) > _REMEMBERED:
+            del self._come[next(iter(self._come))]
+        return False
 
 
 class FrameStream:

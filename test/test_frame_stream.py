@@ -20,10 +20,28 @@ from hydranet_ros.bag_messages import camera_info_message, CAMERA_INFO_TYPE, new
 from hydranet_ros.bags import BagMessage
 from hydranet_ros.cdr import read_stamp
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.frame_stream import FrameStream
+from hydranet_ros.frame_stream import Completeness, FrameStream
 from hydranet_ros.playback import belongings_first
 
 STORE = new_typestore()
+
+
+def test_a_frame_is_complete_once_for_each_time_that_all_its_parts_come() -> None:
+    frames = Completeness(('image', 'depth'))
+    assert not frames.add('image', 1)
+    assert not frames.add('image', 1)
+    assert not frames.add('depth', 2)
+    assert not frames.add('lidar', 1)
+    assert frames.add('depth', 1)
+    assert not frames.add('depth', 1)
+    assert frames.add('image', 1)
+
+
+def test_incomplete_frames_are_forgotten() -> None:
+    frames = Completeness(('image', 'depth'))
+    assert not any(frames.add('image', stamp) for stamp in range(1000))
+    assert not frames.add('depth', 0)
+    assert frames.add('depth', 999)
 
 
 class TestFrameStream:

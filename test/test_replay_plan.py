@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -77,12 +78,23 @@ def test_processes(model: Path, tmp_path: Path) -> None:
     assert topics == ['/front/image_raw/compressed', '/front/camera_info', *TRUTHS.values()]
     assert plan.player.parameters['lock_step_image'] == topics[0]
     assert set(recorder.parameters['topics']) >= {*topics, *PREDICTIONS.values()}
+    # Nothing is played that node, evaluator or recorder would miss, nor the next image before
+    # the results of the last are recorded.
+    assert recorder.parameters['answer_topics'] == [topics[0], *PREDICTIONS.values()]
+    answers = ['/evaluator_node/evaluated', '/bag_recorder/recorded']
+    assert plan.player.parameters['lock_step_replies'] == answers
+    assert Counter(plan.player.parameters['wait_for']) == {
+        topics[0]: 3,
+        **dict.fromkeys(topics[1:], 2),
+    }
     assert plan.duration == pytest.approx(0.1)
 
 
 def test_without_lock_step(model: Path, recorded: Path) -> None:
     plan = plan_replay(arguments(bag=str(recorded), model=str(model), lock_step='false'))
     assert 'lock_step_image' not in plan.player.parameters
+    assert plan.player.parameters['wait_for_publishers'] == ['/evaluator_node/evaluated']
+    assert plan.player.parameters['wait_for'].count('/image') == 2
     # Old predictions in the bag are not played beside the new ones.
     assert not {*PREDICTIONS.values()} & {*plan.player.parameters['topics']}
 

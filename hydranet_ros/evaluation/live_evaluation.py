@@ -10,9 +10,7 @@ from typing import Any
 from hydranet_ros.evaluation.frame_decoding import FrameDecoder, IMAGE, true
 from hydranet_ros.evaluation.frame_evaluation import FrameEvaluation, MatchedFrame
 from hydranet_ros.evaluation.measures import Protocol
-from hydranet_ros.frame_stream import FrameStream, StampedFrame
-
-_REMEMBERED = 64
+from hydranet_ros.frame_stream import Completeness, FrameStream, StampedFrame
 
 
 class LiveEvaluation:
@@ -44,7 +42,7 @@ class LiveEvaluation:
         self._protocol = protocol
         self._stream = FrameStream(self.parts, laps=True)
         self._lap = 0
-        self._answers: dict[int, set[str]] = {}
+        self._answers = Completeness((IMAGE, *self._tasks))
         self.passes = [FrameEvaluation(self._tasks, protocol)]
         self._decoder = FrameDecoder(deserialize, self._note)
 
@@ -72,16 +70,7 @@ class LiveEvaluation:
 
         """
         self._add(self._stream.put(part, stamp, content))
-        if part not in (IMAGE, *self._tasks):
-            return False
-        answers = self._answers.setdefault(stamp, set())
-        answers.add(part)
-        if len(answers) == 1 + len(self._tasks):
-            del self._answers[stamp]
-            return True
-        while len(self._answers) > _REMEMBERED:
-            del self._answers[next(iter(self._answers))]
-        return False
+        return self._answers.add(part, stamp)
 
     def finish(self) -> None:
         """Measure what still waits for parts, since nothing more comes."""

@@ -40,6 +40,7 @@ REPORT_PATIENCE = 60.0
 """Seconds for the evaluator to write its report."""
 _CLOCK_RATE = 100.0
 _EVALUATOR = 'evaluator_node'
+_RECORDER = 'bag_recorder'
 
 
 @dataclass(frozen=True)
@@ -126,15 +127,13 @@ def plan_replay(arguments: Mapping[str, str]) -> Replay:
     if arguments['record']:
         played = player.parameters['topics']
         assert isinstance(played, list)
-        recorded = [*played, *(f'/{task}' for task in tasks), '/diagnostics']
-        others.append(
-            ProcessSpec(
-                PACKAGE,
-                'bag_recorder',
-                'bag_recorder',
-                parameters={'bag': arguments['record'], 'topics': recorded},
-            )
-        )
+        predicted = [f'/{task}' for task in tasks]
+        parameters: dict[str, ParameterValue] = {
+            'bag': arguments['record'],
+            'topics': [*played, *predicted, '/diagnostics'],
+            'answer_topics': [topics.image, *predicted],
+        }
+        others.append(ProcessSpec(PACKAGE, _RECORDER, _RECORDER, parameters=parameters))
     if is_true(arguments, 'rviz'):
         others.append(rviz_process(image=base_topic(topics.image), use_sim_time=True))
     return Replay(player, evaluator, tuple(others), duration)
@@ -189,6 +188,13 @@ def _player(
     assert topics.image is not None
     truths = [topics.truths[task] for task in tasks]
     info = [topics.camera_info] if topics.camera_info else []
+    # Node and evaluator take images, the node their calibration, the evaluator ground truth.
+    subscribed = [topics.image, topics.image, *info, *truths]
+    # Published by each of them once it has subscribed to all that it needs.
+    answers = [f'/{_EVALUATOR}/evaluated']
+    if arguments['record']:
+        subscribed += [topics.image, *info, *truths, *transforms]
+        answers.append(f'/{_RECORDER}/recorded')
     parameters: dict[str, ParameterValue] = {
         'bag': arguments['bag'],
         'topics': [topics.image, *info, *truths, *transforms],
@@ -196,14 +202,15 @@ def _player(
         'start_offset': _number(arguments, 'start_offset'),
         'loop': is_true(arguments, 'loop'),
         'clock': _CLOCK_RATE,
-        # Node and evaluator: nothing is played before both are ready.
-        'wait_for': [topics.image],
-        'wait_subscribers': 2,
+        # Nothing is played before all are ready: the first frames would not reach them.
+        'wait_for': subscribed,
         'wait_timeout': STARTUP,
     }
     if is_true(arguments, 'lock_step'):
         parameters['lock_step_image'] = topics.image
-        parameters['lock_step_replies'] = [f'/{_EVALUATOR}/evaluated']
+        parameters['lock_step_replies'] = answers
+    else:
+        parameters['wait_for_publishers'] = answers
     return ProcessSpec(
         PACKAGE,
         'bag_player',

@@ -3,14 +3,15 @@
 """
 Play a rosbag2 without ``ros2 bag``: ``ros2 run hydranet_ros bag_player --ros-args -p bag:=PATH``.
 
-The recorded bytes are published as they are, at their own pace. Playing begins when the
-subscribers have been discovered, so that the first message is not lost. In lock-step an image is
+The recorded bytes are published as they are, at their own pace. Playing begins when those who
+take part have been discovered, so that the first message is not lost. In lock-step an image is
 published when the one before has been answered, however long that takes. The service ``~/pause``
 (std_srvs/SetBool) lets the replay stand still and go on.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import partial
 import sys
 import threading
@@ -49,10 +50,15 @@ PARAMETERS = {
     'clock': (0.0, 'Publish the recorded time on /clock at this rate in Hz; 0 for not at all.'),
     'wait_for': (
         Parameter.Type.STRING_ARRAY,
-        'Begin once each of these topics has its subscribers; if empty, once any topic has them.',
+        'Begin once each of these topics has its subscribers, and n times as many if it is named '
+        'n times; if empty, once any topic has them.',
+    ),
+    'wait_for_publishers': (
+        Parameter.Type.STRING_ARRAY,
+        'Begin once somebody publishes each of these topics, too.',
     ),
     'wait_subscribers': (1, 'How many subscribers to wait for; 0 begins at once.'),
-    'wait_timeout': (30.0, 'Seconds after which to give up waiting for subscribers.'),
+    'wait_timeout': (30.0, 'Seconds after which to give up waiting for others.'),
     'lock_step_image': ('', 'Topic of the images to play in lock-step; empty for by time alone.'),
     'lock_step_replies': (
         Parameter.Type.STRING_ARRAY,
@@ -96,6 +102,7 @@ class BagPlayer(Node):
         self._clock = self.create_publisher(Clock, '/clock', 1) if frequency > 0 else None
         self._clock_period = 1 / frequency if frequency > 0 else float('inf')
         self._with_header: set[str] = set()
+        self._not_installed: set[str] = set()
         self._outlets = self._create_publishers()
         self._published = 0
         self._behind = 0.0
@@ -122,6 +129,7 @@ class BagPlayer(Node):
             kind = message_class(topic.type)
             if kind is None:
                 self.get_logger().warning(f'Not playing {name}: {topic.type} is not installed.')
+                self._not_installed.add(self.resolve_topic_name(name))
                 continue
             qos = QoSProfile(depth=QUEUE_DEPTH)
             if topic.latched:
@@ -156,7 +164,7 @@ class BagPlayer(Node):
 
     def wait_for_subscribers(self, stop: threading.Event) -> None:
         """
-        Wait until those who listen have been discovered.
+        Wait until those who listen and those who answer have been discovered.
 
         Raises
         ------
@@ -170,33 +178,44 @@ class BagPlayer(Node):
         since: float | None = None
         while wanted > 0 and not stop.is_set():
             now = time.monotonic()
-            if not self._subscribed(wanted):
+            lacking = self._lacking(wanted)
+            if lacking and now >= deadline:
+                raise HydranetError(
+                    f'After {patience:g} s there are {lacking}; start them first, or set '
+                    'wait_subscribers to 0.'
+                )
+            if lacking:
                 since = None
             elif since is None:
                 since = now
             elif now - since >= _SETTLE:
                 return
-            if now >= deadline:
-                topics = ', '.join(self._settings['wait_for'] or sorted(self._outlets))
-                raise HydranetError(
-                    f'After {patience:g} s there are fewer than {wanted} subscribers of {topics}; '
-                    'start them first, or set wait_subscribers to 0.'
-                )
             stop.wait(_POLL)
 
-    def _subscribed(self, wanted: int) -> bool:
-        """Tell whether the topics waited for have that many subscribers each."""
-        if self._lock_step is not None and not self._lock_step.connect():
-            return False
-        publishers = {p.topic_name: p for p in self._outlets.values()}
-        names = absolute_names(self, self._settings['wait_for'])
-        counts = [p.get_subscription_count() for p in publishers.values()]
-        if not names:
-            return max(counts) >= wanted
-        missing = [name for name in names if name not in publishers]
-        if missing:
-            raise HydranetError(f'Cannot wait for subscribers of {missing[0]}: it is not played.')
-        return all(publishers[name].get_subscription_count() >= wanted for name in names)
+    def _lacking(self, wanted: int) -> str:
+        """Say who is not there yet, in the words after "there are"; empty when all are."""
+        names = absolute_names(self, self._settings['wait_for_publishers'])
+        silent = [name for name in names if not self.count_publishers(name)]
+        if self._lock_step is not None:
+            silent += self._lock_step.connect()
+        if silent:
+            return f'no publishers of {", ".join(silent)}'
+        # As each publisher itself knows them: others may have been heard of, and not matched yet.
+        counts = {p.topic_name: p.get_subscription_count() for p in self._outlets.values()}
+        needed = self._subscribers_needed(wanted)
+        if not needed and max(counts.values()) < wanted:
+            return f'fewer than {wanted} subscribers of {", ".join(sorted(counts))}'
+        few = [f'{n} subscribers of {name}' for name, n in needed.items() if counts[name] < n]
+        return f'fewer than {", ".join(few)}' if few else ''
+
+    def _subscribers_needed(self, wanted: int) -> dict[str, int]:
+        """Return how many subscribers each topic that is waited for must have."""
+        times = Counter(absolute_names(self, self._settings['wait_for']))
+        played = {publisher.topic_name for publisher in self._outlets.values()}
+        unknown = [name for name in times if name not in played | self._not_installed]
+        if unknown:
+            raise HydranetError(f'Cannot wait for subscribers of {unknown[0]}: it is not played.')
+        return {name: count * wanted for name, count in times.items() if name in played}
 
     def play(self, stop: threading.Event) -> None:
         """Publish everything in time, once or over and over, until done or stopped."""

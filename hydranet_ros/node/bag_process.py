@@ -9,6 +9,7 @@ from importlib import import_module
 import time
 from typing import Any, Protocol
 
+from builtin_interfaces.msg import Time
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.executors import SingleThreadedExecutor
@@ -16,7 +17,9 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.topic_endpoint_info import TopicEndpointInfo
+from std_msgs.msg import Header
 
+from hydranet_ros.cdr import NANOSECONDS
 from hydranet_ros.errors import HydranetError
 
 ParameterTable = Mapping[str, tuple[Any, str]]
@@ -135,6 +138,12 @@ def message_class(message_type: str) -> Any | None:
         return getattr(import_module(f'{package}.msg'), name, None)
     except ImportError:
         return None
+
+
+def stamp_header(stamp: int) -> Header:
+    """Return a header with a stamp, given in nanoseconds, as an answer to an image."""
+    seconds, nanoseconds = divmod(stamp, NANOSECONDS)
+    return Header(stamp=Time(sec=seconds, nanosec=nanoseconds))
 
 
 def markdown_table(table: ParameterTable) -> str:

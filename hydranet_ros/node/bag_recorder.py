@@ -17,10 +17,14 @@ import time
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
+from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy
+from std_msgs.msg import Header
 
 from hydranet_ros.bags import BagWriter
+from hydranet_ros.cdr import read_stamp
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.frame_stream import Completeness
 from hydranet_ros.node.bag_process import (
     absolute_names,
     declare_parameters,
@@ -28,6 +32,7 @@ from hydranet_ros.node.bag_process import (
     message_class,
     receive,
     required,
+    stamp_header,
 )
 from hydranet_ros.node.distributions import told_when_received
 from hydranet_ros.node.process import run_process
@@ -44,6 +49,11 @@ PARAMETERS = {
         'End by itself when nothing but diagnostics and logs has come for so many seconds since '
         'the first message; 0 for only on a signal.',
     ),
+    'answer_topics': (
+        Parameter.Type.STRING_ARRAY,
+        'Recorded topics of messages with a header: when each has carried a stamp, ~/recorded '
+        'says so. It is published once all of them are subscribed to.',
+    ),
 }
 
 # Messages that may wait while the disk is busy.
@@ -56,10 +66,13 @@ class BagRecorder(Node):
     """
     Write what topics carry into a bag.
 
+    The answer ``~/recorded`` (std_msgs/Header: the stamp) is published when all of a frame is
+    recorded that the parameters name; a player in lock-step waits for it.
+
     Raises
     ------
     HydranetError
-        If the bag cannot be made.
+        If the bag cannot be made, or what is to be answered is not recorded.
 
     """
 
@@ -67,6 +80,12 @@ class BagRecorder(Node):
         super().__init__('bag_recorder')
         settings = declare_parameters(self, PARAMETERS)
         self._wanted = absolute_names(self, settings['topics'])
+        self._answer_topics = absolute_names(self, settings['answer_topics'])
+        for topic in self._answer_topics:
+            if self._wanted and topic not in self._wanted:
+                raise HydranetError(f'Cannot answer when {topic} is recorded: it is not.')
+        self._complete = Completeness(self._answer_topics)
+        self._answer: Publisher | None = None
         self._writer = BagWriter(required(settings, 'bag'), settings['storage'])
         self._quiet_timeout = settings['quiet_timeout']
         self._quiet: float | None = None  # seconds; None before the first message
@@ -100,6 +119,13 @@ class BagRecorder(Node):
             wanted = name in self._wanted if self._wanted else True
             if wanted and name not in self.counts and name not in self._refused:
                 self._subscribe(name, types[0])
+        if self._answer is None and self._answer_topics and self._hears_all():
+            # That there is a publisher of answers tells a player that it may begin.
+            self._answer = self.create_publisher(Header, '~/recorded', QUEUE_DEPTH)
+
+    def _hears_all(self) -> bool:
+        """Tell whether all that is to be answered is subscribed to."""
+        return all(topic in self.counts for topic in self._answer_topics)
 
     def _subscribe(self, topic: str, message_type: str) -> None:
         """Record a topic, or say once why not."""
@@ -133,8 +159,15 @@ class BagRecorder(Node):
             self.counts[topic] += 1
             if topic not in BACKGROUND_TOPICS:
                 self._quiet = 0.0
+            if topic in self._answer_topics:
+                self._answer_to(topic, read_stamp(data))
 
         return write
+
+    def _answer_to(self, topic: str, stamp: int) -> None:
+        """Say that a frame is recorded, if with this message it is."""
+        if self._complete.add(topic, stamp) and self._answer is not None:
+            self._answer.publish(stamp_header(stamp))
 
 
 def record_bag(stop: threading.Event) -> None:

@@ -17,7 +17,6 @@ import sys
 import threading
 from typing import Any
 
-from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.clock import Clock, ClockType
 from rclpy.executors import SingleThreadedExecutor
@@ -28,7 +27,7 @@ from rclpy.serialization import deserialize_message
 from std_msgs.msg import Float64, Header
 from std_srvs.srv import Trigger
 
-from hydranet_ros.cdr import NANOSECONDS, read_stamp
+from hydranet_ros.cdr import read_stamp
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.bag_report import fullest, write_report
 from hydranet_ros.evaluation.frame_decoding import IMAGE
@@ -40,6 +39,7 @@ from hydranet_ros.node.bag_process import (
     matching_qos,
     message_class,
     receive,
+    stamp_header,
 )
 from hydranet_ros.node.process import run_process
 
@@ -138,8 +138,7 @@ class EvaluatorNode(Node):
             self._received += 1
             stamp = read_stamp(data)
             if self._live.receive(part, stamp, (data, kind)) and self._answer is not None:
-                seconds, nanoseconds = divmod(stamp, NANOSECONDS)
-                self._answer.publish(Header(stamp=Time(sec=seconds, nanosec=nanoseconds)))
+                self._answer.publish(stamp_header(stamp))
 
         return take
 

@@ -48,8 +48,8 @@ class LockStep:
         self._missing: set[str] = set()
         self.unanswered = 0
 
-    def connect(self) -> bool:
-        """Subscribe to the answers that somebody publishes by now; True when to all."""
+    def connect(self) -> tuple[str, ...]:
+        """Subscribe to the answers that somebody publishes by now; returns the other topics."""
         types = dict(self._node.get_topic_names_and_types())
         for topic in self._replies:
             if topic in self._connected:
@@ -62,7 +62,7 @@ class LockStep:
                 qos = matching_qos(publishers, _DEPTH)
                 self._node.create_subscription(kind, topic, self._callback(topic), qos, raw=True)
                 self._connected.add(topic)
-        return len(self._connected) == len(self._replies)
+        return tuple(topic for topic in self._replies if topic not in self._connected)
 
     def exchange(self, stamp: int, send: Callable[[], None], stop: threading.Event) -> bool:
         """

@@ -174,13 +174,30 @@ def test_both_end_cleanly_when_asked_to(
 
 
 def test_player_says_what_is_wrong(group: ProcessGroup, tmp_path: Path) -> None:
-    bag = make_bag(tmp_path / 'played', 2)
+    bag, strange = make_bag(tmp_path / 'played', 2), tmp_path / 'strange'
+    with BagWriter(strange) as writer:
+        writer.add_topic(IMAGE, IMAGE_TYPE)
+        writer.add_topic('/gripper', 'robot_msgs/msg/Gripper', definition='float32 opening')
+        writer.write_message(IMAGE, START, image_message(np.zeros((2, 2, 3), np.uint8), START))
     cases = [
         (player(tmp_path / 'none'), 'There is no bag'),
         (player(bag, topics=['/lidar']), 'no topic /lidar'),
         (player(bag, rate=0.0), 'rate of a replay must be above 0'),
         (player(bag, wait_for=['/lidar']), '/lidar: it is not played'),
-        (player(bag, wait_timeout=0.2), 'fewer than 1 subscribers'),
+        (player(bag, wait_timeout=0.2), f'fewer than 1 subscribers of {ANCHOR}, {INFO}, {IMAGE};'),
+        (
+            player(bag, wait_timeout=0.2, wait_for=[IMAGE, IMAGE]),
+            f'fewer than 2 subscribers of {IMAGE};',
+        ),
+        (
+            player(bag, wait_timeout=0.2, wait_for_publishers=['/answer']),
+            'no publishers of /answer;',
+        ),
+        # What cannot be played is not waited for.
+        (
+            player(strange, wait_timeout=0.2, wait_for=['/gripper', IMAGE]),
+            f'fewer than 1 subscribers of {IMAGE};',
+        ),
     ]
     for spec, sentence in cases:
         process = group.start(spec)

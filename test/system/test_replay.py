@@ -14,14 +14,16 @@ from builtin_interfaces.msg import Time
 from evaluated_bags import make_bag, stamp
 from published import published_bundle, published_weights
 import pytest
+from rclpy.publisher import Publisher
 from ros_client import RosClient
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
 from hydranet_ros.bag_datasets import BagLayout
+from hydranet_ros.bags import BagReader
 from hydranet_ros.bundle import Bundle, BundleMetadata, LabelSlice, save_bundle
-from hydranet_ros.cdr import NANOSECONDS
+from hydranet_ros.cdr import NANOSECONDS, read_stamp
 from hydranet_ros.cli.main import main
 from hydranet_ros.deployment import PACKAGE, ProcessSpec
 from hydranet_ros.evaluation.evaluate import evaluate
@@ -124,6 +126,48 @@ def test_lock_step_and_pause(group: ProcessGroup, client: RosClient, tmp_path: P
     assert 'not answered' not in player.log.read_text()
 
 
+def test_a_late_recorder_misses_no_prediction(
+    group: ProcessGroup, client: RosClient, tmp_path: Path
+) -> None:
+    """Playing waits for it to know all topics, and an image for its predictions to be recorded."""
+    recorded = tmp_path / 'recorded'
+    topics = ['/image', '/prediction']
+    parameters = {'bag': str(recorded), 'topics': topics, 'answer_topics': topics}
+    spec = ProcessSpec(PACKAGE, 'bag_recorder', 'bag_recorder', parameters=parameters)
+    recorder = group.start(spec)
+    parameters = {
+        'bag': str(make_bag(tmp_path / 'bag', COUNT)),
+        'topics': ['/image'],
+        'rate': 1000.0,
+        'wait_for': ['/image', '/image'],
+        'lock_step_image': '/image',
+        'lock_step_replies': ['/bag_recorder/recorded'],
+    }
+    player = group.start(ProcessSpec(PACKAGE, 'bag_player', 'bag_player', parameters=parameters))
+    images: list[Image] = []
+    predictions: list[Publisher] = []
+
+    def predict(image: Image) -> None:
+        images.append(image)
+        if len(images) > 1:  # one that is lost, as while publisher and recorder are strangers
+            predictions[0].publish(image.header)
+
+    client.node.create_subscription(Image, '/image', predict, 10)
+    client.until(lambda: 'Recording /image' in recorder.log.read_text(), 'the recorder')
+    client.until(lambda: client.node.count_subscribers('/image') == 2, 'both subscribers')
+    assert not images
+    predictions.append(client.node.create_publisher(Header, '/prediction', 10))
+    client.until(lambda: player.popen.poll() is not None, 'the end')
+    assert player.popen.returncode == 0
+    assert 'not answered' not in player.log.read_text()
+    recorder.popen.terminate()
+    assert recorder.popen.wait(PATIENCE) == 0, recorder.last_lines()
+    with BagReader(recorded) as bag:
+        stamps = {topic: {read_stamp(m.data) for m in bag.messages((topic,))} for topic in topics}
+    sent = {stamp(index) for index in range(COUNT)}
+    assert list(stamps.values()) == [sent, sent]
+
+
 def test_unanswered_images_are_told(
     group: ProcessGroup, client: RosClient, tmp_path: Path
 ) -> None:
@@ -171,6 +215,7 @@ def test_evaluator_by_itself(group: ProcessGroup, client: RosClient, tmp_path: P
         ('evaluator_node', {'tasks': ['odometry']}, "no task 'odometry'"),
         ('bag_player', {'lock_step_image': '/front'}, '/front in lock-step: it is not played'),
         ('bag_player', {'lock_step_image': '/image'}, 'lock_step_replies must name'),
+        ('bag_recorder', {'topics': ['/a'], 'answer_topics': ['/b']}, 'when /b is recorded'),
     ],
 )
 def test_faults_are_named(
