@@ -145,6 +145,32 @@ def test_no_label_or_depth_is_invented(
     assert np.all(np.isclose(known, 2.0) | np.isclose(known, 50.0))
 
 
+@given(
+    height=st.integers(20, 90),
+    width=st.integers(20, 90),
+    size=st.tuples(st.integers(16, 64), st.integers(16, 64)),
+    largest=st.floats(0.5, 4.0),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=60, deadline=None)
+def test_windows_are_filled_where_the_range_allows(
+    height: int, width: int, size: tuple[int, int], largest: float, seed: int
+) -> None:
+    """No bar beside a frame that could have been enlarged to fill the window."""
+    white = Sample('white', np.full((height, width, 3), 255, np.uint8))
+    unchanged = Augmentation(0, 0, 0, 0, 0, 0)
+    out = augment(
+        white,
+        unchanged,
+        np.random.default_rng(seed),
+        size=size,
+        scale=(0.5, largest),
+        canonical_focal=None,
+    )
+    fills = largest >= max(size[0] / height, size[1] / width)
+    assert (out.image == 255).all() == fills
+
+
 def test_crop_beyond_the_image_is_unlabelled_and_unknown() -> None:
     """Padding is nothing that could be learned."""
     sample = photograph(100.0, 20, 30)
