@@ -295,7 +295,7 @@ def test_cuda_gives_the_same(backend, precision, differing):
     cuda = Predictor(default_model(), backend=backend, precision=precision, warm_up_size=None)
     assert (cuda.backend_name, cuda.device, cuda.precision) == (backend, 'cuda:0', precision)
     for size in ((33, 97), (375, 1242), (720, 1280), (33, 97)):
-        rgb = synthetic_picture(size[1], size[0])
+        rgb = synthetic_picture(*size)
         one, other = cpu.predict(rgb), cuda.predict(rgb)
         assert one.labels is not None and other.depth is not None and other.depth.shape == size
         assert (one.labels != other.labels).mean() < differing

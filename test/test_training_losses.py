@@ -26,11 +26,11 @@ from hydranet_ros.training.losses import (
     depth_loss,
     Head,
     log_ratio,
-    lovasz_softmax,
     normals_loss,
     OneProcess,
     segmentation_loss,
 )
+from hydranet_ros.training.lovasz import lovasz_softmax
 from hydranet_ros.training.sample import Sample
 
 HERE = OneProcess()

@@ -26,6 +26,7 @@ from hydranet_ros.cli.main import main
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.predictor import Predictor
 from hydranet_ros.training.batches import TrainingBatches
+from hydranet_ros.training.checkpoint import TrainingState
 from hydranet_ros.training.datasets import load_dataset
 from hydranet_ros.training.objective import typical_depth
 from hydranet_ros.training.optimization import AveragedWeights, rate_factor
@@ -173,6 +174,14 @@ def test_asked_to_stop_it_saves_and_goes_on(tmp_path: Path) -> None:
     whole = tmp_path / 'whole'
     train(recipe, whole)
     assert_same(state_of(whole), state_of(directory))
+
+
+def test_the_encoders_file_may_lie_elsewhere(tmp_path: Path) -> None:
+    """A training goes on on another machine, where the same file has another path."""
+    state = TrainingState(1, {}, {}, {}, 0, {}, torch.zeros(1), None, '', {'encoder': '/a/w.pt'})
+    state.require_recipe({'encoder': '/b/w.pt'}, tmp_path)
+    with pytest.raises(HydranetError, match=r'another recipe \(encoder\)'):
+        state.require_recipe({'encoder': '/a/v.pt'}, tmp_path)
 
 
 def test_another_recipe_does_not_go_on(tmp_path: Path) -> None:

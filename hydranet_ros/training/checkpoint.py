@@ -61,6 +61,8 @@ class TrainingState:
         """
         Check that this is the state of a training by a recipe.
 
+        Of the encoder's file only the name counts: the training may go on on another machine.
+
         Parameters
         ----------
         recipe
@@ -74,9 +76,11 @@ class TrainingState:
             If the recipes differ in more than ``MAY_CHANGE``.
 
         """
-        changed = sorted(
-            key for key in recipe if key not in MAY_CHANGE and recipe[key] != self.recipe.get(key)
+        now, then = (
+            {**values, 'encoder': Path(values.get('encoder', '')).name}
+            for values in (recipe, self.recipe)
         )
+        changed = sorted(key for key in now if key not in MAY_CHANGE and now[key] != then.get(key))
         if changed:
             raise HydranetError(
                 f'{directory} holds a training with another recipe ({", ".join(changed)}); '

@@ -1,0 +1,72 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The Lovasz-softmax loss: a stand-in for IoU that has gradients."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from hydranet_ros.labels import UNLABELED
+
+
+def lovasz_losses(raw: Tensor, target: Tensor) -> Tensor:
+    """
+    Return the Lovasz-softmax loss of each image of one label set.
+
+    Taken at the network's own resolution, where sorting all pixels costs little.
+
+    Parameters
+    ----------
+    raw
+        N x C x H/4 x W/4 logits.
+    target
+        N x H x W, class ids and ``UNLABELED``.
+
+    """
+    targets = functional.interpolate(
+        target[:, None].float(), size=raw.shape[-2:], mode='nearest-exact'
+    ).long()
+    return lovasz_softmax(raw.float().softmax(dim=1).flatten(2), targets.flatten(1))
+
+
+def lovasz_softmax(probability: Tensor, target: Tensor) -> Tensor:
+    """
+    Return the Lovasz extension of one minus the IoU of each image, mean over its classes.
+
+    Berman, Rannen Triki and Blaschko, The Lovasz-Softmax Loss, CVPR 2018. Cross entropy counts
+    pixels and IoU classes: this one is for poles and signs. All classes of all images are sorted
+    at once: a GPU is kept busy by few large operations.
+
+    Parameters
+    ----------
+    probability
+        N x C x P, of the pixels' classes.
+    target
+        N x P, class ids and ``UNLABELED``; the loss of an image without a label is zero.
+
+    Returns
+    -------
+    Tensor
+        N.
+
+    """
+    classes = torch.arange(probability.shape[1], device=target.device)
+    is_class = target[:, None] == classes[:, None]
+    image, number = is_class.any(dim=2).nonzero(as_tuple=True)
+    foreground = is_class[image, number].float()
+    labelled = (target != UNLABELED)[image]
+    error = (foreground - probability[image, number]).abs() * labelled
+    # The unlabelled come last, where they change no step before them.
+    order = error.detach().masked_fill(~labelled, -1.0).argsort(dim=1, descending=True)
+    sorted_foreground = foreground.gather(1, order)
+    size = foreground.sum(dim=1, keepdim=True)
+    missed = sorted_foreground.cumsum(1)
+    union = size + (1 - sorted_foreground).cumsum(1)
+    jaccard_loss = 1 - (size - missed) / union
+    step = torch.diff(jaccard_loss, dim=1, prepend=torch.zeros_like(size))
+    losses = (error.gather(1, order) * step).sum(dim=1)
+    zero = losses.new_zeros(len(target))
+    count = zero.index_add(0, image, torch.ones_like(losses))
+    return zero.index_add(0, image, losses) / count.clamp(min=1)
