@@ -114,7 +114,9 @@ def berhu(error: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
     return weighted_mean(torch.where(size <= threshold, size, beyond), weights, reduction)
 
 
-def depth_loss(raw: Tensor, batch: Batch, space: DepthSpace, reduction: Reduction) -> Tensor:
+def depth_loss(
+    raw: Tensor, batch: Batch, space: DepthSpace, reduction: Reduction, far: float = 0.0
+) -> Tensor:
     """
     Return berHu between the size of the raw output and the depth, in metres or their logarithm.
 
@@ -129,6 +131,8 @@ def depth_loss(raw: Tensor, batch: Batch, space: DepthSpace, reduction: Reductio
         ``linear`` or ``log``.
     reduction
         How to add over processes.
+    far
+        A pixel weighs in its image in proportion to its depth to this power.
 
     """
     enlarged = _enlarge(raw, batch)[:, 0]
@@ -136,7 +140,15 @@ def depth_loss(raw: Tensor, batch: Batch, space: DepthSpace, reduction: Reductio
     # Where unknown, any finite positive depth will do: it has no weight.
     truth = torch.where(valid, batch.depth, 1.0)
     error = log_ratio(enlarged, truth) if space == 'log' else enlarged.abs() - truth
-    return berhu(error, valid * batch.weights['depth'][:, None, None], reduction)
+    weights = valid * batch.weights['depth'][:, None, None]
+    return berhu(error, weights * _far_weights(truth, valid, far), reduction)
+
+
+def _far_weights(depth: Tensor, valid: Tensor, power: float) -> Tensor:
+    """Return depth to a power, as weights whose mean over an image's valid pixels is one."""
+    raw = depth**power * valid
+    mean = raw.sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)
+    return raw / mean.clamp(min=1e-12)[:, None, None]
 
 
 def log_ratio(output: Tensor, truth: Tensor) -> Tensor:
@@ -267,6 +279,8 @@ class Criterion(nn.Module):
         For every label set: its channels, and the weight of each class.
     depth_space
         ``linear`` or ``log``.
+    far
+        As for :func:`depth_loss`.
     lovasz
         Weight of the Lovasz-softmax loss beside the cross entropy.
     learned
@@ -284,6 +298,7 @@ class Criterion(nn.Module):
         class_weights: Sequence[Tensor] = (),
         *,
         depth_space: DepthSpace = 'linear',
+        far: float = 0.0,
         lovasz: float = 0.0,
         learned: bool = False,
         reduction: Reduction | None = None,
@@ -301,7 +316,7 @@ class Criterion(nn.Module):
         self._losses: dict[str, Callable[[Head, Batch], Tensor]] = {
             'segmentation': self._segmentation,
             'depth': lambda head, batch: depth_loss(
-                head(), batch, self.depth_space, self.reduction
+                head(), batch, self.depth_space, self.reduction, far
             ),
             'normals': lambda head, batch: normals_loss(head(), batch, self.reduction),
         }

@@ -143,6 +143,9 @@ class Losses:
     depth_space
         ``linear``: berHu of metres, as the paper. ``log``: of their logarithms, so that near and
         far rooms and streets count alike.
+    far
+        A pixel's depth weighs in its image in proportion to the depth to this power. Most pixels
+        of a street are near; where the picture does not tell, what most are is the best guess.
     balance
         Label set to exponent b: a class weighs in proportion to its frequency to the power -b.
     lovasz
@@ -156,6 +159,7 @@ class Losses:
     )
     weighting: str = 'fixed'
     depth_space: str = 'linear'
+    far: float = 0.0
     balance: dict[str, float] = field(default_factory=dict)
     lovasz: float = 0.0
 
