@@ -284,9 +284,9 @@ def test_torch_compile_gives_the_same(bundles):
 @pytest.mark.parametrize(
     ('backend', 'precision', 'differing'),
     [
-        ('torch', 'float32', 0.005),  # convolutions in TF32
-        ('torch', 'float16', 0.01),
-        pytest.param('torch-compile', 'float16', 0.01, marks=pytest.mark.slow),
+        ('torch', 'float32', 0.01),  # convolutions in TF32
+        ('torch', 'float16', 0.02),
+        pytest.param('torch-compile', 'float16', 0.02, marks=pytest.mark.slow),
     ],
 )
 def test_cuda_gives_the_same(backend, precision, differing):
@@ -299,7 +299,7 @@ def test_cuda_gives_the_same(backend, precision, differing):
         one, other = cpu.predict(rgb), cuda.predict(rgb)
         assert one.labels is not None and other.depth is not None and other.depth.shape == size
         assert (one.labels != other.labels).mean() < differing
-        np.testing.assert_allclose(other.depth, one.depth, rtol=0.03)
+        np.testing.assert_allclose(other.depth, one.depth, rtol=0.05)
     cuda.close()
 
 
