@@ -114,9 +114,7 @@ def berhu(error: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
     return weighted_mean(torch.where(size <= threshold, size, beyond), weights, reduction)
 
 
-def depth_loss(
-    raw: Tensor, batch: Batch, space: DepthSpace, reduction: Reduction, far: float = 0.0
-) -> Tensor:
+def depth_loss(raw: Tensor, batch: Batch, space: DepthSpace, reduction: Reduction) -> Tensor:
     """
     Return berHu between the size of the raw output and the depth, in metres or their logarithm.
 
@@ -131,9 +129,6 @@ def depth_loss(
         ``linear`` or ``log``.
     reduction
         How to add over processes.
-    far
-        A pixel weighs in its image in proportion to its depth to this power.
-
     """
     enlarged = _enlarge(raw, batch)[:, 0]
     valid = torch.isfinite(batch.depth) & (batch.depth > 0)
@@ -141,12 +136,12 @@ def depth_loss(
     truth = torch.where(valid, batch.depth, 1.0)
     error = log_ratio(enlarged, truth) if space == 'log' else enlarged.abs() - truth
     weights = valid * batch.weights['depth'][:, None, None]
-    return berhu(error, weights * _far_weights(truth, valid, far), reduction)
+    return berhu(error, weights * _far_weights(truth, valid, batch.far), reduction)
 
 
-def _far_weights(depth: Tensor, valid: Tensor, power: float) -> Tensor:
-    """Return depth to a power, as weights whose mean over an image's valid pixels is one."""
-    raw = depth**power * valid
+def _far_weights(depth: Tensor, valid: Tensor, power: Tensor) -> Tensor:
+    """Return depth to each image's power, as weights with a mean of one over valid pixels."""
+    raw = depth ** power[:, None, None] * valid
     mean = raw.sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)
     return raw / mean.clamp(min=1e-12)[:, None, None]
 
@@ -279,8 +274,6 @@ class Criterion(nn.Module):
         For every label set: its channels, and the weight of each class.
     depth_space
         ``linear`` or ``log``.
-    far
-        As for :func:`depth_loss`.
     lovasz
         Weight of the Lovasz-softmax loss beside the cross entropy.
     learned
@@ -298,7 +291,6 @@ class Criterion(nn.Module):
         class_weights: Sequence[Tensor] = (),
         *,
         depth_space: DepthSpace = 'linear',
-        far: float = 0.0,
         lovasz: float = 0.0,
         learned: bool = False,
         reduction: Reduction | None = None,
@@ -316,7 +308,7 @@ class Criterion(nn.Module):
         self._losses: dict[str, Callable[[Head, Batch], Tensor]] = {
             'segmentation': self._segmentation,
             'depth': lambda head, batch: depth_loss(
-                head(), batch, self.depth_space, self.reduction, far
+                head(), batch, self.depth_space, self.reduction
             ),
             'normals': lambda head, batch: normals_loss(head(), batch, self.reduction),
         }

@@ -78,7 +78,6 @@ def make_objective(
         [slice(piece.start, piece.stop) for piece in metadata.label_slices],
         [torch.from_numpy(weights) for weights in class_weights(recipe, datasets)],
         depth_space='log' if recipe.losses.depth_space == 'log' else 'linear',
-        far=recipe.losses.far,
         lovasz=recipe.losses.lovasz,
         learned=recipe.losses.weighting == 'uncertainty',
         reduction=reduction,
