@@ -96,12 +96,15 @@ def run_all(bench: Bench, runs: Sequence[tuple[str, str, int]], jobs: int) -> No
         What an arm ran into, when those beside it are done.
 
     """
-    with ThreadPoolExecutor(max(jobs, 1)) as pool:
+    if jobs < 1:
+        raise HydranetError(f'--jobs is a number of arms, at least 1, not {jobs}.')
+    with ThreadPoolExecutor(jobs) as pool:
         waiting = [pool.submit(bench.run, *each) for each in runs]
         try:
             for done in as_completed(waiting):
                 done.result()
         except BaseException:
+            bench.stopped.set()  # for those that wait for another one's result
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 

@@ -149,6 +149,8 @@ class Bench:
         self.folder = folder
         self.runs = runs
         self.experiments = experiments(folder)
+        self.stopped = threading.Event()
+        """Set, it keeps commands from starting: those that run are left to end."""
         self._locks: dict[Path, threading.RLock] = {}
 
     def result_path(self, experiment: str, arm: str, seed: int) -> Path:
@@ -295,16 +297,18 @@ class Bench:
             figures[content['dataset']] = content['figures']
         return figures
 
-    @staticmethod
-    def _call(arguments: Sequence[str], read: bool = False) -> str:
+    def _call(self, arguments: Sequence[str], read: bool = False) -> str:
         """Run a command of `hydranet` and show it; returns what it prints, where that is read."""
-        print('$ hydranet', ' '.join(arguments), flush=True)
+        shown = f'hydranet {" ".join(arguments)}'
+        if self.stopped.is_set():
+            raise HydranetError(f'Stopped before `{shown}`.')
+        print('$', shown, flush=True)
         output = subprocess.PIPE if read else None
         # Ctrl-C interrupts it, too: a training saves its state and ends with a status.
         process = subprocess.run([*COMMAND, *arguments], stdout=output, text=True, check=False)
         if process.returncode:
             raise HydranetError(
-                f'It ended with status {process.returncode}; the same command goes on.'
+                f'`{shown}` ended with status {process.returncode}; run again, it goes on.'
             )
         return process.stdout or ''
 

@@ -188,6 +188,10 @@ def test_arms_run_side_by_side_and_each_but_once(
     both.abort()
     with pytest.raises(threading.BrokenBarrierError):
         run_all(bench, runs, jobs=1)
+    with pytest.raises(HydranetError, match=r'Stopped before `hydranet train more\.yaml`'):
+        bench._call(['train', 'more.yaml'])  # as an arm would that waited for the one that failed
+    with pytest.raises(HydranetError, match='at least 1, not 0'):
+        run_all(bench, runs, jobs=0)
     with pytest.raises(HydranetError, match='no experiment'):
         planned(bench, ['other'], None)
     with pytest.raises(HydranetError, match="no arm 'other'; it has: alone, itself, more"):

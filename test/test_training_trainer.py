@@ -28,6 +28,7 @@ from hydranet_ros.predictor import Predictor
 from hydranet_ros.training.batches import TrainingBatches
 from hydranet_ros.training.checkpoint import TrainingState
 from hydranet_ros.training.datasets import load_dataset
+from hydranet_ros.training.export import commit_of
 from hydranet_ros.training.objective import typical_depth
 from hydranet_ros.training.optimization import AveragedWeights, rate_factor
 from hydranet_ros.training.recipe import (
@@ -176,12 +177,26 @@ def test_asked_to_stop_it_saves_and_goes_on(tmp_path: Path) -> None:
     assert_same(state_of(whole), state_of(directory))
 
 
-def test_the_encoders_file_may_lie_elsewhere(tmp_path: Path) -> None:
-    """A training goes on on another machine, where the same file has another path."""
-    state = TrainingState(1, {}, {}, {}, 0, {}, torch.zeros(1), None, '', {'encoder': '/a/w.pt'})
-    state.require_recipe({'encoder': '/b/w.pt'}, tmp_path)
+def test_code_without_its_repository_says_its_commit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container, say; in a repository only that counts."""
+    monkeypatch.setenv('HYDRANET_COMMIT', 'abc')
+    assert commit_of('hydranet_ros') not in ('', 'abc')
+    monkeypatch.setattr('hydranet_ros.training.export.share_directory', lambda: tmp_path)
+    assert commit_of('hydranet_ros') == 'abc'
+    monkeypatch.delenv('HYDRANET_COMMIT')
+    assert commit_of('hydranet_ros') == ''
+
+
+def test_the_recipes_files_may_lie_elsewhere(tmp_path: Path) -> None:
+    """A training goes on on another machine, where the same files have other paths."""
+    recipe = {'encoder': '/a/w.pt', 'mixture': ({'dataset': '/a/streets.yaml'},)}
+    state = TrainingState(1, {}, {}, {}, 0, {}, torch.zeros(1), None, '', recipe)
+    moved = {'encoder': '/b/w.pt', 'mixture': ({'dataset': '/b/streets.yaml'},)}
+    state.require_recipe(moved, tmp_path)
     with pytest.raises(HydranetError, match=r'another recipe \(encoder\)'):
-        state.require_recipe({'encoder': '/a/v.pt'}, tmp_path)
+        state.require_recipe({**moved, 'encoder': '/a/v.pt'}, tmp_path)
 
 
 def test_another_recipe_does_not_go_on(tmp_path: Path) -> None:

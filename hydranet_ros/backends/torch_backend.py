@@ -187,6 +187,13 @@ def make_graph(
     """
     Bring a model's graph to a device and into the arithmetic and layout that it runs in.
 
+    Parameters
+    ----------
+    bundle
+        The model.
+    device, precision, label_set, fields
+        As for :func:`hydranet_ros.backends.open_backend`.
+
     Returns
     -------
     tuple

@@ -3,12 +3,12 @@
 """
 The deployed graph through ``torch.compile``.
 
-On CUDA it fuses what lies between the convolutions, inside the same CUDA graph: nearly three
-times faster than torch alone (docs/performance.md). On a CPU it is some two times faster, and
-slower than OpenVINO and ONNX Runtime: for machines where neither can be installed. Each image
-size is compiled when it first comes, which takes up to a minute and a C++ compiler, so that
-``auto`` never takes it; torch keeps what it compiled for the next start. Beyond eight sizes torch
-runs new ones without compiling them.
+On CUDA it fuses what lies between the convolutions, inside the same CUDA graph: the forward pass
+is nearly three times faster than by torch alone (docs/performance.md). On a CPU it is some two
+times faster, and slower than OpenVINO and ONNX Runtime: for machines where neither can be
+installed. Each image size is compiled when it first comes, which takes up to a minute and a C++
+compiler, so that ``auto`` never takes it; torch keeps what it compiled for the next start. Beyond
+eight sizes torch runs new ones without compiling them.
 """
 
 from __future__ import annotations

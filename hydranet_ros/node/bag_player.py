@@ -176,9 +176,12 @@ class BagPlayer(Node):
         patience = self._settings['wait_timeout']
         deadline = time.monotonic() + patience
         since: float | None = None
+        told = ''
         while wanted > 0 and not stop.is_set():
             now = time.monotonic()
-            lacking = self._lacking(wanted)
+            if (lacking := self._lacking(wanted)) and lacking != told:
+                told = lacking
+                self.get_logger().info(f'Waiting, since there are {lacking}.')
             if lacking and now >= deadline:
                 raise HydranetError(
                     f'After {patience:g} s there are {lacking}; start them first, or set '

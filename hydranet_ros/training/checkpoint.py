@@ -14,6 +14,7 @@ from torch import Tensor
 
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.torch_files import read_torch_file
+from hydranet_ros.training.configuration import without_paths
 
 MAY_CHANGE = frozenset(
     {'steps', 'evaluation', 'complete', 'best', 'description', 'license', 'workers', 'threads'}
@@ -61,7 +62,7 @@ class TrainingState:
         """
         Check that this is the state of a training by a recipe.
 
-        Of the encoder's file only the name counts: the training may go on on another machine.
+        Of paths only the files' names count: the training may go on on another machine.
 
         Parameters
         ----------
@@ -76,10 +77,7 @@ class TrainingState:
             If the recipes differ in more than ``MAY_CHANGE``.
 
         """
-        now, then = (
-            {**values, 'encoder': Path(values.get('encoder', '')).name}
-            for values in (recipe, self.recipe)
-        )
+        now, then = without_paths(dict(recipe)), without_paths(dict(self.recipe))
         changed = sorted(key for key in now if key not in MAY_CHANGE and now[key] != then.get(key))
         if changed:
             raise HydranetError(

@@ -203,3 +203,14 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         return value
     name = getattr(kind, '__name__', str(kind)) if origin is None else str(kind)
     raise HydranetError(f'{where} must be of type {name}, not {value!r}.')
+
+
+def without_paths(node: Any) -> Any:
+    """Return plain values with paths cut down to the files' names: elsewhere they mean nothing."""
+    if isinstance(node, dict):
+        return {key: without_paths(value) for key, value in node.items()}
+    if isinstance(node, list | tuple):
+        return [without_paths(value) for value in node]
+    if isinstance(node, str) and node.startswith(('/', '~', '.')):
+        return node.rpartition('/')[2]
+    return node

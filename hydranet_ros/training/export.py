@@ -18,6 +18,7 @@ import torch
 from hydranet_ros.bundle import BundleMetadata, LabelSlice, load_bundle
 from hydranet_ros.labels import load_label_set
 from hydranet_ros.resources import share_directory
+from hydranet_ros.training.configuration import without_paths
 from hydranet_ros.training.recipe import Recipe
 from hydranet_ros.training.sample import Dataset
 
@@ -72,7 +73,7 @@ def describe_training(
         'command': ' '.join(
             ['hydranet train', recipe.name, *(text for text in overrides if '/' not in text)]
         ),
-        'recipe': _without_paths(dataclasses.asdict(recipe)),
+        'recipe': without_paths(dataclasses.asdict(recipe)),
         'steps_done': step,
         **_start_of(recipe),
         'data': {dataset.name: _describe_data(dataset) for dataset in datasets},
@@ -92,16 +93,6 @@ def _start_of(recipe: Recipe) -> dict[str, Any]:
         return {}
     start = load_bundle(recipe.encoder).metadata
     return {'started_from': {'name': start.name, **start.provenance}}
-
-
-def _without_paths(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {key: _without_paths(value) for key, value in node.items()}
-    if isinstance(node, list | tuple):
-        return [_without_paths(value) for value in node]
-    if isinstance(node, str) and node.startswith(('/', '~', '.')):
-        return node.rpartition('/')[2]
-    return node
 
 
 def _describe_data(dataset: Dataset) -> dict[str, Any]:
@@ -125,13 +116,11 @@ def commit_of(*paths: str) -> str:
     Returns
     -------
     str
-        The hash, with "with changes" behind it where a path differs from that commit; empty if
-        the code does not lie in a git repository. Where it was copied without one, into a
-        container say, the environment variable HYDRANET_COMMIT names it.
+        The hash, with "with changes" behind it where a path differs from that commit. If the code
+        does not lie in a git repository, copied into a container say, what the environment
+        variable HYDRANET_COMMIT says; empty without it.
 
     """
-    if named := os.environ.get('HYDRANET_COMMIT'):
-        return named
     root = share_directory()
 
     def git(*arguments: str) -> str:
@@ -144,5 +133,7 @@ def commit_of(*paths: str) -> str:
         commit = git('rev-parse', 'HEAD')
         changed = git('status', '--porcelain', '--', *paths)
     except OSError:
-        return ''
-    return f'{commit} with changes' if commit and changed else commit
+        commit = changed = ''
+    if not commit:
+        return os.environ.get('HYDRANET_COMMIT', '')
+    return f'{commit} with changes' if changed else commit

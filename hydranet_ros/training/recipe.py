@@ -37,8 +37,8 @@ class Ingredient:
     share
         Its share of the samples.
     scale
-        Smallest and largest factor that its images are resized by. Of a range, that part is
-        drawn from which fills the crop, where there is any.
+        Smallest and largest factor that its images are resized by. If part of the range fills
+        the crop, only that part is drawn from.
     weights
         Task name to how much an annotated pixel of this dataset counts (default: 1), e.g. less
         where labels are distilled.

@@ -211,10 +211,9 @@ def augment(
     """
     Make a training sample: scaled, mirrored, cropped and recoloured at random.
 
-    Of the factors allowed, those are drawn from that fill the window, where there are any. A
-    network that sees wide frames between black bars learns what frames are like beside bars: of
-    frames without, it then gets the depth wrong, by a factor of two in the mean error
-    (docs/training.md).
+    If some of the factors allowed fill the window, only these are drawn from. A network that sees
+    wide frames between black bars learns what frames are like beside bars, and gets the depth of
+    frames without wrong (docs/training.md has figures).
 
     Parameters
     ----------
@@ -235,7 +234,8 @@ def augment(
     height, width = size
     filling = max(height / sample.image.shape[0], width / sample.image.shape[1])
     smallest, largest = scale
-    smallest = min(max(smallest, filling), largest)
+    if filling <= largest:
+        smallest = max(smallest, filling)
     factor = float(np.exp(rng.uniform(np.log(smallest), np.log(largest))))
     sample = rescale(sample, factor, one_camera=canonical_focal is None)
     sample = crop(

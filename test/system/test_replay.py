@@ -155,6 +155,7 @@ def test_a_late_recorder_misses_no_prediction(
     client.node.create_subscription(Image, '/image', predict, 10)
     client.until(lambda: 'Recording /image' in recorder.log.read_text(), 'the recorder')
     client.until(lambda: client.node.count_subscribers('/image') == 2, 'both subscribers')
+    client.until(lambda: 'publishers of /bag_recorder' in player.log.read_text(), 'the player')
     assert not images
     predictions.append(client.node.create_publisher(Header, '/prediction', 10))
     client.until(lambda: player.popen.poll() is not None, 'the end')
