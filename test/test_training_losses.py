@@ -104,29 +104,6 @@ def test_depth_loss_ignores_unknown_pixels() -> None:
     assert in_log == pytest.approx(np.log(5 / 3) * (1 + 0.04) / 0.4, rel=1e-5)
 
 
-def test_far_pixels_may_weigh_more_within_their_image() -> None:
-    """Weights go by depth to the power, and their mean is one: near images lose nothing."""
-    depth = np.full(SIZE, np.nan, np.float32)
-    depth[0, 0], depth[0, 1], depth[0, 2] = 4.0, 16.0, 16.0
-    output = torch.full((1, 1, 2, 3), 4.0)
-    one = sample(depth=depth)
-    even, far = (
-        depth_loss(output, stack([one], (), [{}], far=[power]), 'linear', HERE).item()
-        for power in (0.0, 0.5)
-    )
-    large = (144 + 2.4**2) / 4.8  # of an error of 12 beyond c = 2.4
-    assert even == pytest.approx(2 * large / 3)
-    assert far == pytest.approx((4 + 4) * large / (2 + 4 + 4))
-    near = np.full(SIZE, 1.5, np.float32)
-    images = [sample(depth=near), sample(depth=10 * near)]
-    output = torch.tensor([2.0, 20.0])[:, None, None, None].expand(2, 1, 2, 3)
-    values = [
-        depth_loss(output, stack(images, (), [{}, {}], far=[0.0, power]), 'log', HERE).item()
-        for power in (0.0, 1.0)
-    ]
-    assert values[0] == pytest.approx(values[1], rel=1e-5)
-
-
 def test_each_sample_meets_its_own_label_set_alone() -> None:
     """Gradients reach the slice of the sample's label set; the value is torch's cross entropy."""
     labels = np.full(SIZE, 255, np.uint8)

@@ -49,8 +49,6 @@ class Batch:
         Task name to N, float32: how much an annotated pixel of the sample counts.
     unknown
         N x 256, bool: ids of the classes that the sample's annotator does not know.
-    far
-        N, float32: power of the depth by which a pixel weighs in its image.
 
     """
 
@@ -62,7 +60,6 @@ class Batch:
     normals: Tensor | None
     weights: dict[str, Tensor]
     unknown: Tensor
-    far: Tensor
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
@@ -75,7 +72,6 @@ class Batch:
             normals=None if self.normals is None else self.normals.to(device),
             weights={task: weight.to(device) for task, weight in self.weights.items()},
             unknown=self.unknown.to(device),
-            far=self.far.to(device),
         )
 
 
@@ -84,7 +80,6 @@ def stack(
     label_sets: Sequence[str],
     weights: Sequence[Mapping[str, float]],
     unknown: Sequence[Collection[int]] = (),
-    far: Sequence[float] = (),
 ) -> Batch:
     """
     Stack samples into a batch.
@@ -99,8 +94,6 @@ def stack(
         Task name to weight, for each sample.
     unknown
         Ids of the classes that the annotator does not know, for each sample; none if empty.
-    far
-        Power of the depth by which a pixel weighs, for each sample; 0 if empty.
 
     Raises
     ------
@@ -144,7 +137,6 @@ def stack(
             for task in ('segmentation', 'depth', 'normals')
         },
         unknown=torch.from_numpy(unknown_classes),
-        far=torch.tensor(list(far) or [0.0] * count),
     )
 
 
@@ -200,7 +192,6 @@ class TrainingBatches(TorchDataset[Batch]):
             self._recipe.label_sets,
             [self._recipe.mixture[part].weights for part in parts],
             [self._unknown[part] for part in parts],
-            [self._recipe.mixture[part].far for part in parts],
         )
 
     def _sample(self, number: int, crop: tuple[int, int]) -> Sample:

@@ -135,15 +135,7 @@ def depth_loss(raw: Tensor, batch: Batch, space: DepthSpace, reduction: Reductio
     # Where unknown, any finite positive depth will do: it has no weight.
     truth = torch.where(valid, batch.depth, 1.0)
     error = log_ratio(enlarged, truth) if space == 'log' else enlarged.abs() - truth
-    weights = valid * batch.weights['depth'][:, None, None]
-    return berhu(error, weights * _far_weights(truth, valid, batch.far), reduction)
-
-
-def _far_weights(depth: Tensor, valid: Tensor, power: Tensor) -> Tensor:
-    """Return depth to each image's power, as weights with a mean of one over valid pixels."""
-    raw = depth ** power[:, None, None] * valid
-    mean = raw.sum(dim=(1, 2)) / valid.sum(dim=(1, 2)).clamp(min=1)
-    return raw / mean.clamp(min=1e-12)[:, None, None]
+    return berhu(error, valid * batch.weights['depth'][:, None, None], reduction)
 
 
 def log_ratio(output: Tensor, truth: Tensor) -> Tensor:

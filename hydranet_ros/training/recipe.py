@@ -42,9 +42,6 @@ class Ingredient:
     weights
         Task name to how much an annotated pixel of this dataset counts (default: 1), e.g. less
         where labels are distilled.
-    far
-        A pixel's depth weighs in its image in proportion to the depth to this power. Most pixels
-        of a street are near; where the picture does not tell, what most are is the best guess.
     unknown_classes
         Classes of its label set that its annotator does not know, and calls something else: they
         take no part in the loss of its samples, so that they are not taught away.
@@ -56,7 +53,6 @@ class Ingredient:
     share: float = 1.0
     scale: tuple[float, float] = (0.8, 1.6)
     weights: dict[str, float] = field(default_factory=dict)
-    far: float = 0.0
     unknown_classes: tuple[str, ...] = ()
 
 
