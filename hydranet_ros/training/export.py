@@ -22,7 +22,7 @@ from hydranet_ros.training.configuration import without_paths
 from hydranet_ros.training.recipe import Recipe
 from hydranet_ros.training.sample import Dataset
 
-_TRAINED_BY = ('hydranet_ros/network.py', 'hydranet_ros/training', 'config/training')
+TRAINED_BY = ('hydranet_ros/network.py', 'hydranet_ros/training', 'config/training')
 
 
 def metadata_of(
@@ -51,7 +51,7 @@ def metadata_of(
 
 
 def describe_training(
-    recipe: Recipe, datasets: Sequence[Dataset], step: int, overrides: Sequence[str]
+    recipe: Recipe, datasets: Sequence[Dataset], step: int, overrides: Sequence[str], commit: str
 ) -> dict[str, Any]:
     """
     Return how a network was trained, in plain JSON types.
@@ -66,6 +66,8 @@ def describe_training(
         Steps done.
     overrides
         What was set on the command line; paths are left out, they mean nothing elsewhere.
+    commit
+        That of the code that trained it.
 
     """
     return {
@@ -77,7 +79,7 @@ def describe_training(
         'steps_done': step,
         **_start_of(recipe),
         'data': {dataset.name: _describe_data(dataset) for dataset in datasets},
-        'commit': commit_of(*_TRAINED_BY),
+        'commit': commit,
         'versions': {
             'python': platform.python_version(),
             'torch': torch.__version__,

@@ -26,7 +26,12 @@ from hydranet_ros.training.batches import Batch, load_batches, TrainingBatches
 from hydranet_ros.training.caching import open_dataset
 from hydranet_ros.training.checkpoint import load_state, save_state, TrainingState
 from hydranet_ros.training.datasets import load_dataset
-from hydranet_ros.training.export import describe_training, metadata_of
+from hydranet_ros.training.export import (
+    commit_of,
+    describe_training,
+    metadata_of,
+    TRAINED_BY,
+)
 from hydranet_ros.training.interrupts import StopRequest
 from hydranet_ros.training.memory import keep_freed_memory
 from hydranet_ros.training.monitor import compare, Monitor
@@ -85,6 +90,8 @@ class Trainer:
         self.recipe = recipe
         self.directory = directory
         self.overrides = tuple(overrides)
+        # Now: by the end of a long training the files may be others.
+        self.commit = commit_of(*TRAINED_BY)
         torch.manual_seed(recipe.seed)
         directory.mkdir(parents=True, exist_ok=True)
         self.fabric = launch(recipe.precision, accelerator)
@@ -258,7 +265,9 @@ class Trainer:
         return network.eval()
 
     def _write_model(self, name: str, figures: Figures) -> Path:
-        provenance = describe_training(self.recipe, self.datasets, self.step, self.overrides)
+        provenance = describe_training(
+            self.recipe, self.datasets, self.step, self.overrides, self.commit
+        )
         metadata = metadata_of(self.recipe, provenance, figures)
         path = self.directory / f'{name}.safetensors'
         save_bundle(path, Bundle.from_network(metadata, self._shipped_network()))
