@@ -129,6 +129,7 @@ def depth_loss(raw: Tensor, batch: Batch, space: DepthSpace, reduction: Reductio
         ``linear`` or ``log``.
     reduction
         How to add over processes.
+
     """
     enlarged = _enlarge(raw, batch)[:, 0]
     valid = torch.isfinite(batch.depth) & (batch.depth > 0)
