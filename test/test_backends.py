@@ -280,6 +280,20 @@ def test_torch_compile_gives_the_same(bundles):
     _assert_close(predictor.predict(rgb), _plain(bundles['bilinear'], rgb), TOLERANCE)
 
 
+@pytest.mark.parametrize(
+    ('vendor', 'flags', 'fast'),
+    [
+        ('GenuineIntel', 'avx512f avx512_bf16 amx_bf16 amx_tile', True),
+        ('GenuineIntel', 'avx512f avx512_bf16', False),
+        ('AuthenticAMD', 'avx512f avx512_bf16', True),
+        ('AuthenticAMD', 'avx2', False),
+    ],
+)
+def test_bfloat16_is_taken_where_it_was_faster(vendor, flags, fast):
+    backend = pytest.importorskip('hydranet_ros.backends.openvino_backend')
+    assert backend.is_fast_in_bfloat16(f'vendor_id : {vendor}\nflags : fpu {flags}\n') == fast
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs an NVIDIA GPU')
 @pytest.mark.parametrize(
     ('backend', 'precision', 'differing'),

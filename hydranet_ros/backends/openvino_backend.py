@@ -94,8 +94,8 @@ def open_backend(
     """
     Load a model; see :func:`hydranet_ros.backends.open_backend`.
 
-    ``auto`` is bfloat16 on a CPU with matrix units for it (AMX), float32 on others, where
-    bfloat16 gains nothing, and float16 on a GPU or NPU.
+    ``auto`` is bfloat16 on a CPU that multiplies it faster than float32 (AMX, or AMD since Zen 4),
+    float32 on others, and float16 on a GPU or NPU.
     """
     chosen = _choose_device(device)
     if isinstance(model, ExportedModel):
@@ -148,12 +148,17 @@ def _choose_device(name: str) -> str:
 def _best_precision(device: str) -> str:
     if device != 'cpu':
         return 'float16'
-    return 'bfloat16' if _has_matrix_units() else 'float32'
-
-
-def _has_matrix_units() -> bool:
-    """Tell whether this processor multiplies bfloat16 matrices in hardware (AMX)."""
     try:
-        return ' amx_bf16' in Path('/proc/cpuinfo').read_text()
+        return 'bfloat16' if is_fast_in_bfloat16(Path('/proc/cpuinfo').read_text()) else 'float32'
     except OSError:
-        return False
+        return 'float32'
+
+
+def is_fast_in_bfloat16(cpuinfo: str) -> bool:
+    """
+    Tell whether a processor multiplies bfloat16 faster than float32, by ``/proc/cpuinfo``.
+
+    With matrix units (AMX) by far; with AVX512-BF16 alone AMD's twice as fast, and Intel's no
+    faster, as measured in docs/performance.md.
+    """
+    return ' amx_bf16' in cpuinfo or ('AuthenticAMD' in cpuinfo and ' avx512_bf16' in cpuinfo)
