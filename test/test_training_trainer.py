@@ -368,6 +368,9 @@ def test_average_of_constant_weights_is_them_and_it_lags() -> None:
         ('optimization: {rate: 1}', r"optimization has no key 'rate'"),
         ('encoder: ${nowhere}', "needs the variable 'nowhere'"),
         ('mixture: []', 'mixture needs datasets'),
+        ('mixture: [{dataset: x, scale: [2, 1]}]', r'scale is not .* in its ingredient x'),
+        ('mixture: [{dataset: x, stretch: {height: [0, 2]}}]', r'stretch\.height is not'),
+        ('mixture: [{dataset: x, stretch: {horizon: 1.2}}]', r'horizon is not between 0 and 1'),
     ],
 )
 def test_wrong_recipes_are_explained(tmp_path: Path, text: str, message: str) -> None:

@@ -19,26 +19,39 @@ from hydranet_ros.training.transforms import (
     flip,
     jitter,
     rescale,
+    Stretch,
+    stretch_world,
     to_canonical,
 )
 
 CAMERA_HEIGHT = 1.5
 
 
-def photograph(fx: float, height: int = 120, width: int = 160) -> Sample:
+def photograph(
+    fx: float,
+    height: int = 120,
+    width: int = 160,
+    *,
+    horizon: float | None = None,
+    slant: float = 0.3,
+    lean: float = 0.0,
+) -> Sample:
     """
     Render a road and a wall by a pinhole camera: an oblique plane below, a slanted one beyond.
 
+    The wall's points have Z = 12 - slant X, and above the camera Z = 12 - slant X - lean Y.
     Colours are the world coordinates of what is seen, so that equal colours are equal points.
     """
     v, u = np.mgrid[:height, :width]
     x = (u + 0.5 - width / 2) / fx
-    y = (v + 0.5 - height / 2) / fx
+    y = (v + 0.5 - (height / 2 if horizon is None else horizon)) / fx
     road = np.where(y > 1e-6, CAMERA_HEIGHT / np.maximum(y, 1e-6), np.inf)
-    wall = 12.0 / (1.0 + 0.3 * x)
+    wall = 12.0 / (1.0 + slant * x + lean * np.minimum(y, 0))
     depth = np.minimum(road, wall)
     colors = np.stack([x * depth * 10 + 128, y * depth * 10 + 128, depth * 10], axis=2)
-    tangent = np.where((road < wall)[..., None], [0.0, -1.0, 0.0], [-0.287, 0.0, -0.958])
+    facing = -np.stack(np.broadcast_arrays(slant, np.where(y < 0, lean, 0.0), 1.0), axis=2)
+    facing /= np.linalg.norm(facing, axis=2, keepdims=True)
+    tangent = np.where((road < wall)[..., None], [0.0, -1.0, 0.0], facing)
     return Sample(
         name='scene',
         image=np.clip(colors, 0, 255).astype(np.uint8),
@@ -99,6 +112,27 @@ def test_without_canonical_focal_depth_is_divided_by_the_scale(factor: float) ->
     np.testing.assert_allclose(as_one_camera.depth, as_canonical.depth, rtol=1e-6)
 
 
+@pytest.mark.parametrize(('wide', 'tall'), [(1.5, 2.0), (0.75, 0.5), (2.0, 1.0)])
+def test_stretched_photograph_is_one_of_a_stretched_world(wide: float, tall: float) -> None:
+    """Wider, and taller above eye level: the picture of a wall that slants and leans less."""
+    stretched = stretch_world(photograph(100.0, lean=0.4), wide, tall, 60)
+    above = round(60 * tall)
+    taken = photograph(
+        100.0, above + 60, round(160 * wide), horizon=above, slant=0.3 / wide, lean=0.4 / tall
+    )
+    assert stretched.fx == taken.fx
+    assert stretched.image.shape == taken.image.shape
+    assert stretched.depth is not None and taken.depth is not None
+    ratio = stretched.depth / taken.depth
+    assert np.quantile(np.abs(ratio - 1), 0.95) < 0.02
+    assert stretched.segmentation is not None and taken.segmentation is not None
+    assert np.mean(stretched.segmentation == taken.segmentation) > 0.97
+    assert stretched.normals is not None and taken.normals is not None
+    same = stretched.segmentation == taken.segmentation
+    cosine = np.sum(stretched.normals * taken.normals, axis=2)[same]
+    assert cosine.min() > 0.9999
+
+
 def test_flip_mirrors_all_and_negates_the_normals_x() -> None:
     """The flipped sample is the mirrored world: normals point the other way in x alone."""
     sample = photograph(100.0)
@@ -117,11 +151,18 @@ def test_flip_mirrors_all_and_negates_the_normals_x() -> None:
     width=st.integers(8, 60),
     size=st.tuples(st.integers(32, 50), st.integers(32, 50)),
     scale=st.floats(0.4, 2.5),
+    stretch=st.sampled_from([None, Stretch((0.5, 2.0), (0.5, 2.5), 0.4), Stretch(horizon=0.0)]),
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=60, deadline=None)
 def test_no_label_or_depth_is_invented(
-    height: int, width: int, size: tuple[int, int], scale: float, seed: int
+    *,
+    height: int,
+    width: int,
+    size: tuple[int, int],
+    scale: float,
+    stretch: Stretch | None,
+    seed: int,
 ) -> None:
     """Whatever the geometry: labels stay among those there were, unknown is never mixed in."""
     rng = np.random.default_rng(seed)
@@ -135,7 +176,13 @@ def test_no_label_or_depth_is_invented(
         fx=40.0,
     )
     out = augment(
-        sample, Augmentation(), rng, size=size, scale=(scale, scale), canonical_focal=None
+        sample,
+        Augmentation(),
+        rng,
+        size=size,
+        scale=(scale, scale),
+        canonical_focal=None,
+        stretch=stretch,
     )
     assert out.image.shape == (*size, 3) and out.image.dtype == np.uint8
     assert out.segmentation is not None and out.depth is not None

@@ -202,6 +202,7 @@ class TrainingBatches(TorchDataset[Batch]):
             np.random.default_rng([self._recipe.seed, number]),
             size=crop,
             scale=self._recipe.mixture[draw.dataset].scale,
+            stretch=self._recipe.mixture[draw.dataset].stretch,
             canonical_focal=self._recipe.canonical_focal,
         )
 

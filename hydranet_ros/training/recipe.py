@@ -20,7 +20,7 @@ from hydranet_ros.training.configuration import (
     read_yaml,
     substitute,
 )
-from hydranet_ros.training.transforms import Augmentation
+from hydranet_ros.training.transforms import Augmentation, Stretch
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Ingredient:
     scale
         Smallest and largest factor that its images are resized by. If part of the range fills
         the crop, only that part is drawn from.
+    stretch
+        How its world is stretched; none if absent.
     weights
         Task name to how much an annotated pixel of this dataset counts (default: 1), e.g. less
         where labels are distilled.
@@ -52,8 +54,24 @@ class Ingredient:
     split: str = 'train'
     share: float = 1.0
     scale: tuple[float, float] = (0.8, 1.6)
+    stretch: Stretch | None = None
     weights: dict[str, float] = field(default_factory=dict)
     unknown_classes: tuple[str, ...] = ()
+
+    def fault(self) -> str | None:
+        """Return what the types do not say and is wrong; None if nothing is."""
+        stretch = self.stretch or Stretch()
+        ranges = {
+            'scale': self.scale,
+            'stretch.width': stretch.width,
+            'stretch.height': stretch.height,
+        }
+        for key, (smallest, largest) in ranges.items():
+            if not 0 < smallest <= largest:
+                return f'{key} is not a smallest and a largest factor'
+        if not 0 < stretch.horizon < 1:
+            return 'stretch.horizon is not between 0 and 1'
+        return None
 
 
 @dataclass(frozen=True)
@@ -265,6 +283,9 @@ class Recipe:
                 return f'{key} is not positive'
         if not self.mixture or min(part.share for part in self.mixture) <= 0:
             return 'mixture needs datasets with positive shares'
+        for part in self.mixture:
+            if fault := part.fault():
+                return f'{fault} in its ingredient {part.dataset}'
         if not self.crops or min(map(min, self.crops)) < 32:
             return 'crops needs sizes of 32 pixels and more'
         return None

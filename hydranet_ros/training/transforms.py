@@ -66,6 +66,27 @@ class Augmentation:
     noise: float = 0.0
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """
+    How the world of a dataset is stretched, so that its streets are not all of one width.
+
+    Attributes
+    ----------
+    width
+        Smallest and largest factor of distances to the side, drawn log-uniformly.
+    height
+        The same of heights above the camera.
+    horizon
+        Where eye level is in its images, as a share of their height.
+
+    """
+
+    width: tuple[float, float] = (1.0, 1.0)
+    height: tuple[float, float] = (1.0, 1.0)
+    horizon: float = 0.5
+
+
 def flip(sample: Sample) -> Sample:
     """Mirror left and right; normals point the other way in x."""
     normals = sample.normals
@@ -111,6 +132,56 @@ def rescale(sample: Sample, factor: float, one_camera: bool = False) -> Sample:
         depth=depth,
         normals=_nearest(sample.normals, size),
         fx=fx,
+    )
+
+
+def stretch_world(sample: Sample, width: float, height: float, horizon: int) -> Sample:
+    """
+    Show another world by the same camera: wider, and taller above eye level.
+
+    Of a point (X, Y, Z), y down, X becomes ``width X``, and Y, if above the camera, ``height Y``.
+    Its column moves from ``fx X / Z`` to ``width fx X / Z`` from the principal point and its row
+    likewise: resizing the image along one axis, or its part above the horizon, shows exactly that.
+    Z and the camera are as before: a narrow street between hedges turns into a wide one between
+    tall trees, in which the ground is where it was.
+
+    Parameters
+    ----------
+    sample
+        What to stretch, by a camera that looks straight ahead.
+    width, height
+        Factors.
+    horizon
+        Its row of eye level, in pixels.
+
+    """
+    rows, columns = sample.image.shape[:2]
+    horizon = min(max(horizon, 1), rows - 1)
+    wide, tall = max(1, round(columns * width)), max(1, round(horizon * height))
+
+    def resized(array: NDArray | None, method: int) -> NDArray | None:
+        if array is None:
+            return None
+        above = cv2.resize(array[:horizon], (wide, tall), interpolation=method)
+        below = cv2.resize(array[horizon:], (wide, rows - horizon), interpolation=method)
+        return np.concatenate([above, below])
+
+    image = resized(sample.image, cv2.INTER_LINEAR)
+    assert image is not None
+    normals = resized(sample.normals, cv2.INTER_NEAREST_EXACT)
+    if normals is not None:
+        # What is stretched along an axis faces it less: by the inverse of the factor.
+        factors = np.ones((tall + rows - horizon, 1, 3), np.float32)
+        factors[..., 0] = width
+        factors[:tall, :, 1] = height
+        normals = np.asarray(normals / factors, np.float32)
+        normals /= np.linalg.norm(normals, axis=2, keepdims=True)
+    return replace(
+        sample,
+        image=image,
+        segmentation=resized(sample.segmentation, cv2.INTER_NEAREST_EXACT),
+        depth=resized(sample.depth, cv2.INTER_NEAREST_EXACT),
+        normals=normals,
     )
 
 
@@ -207,6 +278,7 @@ def augment(
     size: tuple[int, int],
     scale: tuple[float, float],
     canonical_focal: float | None,
+    stretch: Stretch | None = None,
 ) -> Sample:
     """
     Make a training sample: scaled, mirrored, cropped and recoloured at random.
@@ -229,14 +301,23 @@ def augment(
         Smallest and largest factor of its size, drawn log-uniformly.
     canonical_focal
         Focal length that depth is given for, in pixels; None to take all cameras as one.
+    stretch
+        How to stretch the world first; None to leave it.
 
     """
+    if stretch is not None:
+        sample = stretch_world(
+            sample,
+            _between(stretch.width, rng),
+            _between(stretch.height, rng),
+            round(stretch.horizon * sample.image.shape[0]),
+        )
     height, width = size
     filling = max(height / sample.image.shape[0], width / sample.image.shape[1])
     smallest, largest = scale
     if filling <= largest:
         smallest = max(smallest, filling)
-    factor = float(np.exp(rng.uniform(np.log(smallest), np.log(largest))))
+    factor = _between((smallest, largest), rng)
     sample = rescale(sample, factor, one_camera=canonical_focal is None)
     sample = crop(
         sample,
@@ -256,6 +337,11 @@ def _offset(available: int, wanted: int, rng: np.random.Generator) -> int:
     """Draw where a window begins: inside the image, or around all of it if it is larger."""
     slack = available - wanted
     return int(rng.integers(min(slack, 0), max(slack, 0), endpoint=True))
+
+
+def _between(limits: tuple[float, float], rng: np.random.Generator) -> float:
+    """Draw a factor log-uniformly."""
+    return float(np.exp(rng.uniform(*np.log(limits))))
 
 
 def _factor(change: float, rng: np.random.Generator) -> float:
