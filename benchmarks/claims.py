@@ -5,7 +5,7 @@ Measure the paper's claims: every experiment of benchmarks/claims, arm by arm.
 
     export HYDRANET_DATA=DIR HYDRANET_IMAGENET=FILE
     python benchmarks/claims.py run                       # all that is not done yet
-    python benchmarks/claims.py run distilled_segmentation/people --seeds 1
+    python benchmarks/claims.py run distilled_segmentation/people --seeds 1 --again
     python benchmarks/claims.py run --jobs 8              # eight arms at a time, on one GPU
     python benchmarks/claims.py cost                      # one network against two: time
     python benchmarks/claims.py report --write docs/results.md     # its tables and plots
@@ -49,6 +49,9 @@ def arguments() -> argparse.Namespace:
     run = commands.add_parser('run', help='run what is not done yet')
     run.add_argument('names', nargs='*', metavar='EXPERIMENT[/ARM]', help='default: all')
     run.add_argument('--seeds', type=int, nargs='+', help="default: the experiment's")
+    run.add_argument(
+        '--again', action='store_true', help='remove the results of what is named, and run it anew'
+    )
     run.add_argument(
         '--jobs',
         type=int,
@@ -115,7 +118,12 @@ def main() -> int:
     bench = Bench(parsed.folder.resolve(), parsed.runs.resolve())
     try:
         if parsed.command == 'run':
-            run_all(bench, planned(bench, parsed.names, parsed.seeds), parsed.jobs)
+            runs = planned(bench, parsed.names, parsed.seeds)
+            if parsed.again and not parsed.names:
+                raise HydranetError('--again takes the names of what to run anew.')
+            for each in runs if parsed.again else []:
+                bench.forget(*each)
+            run_all(bench, runs, parsed.jobs)
         elif parsed.command == 'cost':
             cost = measure_cost(bench, parsed.size, parsed.rounds)
             cost_path(bench).parent.mkdir(parents=True, exist_ok=True)

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 import json
 from pathlib import Path
+import shutil
 import subprocess
 import sys
 import threading
@@ -198,26 +199,45 @@ class Bench:
         """Return the lock of what is written there: arms that run side by side share teachers."""
         return self._locks.setdefault(path, threading.RLock())
 
+    def forget(self, name: str, arm_name: str, seed: int) -> None:
+        """Remove what an arm reached, trained and taught, so that it is run anew."""
+        arm = self.experiments[name].arms[arm_name]
+        if arm.same_as:
+            self.forget(*arm.same_as.split('/'), seed)
+            return
+        self.result_path(name, arm_name, seed).unlink(missing_ok=True)
+        for made in (self._directory(name, arm_name, seed), self._taught(name, arm_name, seed)):
+            shutil.rmtree(made, ignore_errors=True)
+
+    def _directory(self, name: str, arm_name: str, seed: int) -> Path:
+        """Return where an arm is trained."""
+        return self.runs / name / f'{arm_name}-{seed}'
+
+    def _taught(self, name: str, teacher: str, seed: int) -> Path:
+        """Return where annotations by an arm are."""
+        return self.runs / name / f'distilled-{teacher}-{seed}'
+
+    def _recipe(self, name: str, arm_name: str, seed: int) -> dict[str, Any]:
+        """Return the recipe of an arm, whole."""
+        experiment = self.experiments[name]
+        changes = {**experiment.arms[arm_name].recipe, 'seed': seed, 'name': arm_name}
+        return dict(merged(experiment.recipe, changes))
+
     def _train(self, name: str, arm_name: str, seed: int, path: Path) -> None:
         """Train and evaluate an arm unless that is done."""
-        experiment, arm = self.experiments[name], self.experiments[name].arms[arm_name]
-        recipe = merged(experiment.recipe, {**arm.recipe, 'seed': seed, 'name': arm_name})
+        recipe = self._recipe(name, arm_name, seed)
         if path.is_file():
             if json.loads(path.read_text())['recipe'] != json.loads(json.dumps(recipe)):
-                raise HydranetError(f'{path} is by another recipe; remove it to run the arm anew.')
+                raise HydranetError(
+                    f'{path} is by another recipe; `run {name}/{arm_name} --again` runs it anew.'
+                )
+            print(f'{name}/{arm_name}, seed {seed}, is done: {path}', flush=True)
             return
         made_by = commit_of(*MADE_BY)
-        variables = [f'lists={self.runs / name / "lists"}', f'claims={self.folder}']
-        with self._lock(self.runs / name / 'lists'):
-            self._write_subsets(name, experiment)
-        for distilled in arm.distilled:
-            variables.append(self._distil(name, distilled, seed, variables))
-        directory = self.runs / name / f'{arm_name}-{seed}'
-        directory.mkdir(parents=True, exist_ok=True)
-        (directory / 'recipe.yaml').write_text(yaml.safe_dump(recipe, sort_keys=False))
+        variables = self._prepare(name, arm_name, seed)
+        directory = self._directory(name, arm_name, seed)
         began = time.time()
-        command = ['train', str(directory / 'recipe.yaml'), *variables]
-        self._call([*command, '--output', str(directory)])
+        self._fit(name, arm_name, seed, variables)
         result = {
             'experiment': name,
             'arm': arm_name,
@@ -230,6 +250,33 @@ class Bench:
             'figures': self._evaluate(directory, arm_name, recipe, variables),
         }
         write_result(path, result)
+
+    def _prepare(self, name: str, arm_name: str, seed: int) -> list[str]:
+        """Write what an arm is trained on; returns the variables that say where that is."""
+        experiment = self.experiments[name]
+        variables = [f'lists={self.runs / name / "lists"}', f'claims={self.folder}']
+        with self._lock(self.runs / name / 'lists'):
+            self._write_subsets(name, experiment)
+        for distilled in experiment.arms[arm_name].distilled:
+            variables.append(self._distil(name, distilled, seed, variables))
+        return variables
+
+    def _fit(self, name: str, arm_name: str, seed: int, variables: Sequence[str]) -> None:
+        """Train an arm, or go on with it."""
+        directory = self._directory(name, arm_name, seed)
+        directory.mkdir(parents=True, exist_ok=True)
+        recipe = directory / 'recipe.yaml'
+        recipe.write_text(yaml.safe_dump(self._recipe(name, arm_name, seed), sort_keys=False))
+        self._call(['train', str(recipe), *variables, '--output', str(directory)])
+
+    def _model(self, name: str, arm_name: str, seed: int) -> Path:
+        """Return the model of an arm; trained anew if its result alone is there, as in a clone."""
+        self.run(name, arm_name, seed)
+        model = self._directory(name, arm_name, seed) / f'{arm_name}.safetensors'
+        with self._lock(self.result_path(name, arm_name, seed)):
+            if not model.is_file():
+                self._fit(name, arm_name, seed, self._prepare(name, arm_name, seed))
+        return model
 
     def _measure(self, name: str, arm_name: str, measured: Measured, path: Path) -> None:
         """Measure a teacher by itself, unless that is done."""
@@ -251,10 +298,8 @@ class Bench:
         output = self.runs / name / 'distilled'
         teacher = []
         if distilled.teacher:
-            self.run(name, distilled.teacher, seed)
-            model = self.runs / name / f'{distilled.teacher}-{seed}'
-            output = self.runs / name / f'distilled-{distilled.teacher}-{seed}'
-            teacher = [f'teacher_model={model / distilled.teacher}.safetensors']
+            teacher = [f'teacher_model={self._model(name, distilled.teacher, seed)}']
+            output = self._taught(name, distilled.teacher, seed)
         where = f'{distilled.config}={output / distilled.config}'
         config = self.folder / 'distillation' / f'{distilled.config}.yaml'
         with self._lock(output / distilled.config):

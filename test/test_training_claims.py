@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+import shutil
+import sys
 import threading
 
+from claims import main as claims_main
 from claims import planned, run_all
 from claims_experiments import Bench, experiments, merged, write_result
 from claims_report import _mean_and_spread, figure_of, table, write_report
@@ -124,6 +127,16 @@ def test_arms_run_once_and_are_compared(
     bench.run('taught', 'more', 1)
     bench.run('shared', 'one', 1)
     assert called == []
+    # As in a clone, which has the results and not the models: the teacher is trained once more.
+    shutil.rmtree(tmp_path / 'runs')
+    bench.forget('taught', 'more', 1)
+    bench.run('taught', 'more', 1)
+    assert called == ['train', 'distill', 'train', 'evaluate']
+    called.clear()
+    bench.forget('shared', 'one', 1)
+    bench.run('shared', 'one', 1)
+    assert called == ['train', 'evaluate']
+    called.clear()
     result = json.loads((tmp_path / 'claims/results/taught/more-1.json').read_text())
     assert [step for step, _ in result['curves']['streets/all abs_rel']] == [1, 2]
     assert result['recipe']['steps'] == 2 and result['commit']
@@ -145,7 +158,7 @@ def test_arms_run_once_and_are_compared(
     result['recipe']['steps'] = 3
     path = tmp_path / 'claims/results/taught/more-1.json'
     path.write_text(json.dumps(result))
-    with pytest.raises(HydranetError, match='is by another recipe; remove it'):
+    with pytest.raises(HydranetError, match='is by another recipe; `run taught/more --again`'):
         bench.run('taught', 'more', 1)
     text = table(bench, 'taught')
     assert f'| alone (`alone`) | 1 | {values[0]:.3f} |  |' in text
@@ -161,6 +174,15 @@ def test_arms_run_once_and_are_compared(
     assert f'| one (`one`) | 1 | {values[0]:.3f} |' in written and text in written
     assert 'old' not in written and written.endswith('After.\n') and '\nBetween.\n' in written
     assert '<polyline' in (tmp_path / 'images/claims/taught.svg').read_text()
+
+
+def test_all_is_not_run_anew_by_a_slip(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """`--again` without names would remove every result."""
+    monkeypatch.setattr(sys, 'argv', ['claims.py', 'run', '--again'])
+    assert claims_main() == 1
+    assert '--again takes the names' in capsys.readouterr().err
 
 
 def test_arms_run_side_by_side_and_each_but_once(
