@@ -131,30 +131,31 @@ def test_a_late_recorder_misses_no_prediction(
 ) -> None:
     """Playing waits for it to know all topics, and an image for its predictions to be recorded."""
     recorded = tmp_path / 'recorded'
-    topics = ['/image', '/prediction']
+    image = '/front/image_raw'  # not what the node that other tests share subscribes to
+    topics = [image, '/prediction']
     parameters = {'bag': str(recorded), 'topics': topics, 'answer_topics': topics}
     spec = ProcessSpec(PACKAGE, 'bag_recorder', 'bag_recorder', parameters=parameters)
     recorder = group.start(spec)
     parameters = {
-        'bag': str(make_bag(tmp_path / 'bag', COUNT)),
-        'topics': ['/image'],
+        'bag': str(make_bag(tmp_path / 'bag', COUNT, BagLayout(image))),
+        'topics': [image],
         'rate': 1000.0,
-        'wait_for': ['/image', '/image'],
-        'lock_step_image': '/image',
+        'wait_for': [image, image],
+        'lock_step_image': image,
         'lock_step_replies': ['/bag_recorder/recorded'],
     }
     player = group.start(ProcessSpec(PACKAGE, 'bag_player', 'bag_player', parameters=parameters))
     images: list[Image] = []
     predictions: list[Publisher] = []
 
-    def predict(image: Image) -> None:
-        images.append(image)
+    def predict(message: Image) -> None:
+        images.append(message)
         if len(images) > 1:  # one that is lost, as while publisher and recorder are strangers
-            predictions[0].publish(image.header)
+            predictions[0].publish(message.header)
 
-    client.node.create_subscription(Image, '/image', predict, 10)
-    client.until(lambda: 'Recording /image' in recorder.log.read_text(), 'the recorder')
-    client.until(lambda: client.node.count_subscribers('/image') == 2, 'both subscribers')
+    client.node.create_subscription(Image, image, predict, 10)
+    client.until(lambda: f'Recording {image}' in recorder.log.read_text(), 'the recorder')
+    client.until(lambda: client.node.count_subscribers(image) == 2, 'both subscribers')
     client.until(lambda: 'publishers of /bag_recorder' in player.log.read_text(), 'the player')
     assert not images
     predictions.append(client.node.create_publisher(Header, '/prediction', 10))
