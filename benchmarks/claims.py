@@ -119,10 +119,11 @@ def main() -> int:
     try:
         if parsed.command == 'run':
             runs = planned(bench, parsed.names, parsed.seeds)
-            if parsed.again and not parsed.names:
-                raise HydranetError('--again takes the names of what to run anew.')
-            for each in runs if parsed.again else []:
-                bench.forget(*each)
+            if parsed.again:
+                if not parsed.names:
+                    raise HydranetError('--again takes the names of what to run anew.')
+                for each in runs:
+                    bench.forget(*each)
             run_all(bench, runs, parsed.jobs)
         elif parsed.command == 'cost':
             cost = measure_cost(bench, parsed.size, parsed.rounds)

@@ -235,9 +235,8 @@ class Bench:
             return
         made_by = commit_of(*MADE_BY)
         variables = self._prepare(name, arm_name, seed)
-        directory = self._directory(name, arm_name, seed)
         began = time.time()
-        self._fit(name, arm_name, seed, variables)
+        directory = self._fit(name, arm_name, seed, variables)
         result = {
             'experiment': name,
             'arm': arm_name,
@@ -261,13 +260,14 @@ class Bench:
             variables.append(self._distil(name, distilled, seed, variables))
         return variables
 
-    def _fit(self, name: str, arm_name: str, seed: int, variables: Sequence[str]) -> None:
-        """Train an arm, or go on with it."""
+    def _fit(self, name: str, arm_name: str, seed: int, variables: Sequence[str]) -> Path:
+        """Train an arm, or go on with it; returns where."""
         directory = self._directory(name, arm_name, seed)
         directory.mkdir(parents=True, exist_ok=True)
         recipe = directory / 'recipe.yaml'
         recipe.write_text(yaml.safe_dump(self._recipe(name, arm_name, seed), sort_keys=False))
         self._call(['train', str(recipe), *variables, '--output', str(directory)])
+        return directory
 
     def _model(self, name: str, arm_name: str, seed: int) -> Path:
         """Return the model of an arm; trained anew if its result alone is there, as in a clone."""
