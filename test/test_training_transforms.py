@@ -133,6 +133,20 @@ def test_stretched_photograph_is_one_of_a_stretched_world(wide: float, tall: flo
     assert cosine.min() > 0.9999
 
 
+@pytest.mark.parametrize('one_camera', [False, True])
+def test_stretched_and_resized_at_once_is_as_one_after_the_other(one_camera: bool) -> None:
+    """Size, depth and focal length of both are the same, and the images nearly so."""
+    sample = photograph(100.0)
+    at_once = stretch_world(sample, 1.5, 2.0, 60, factor=1.25, one_camera=one_camera)
+    in_turn = rescale(stretch_world(sample, 1.5, 2.0, 60), 1.25, one_camera)
+    assert at_once.image.shape == in_turn.image.shape
+    assert at_once.fx == pytest.approx(in_turn.fx)
+    assert at_once.depth is not None and in_turn.depth is not None
+    assert np.quantile(np.abs(at_once.depth / in_turn.depth - 1), 0.95) < 0.02
+    difference = np.abs(at_once.image.astype(float) - in_turn.image)
+    assert np.median(difference) < 2
+
+
 def test_flip_mirrors_all_and_negates_the_normals_x() -> None:
     """The flipped sample is the mirrored world: normals point the other way in x alone."""
     sample = photograph(100.0)

@@ -118,16 +118,10 @@ def rescale(sample: Sample, factor: float, one_camera: bool = False) -> Sample:
     """
     height, width = sample.image.shape[:2]
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    method = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
-    depth = _nearest(sample.depth, size)
-    fx = sample.fx
-    if one_camera:
-        depth = None if depth is None else depth / np.float32(factor)
-    elif fx is not None:
-        fx *= size[0] / width
+    depth, fx = _at_size(_nearest(sample.depth, size), sample.fx, factor, one_camera)
     return replace(
         sample,
-        image=np.asarray(cv2.resize(sample.image, size, interpolation=method), np.uint8),
+        image=_smooth(sample.image, size),
         segmentation=_nearest(sample.segmentation, size),
         depth=depth,
         normals=_nearest(sample.normals, size),
@@ -135,9 +129,17 @@ def rescale(sample: Sample, factor: float, one_camera: bool = False) -> Sample:
     )
 
 
-def stretch_world(sample: Sample, width: float, height: float, horizon: int) -> Sample:
+def stretch_world(
+    sample: Sample,
+    width: float,
+    height: float,
+    horizon: int,
+    *,
+    factor: float = 1.0,
+    one_camera: bool = False,
+) -> Sample:
     """
-    Show another world by the same camera: wider, and taller above eye level.
+    Show another world by the same camera: wider, and taller above eye level; then resize.
 
     Of a point (X, Y, Z), y down, X becomes ``width X``, and Y, if above the camera, ``height Y``.
     Its column moves from ``fx X / Z`` to ``width fx X / Z`` from the principal point and its row
@@ -153,35 +155,39 @@ def stretch_world(sample: Sample, width: float, height: float, horizon: int) -> 
         Factors.
     horizon
         Its row of eye level, in pixels.
+    factor, one_camera
+        As for :func:`rescale`, which this does in the same step.
 
     """
     rows, columns = sample.image.shape[:2]
     horizon = min(max(horizon, 1), rows - 1)
-    wide, tall = max(1, round(columns * width)), max(1, round(horizon * height))
+    wide = max(1, round(columns * width * factor))
+    tall = max(1, round(horizon * height * factor))
+    deep = max(1, round((rows - horizon) * factor))
 
-    def resized(array: NDArray | None, method: int) -> NDArray | None:
+    def stretched(array: NDArray | None) -> NDArray | None:
         if array is None:
             return None
-        above = cv2.resize(array[:horizon], (wide, tall), interpolation=method)
-        below = cv2.resize(array[horizon:], (wide, rows - horizon), interpolation=method)
-        return np.concatenate([above, below])
+        above = _nearest(array[:horizon], (wide, tall))
+        return np.concatenate([above, _nearest(array[horizon:], (wide, deep))])
 
-    image = resized(sample.image, cv2.INTER_LINEAR)
-    assert image is not None
-    normals = resized(sample.normals, cv2.INTER_NEAREST_EXACT)
+    normals = stretched(sample.normals)
     if normals is not None:
         # What is stretched along an axis faces it less: by the inverse of the factor.
-        factors = np.ones((tall + rows - horizon, 1, 3), np.float32)
+        factors = np.ones((tall + deep, 1, 3), np.float32)
         factors[..., 0] = width
         factors[:tall, :, 1] = height
         normals = np.asarray(normals / factors, np.float32)
         normals /= np.linalg.norm(normals, axis=2, keepdims=True)
+    depth, fx = _at_size(stretched(sample.depth), sample.fx, factor, one_camera)
+    above = _smooth(sample.image[:horizon], (wide, tall))
     return replace(
         sample,
-        image=image,
-        segmentation=resized(sample.segmentation, cv2.INTER_NEAREST_EXACT),
-        depth=resized(sample.depth, cv2.INTER_NEAREST_EXACT),
+        image=np.concatenate([above, _smooth(sample.image[horizon:], (wide, deep))]),
+        segmentation=stretched(sample.segmentation),
+        depth=depth,
         normals=normals,
+        fx=fx,
     )
 
 
@@ -305,20 +311,20 @@ def augment(
         How to stretch the world first; None to leave it.
 
     """
-    if stretch is not None:
-        sample = stretch_world(
-            sample,
-            _between(stretch.width, rng),
-            _between(stretch.height, rng),
-            round(stretch.horizon * sample.image.shape[0]),
-        )
+    rows, columns = sample.image.shape[:2]
     height, width = size
-    filling = max(height / sample.image.shape[0], width / sample.image.shape[1])
-    smallest, largest = scale
-    if filling <= largest:
-        smallest = max(smallest, filling)
-    factor = _between((smallest, largest), rng)
-    sample = rescale(sample, factor, one_camera=canonical_focal is None)
+    one_camera = canonical_focal is None
+    if stretch is None:
+        factor = _filling(scale, height / rows, width / columns, rng)
+        sample = rescale(sample, factor, one_camera)
+    else:
+        wider, taller = _between(stretch.width, rng), _between(stretch.height, rng)
+        horizon = round(stretch.horizon * rows)
+        stretched_rows = rows + horizon * (taller - 1)
+        factor = _filling(scale, height / stretched_rows, width / (columns * wider), rng)
+        sample = stretch_world(
+            sample, wider, taller, horizon, factor=factor, one_camera=one_camera
+        )
     sample = crop(
         sample,
         height,
@@ -344,6 +350,15 @@ def _between(limits: tuple[float, float], rng: np.random.Generator) -> float:
     return float(np.exp(rng.uniform(*np.log(limits))))
 
 
+def _filling(
+    scale: tuple[float, float], vertical: float, horizontal: float, rng: np.random.Generator
+) -> float:
+    """Draw a factor that fills a window in both directions, where one that does is allowed."""
+    smallest, largest = scale
+    filling = max(vertical, horizontal)
+    return _between((max(smallest, filling) if filling <= largest else smallest, largest), rng)
+
+
 def _factor(change: float, rng: np.random.Generator) -> float:
     limit = np.log1p(change)
     return float(np.exp(rng.uniform(-limit, limit)))
@@ -361,6 +376,22 @@ def _tone_tables(augmentation: Augmentation, rng: np.random.Generator) -> NDArra
 
 def _mirrored(array: NDArray | None) -> NDArray | None:
     return None if array is None else np.ascontiguousarray(array[:, ::-1])
+
+
+def _smooth(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    # Where it shrinks in one direction alone, averaging areas would repeat pixels in the other.
+    shrinks = size[0] <= image.shape[1] and size[1] <= image.shape[0]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, size, interpolation=method), np.uint8)
+
+
+def _at_size(
+    depth: NDArray | None, fx: float | None, factor: float, one_camera: bool
+) -> tuple[NDArray | None, float | None]:
+    """Return depth and focal length of an image of other size: one of them is changed by it."""
+    if one_camera:
+        return (None if depth is None else depth / np.float32(factor)), fx
+    return depth, (None if fx is None else fx * factor)
 
 
 def _nearest(array: NDArray | None, size: tuple[int, int]) -> NDArray | None:
