@@ -140,6 +140,8 @@ class PlainWay:
         """Return labels and depth; None for a task that the model has not."""
         import cv2
 
+        from hydranet_ros.network import OUTPUT_STRIDE
+
         torch = self._torch
         height, width = rgb.shape[:2]
         mean, std = (np.array(v, np.float32) for v in (self._metadata.mean, self._metadata.std))
@@ -148,12 +150,13 @@ class PlainWay:
             raw = self._network(torch.from_numpy(np.ascontiguousarray(x)))
         cubic = self._metadata.interpolation == 'bicubic'
         mode = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
-        full = {
-            task: cv2.resize(
-                output[0].permute(1, 2, 0).numpy(), (width, height), interpolation=mode
-            )
-            for task, output in raw.items()
-        }
+        full = {}
+        for task, output in raw.items():
+            size = width, height
+            if self._metadata.upsampling == 'double':
+                size = OUTPUT_STRIDE * output.shape[3], OUTPUT_STRIDE * output.shape[2]
+            low = output[0].permute(1, 2, 0).numpy()
+            full[task] = cv2.resize(low, size, interpolation=mode)[:height, :width]
         labels = depth = np.empty(0)
         if 'segmentation' in full:
             labels = full['segmentation'].argmax(axis=2).astype(np.uint8)

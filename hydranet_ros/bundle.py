@@ -26,11 +26,12 @@ from hydranet_ros.labels import LabelSet
 from hydranet_ros.tasks import TASKS
 
 if TYPE_CHECKING:
-    from hydranet_ros.network import HydraNet
+    from hydranet_ros.network import HydraNet, Upsampling
 
 FORMAT_VERSION = 1
 METADATA_KEY = 'hydranet'
 INTERPOLATIONS = ('bicubic', 'bilinear')
+UPSAMPLINGS = ('double', 'fit')
 StorageType = Literal['float16', 'float32']
 Weights = Mapping[str, NDArray[Any]]
 
@@ -73,6 +74,9 @@ class BundleMetadata:
         Smallest and largest depth, in metres at the canonical focal length.
     interpolation
         How raw outputs are brought to image size; ``bicubic`` for the published models.
+    upsampling
+        How coarse maps are laid over finer ones (:data:`hydranet_ros.network.Upsampling`); ``fit``
+        for the published models.
     canonical_focal
         Focal length in pixels for which depth is given, or None for a model that knows one
         camera only: metric depth = output x fx / canonical_focal (Yin et al., Metric3D, 2023).
@@ -91,6 +95,7 @@ class BundleMetadata:
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     depth_range: tuple[float, float] = (1e-3, 1000.0)
     interpolation: str = 'bicubic'
+    upsampling: Upsampling = 'fit'
     canonical_focal: float | None = None
     default_focal: float | None = None
     license: str = 'unknown'
@@ -120,6 +125,20 @@ class BundleMetadata:
             expected = TASKS[task].fixed_channels
             if channels < 1 or (expected is not None and channels != expected):
                 return f'its task {task!r} has {channels} output channels'
+        if len(self.mean) != 3 or len(self.std) != 3 or not all(value > 0 for value in self.std):
+            return 'its normalisation is not three means and three positive deviations'
+        minimum, maximum = self.depth_range
+        if not (math.isfinite(maximum) and 0 < minimum < maximum):
+            return f'its depth range {minimum} to {maximum} m is not positive and increasing'
+        for attribute, known in (('interpolation', INTERPOLATIONS), ('upsampling', UPSAMPLINGS)):
+            if getattr(self, attribute) not in known:
+                return f'its {attribute} {getattr(self, attribute)!r} is none of {known}'
+        for focal in (self.canonical_focal, self.default_focal):
+            if focal is not None and not (math.isfinite(focal) and focal > 0):
+                return f'its focal length {focal} px is not positive'
+        return self._fault_of_label_slices()
+
+    def _fault_of_label_slices(self) -> str | None:
         stop = 0
         for piece in self.label_slices:
             if piece.start != stop:
@@ -130,16 +149,6 @@ class BundleMetadata:
                 f'its label sets name {stop} classes and its segmentation has '
                 f'{self.tasks.get("segmentation", 0)} channels'
             )
-        if len(self.mean) != 3 or len(self.std) != 3 or not all(value > 0 for value in self.std):
-            return 'its normalisation is not three means and three positive deviations'
-        minimum, maximum = self.depth_range
-        if not (math.isfinite(maximum) and 0 < minimum < maximum):
-            return f'its depth range {minimum} to {maximum} m is not positive and increasing'
-        if self.interpolation not in INTERPOLATIONS:
-            return f'its interpolation {self.interpolation!r} is none of {INTERPOLATIONS}'
-        for focal in (self.canonical_focal, self.default_focal):
-            if focal is not None and not (math.isfinite(focal) and focal > 0):
-                return f'its focal length {focal} px is not positive'
         return None
 
     def label_slice(self, name: str | None = None) -> LabelSlice | None:
@@ -250,7 +259,7 @@ class Bundle:
 
         from hydranet_ros.network import HydraNet
 
-        network = HydraNet(self.metadata.tasks).eval()
+        network = HydraNet(self.metadata.tasks, self.metadata.upsampling).eval()
         expected = {
             key: tuple(tensor.shape)
             for key, tensor in network.state_dict().items()

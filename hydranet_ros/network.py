@@ -12,6 +12,7 @@ authors published, so that these load unchanged; hence ``layer1``, ``conv8``, ``
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Literal, TypeAlias
 
 import torch
 from torch import nn, Tensor
@@ -22,6 +23,21 @@ IMAGE_MEAN = (0.485, 0.456, 0.406)
 IMAGE_STD = (0.229, 0.224, 0.225)
 """Standard deviation of red, green, blue that the input is normalised with."""
 OUTPUT_STRIDE = 4
+
+Upsampling: TypeAlias = Literal['double', 'fit']
+"""
+How a coarse level is brought to a finer one.
+
+``double`` enlarges it by exactly two and cuts off the row or column that is beyond: every cell
+stays over the pixels that it was computed from, whatever the size of the image. ``fit`` stretches
+it to the finer level's size, as the published models do. They differ where a level has an odd
+number of rows or columns, for images that are no multiples of 32 that is: there ``fit`` shifts the
+coarse levels by up to 31 pixels, most at the bottom and the right (docs/training.md has what that
+costs).
+"""
+
+TRAINED_UPSAMPLING: Upsampling = 'double'
+"""That of the networks that are trained by this package."""
 
 DECODER_CHANNELS = 256
 HEAD_PREFIX = {'segmentation': 'segm', 'depth': 'depth', 'normals': 'normal'}
@@ -119,6 +135,40 @@ class InvertedResidual(nn.Module):
         return x + self.output(x) if self.residual else self.output(x)
 
 
+def upsample(x: Tensor, finer: Tensor, upsampling: Upsampling) -> Tensor:
+    """Bring maps, N x C x ceil(H/2) x ceil(W/2), to the H x W of those of a finer level."""
+    height, width = finer.shape[-2:]
+    if upsampling == 'fit':
+        return functional.interpolate(
+            x, size=(height, width), mode='bilinear', align_corners=False
+        )
+    doubled = functional.interpolate(x, scale_factor=2.0, mode='bilinear', align_corners=False)
+    return doubled[..., :height, :width]
+
+
+def enlarge(raw: Tensor, height: int, width: int, upsampling: Upsampling, mode: str) -> Tensor:
+    """
+    Bring raw outputs to the size of the image.
+
+    Parameters
+    ----------
+    raw
+        N x C x ceil(height/4) x ceil(width/4).
+    height, width
+        Size of the image.
+    upsampling
+        As for :class:`HydraNet`.
+    mode
+        ``bilinear`` or ``bicubic``.
+
+    """
+    if upsampling == 'fit':
+        return functional.interpolate(raw, size=(height, width), mode=mode, align_corners=False)
+    factor = float(OUTPUT_STRIDE)
+    larger = functional.interpolate(raw, scale_factor=factor, mode=mode, align_corners=False)
+    return larger[..., :height, :width]
+
+
 def max_pool_5x5(x: Tensor) -> Tensor:
     """
     Take the maximum over each 5x5 neighbourhood, at stride 1.
@@ -155,6 +205,8 @@ class HydraNet(nn.Module):
     ----------
     tasks
         Task name to number of output channels, e.g. ``{'segmentation': 6, 'depth': 1}``.
+    upsampling
+        How coarse levels are brought to finer ones.
 
     Raises
     ------
@@ -163,7 +215,7 @@ class HydraNet(nn.Module):
 
     """
 
-    def __init__(self, tasks: Mapping[str, int]) -> None:
+    def __init__(self, tasks: Mapping[str, int], upsampling: Upsampling = 'fit') -> None:
         super().__init__()
         if not tasks:
             raise ValueError('HydraNet needs at least one task.')
@@ -173,6 +225,7 @@ class HydraNet(nn.Module):
             if channels < 1:
                 raise ValueError(f'Task {name!r} needs at least one channel, not {channels}.')
         self.tasks = dict(tasks)
+        self.upsampling: Upsampling = upsampling
 
         self.layer1 = _conv_bn_relu6(3, _STEM_CHANNELS, 3, stride=2)
         channels = _STEM_CHANNELS
@@ -268,12 +321,7 @@ class HydraNet(nn.Module):
 
     def _upsample(self, level: int, x: Tensor, finer: Tensor) -> Tensor:
         """Adapt the features of a level and bring them to the size of the next finer one."""
-        return functional.interpolate(
-            self.get_submodule(f'conv_adapt{level}')(x),
-            size=finer.shape[-2:],
-            mode='bilinear',
-            align_corners=False,
-        )
+        return upsample(self.get_submodule(f'conv_adapt{level}')(x), finer, self.upsampling)
 
     def encoder_parameters(self) -> Iterator[nn.Parameter]:
         """Yield the parameters of MobileNet-v2."""

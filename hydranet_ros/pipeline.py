@@ -20,7 +20,7 @@ from torch import nn, Tensor
 from hydranet_ros.bundle import Bundle
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.exported import ExportedModel
-from hydranet_ros.rewrites import keep_channels, resize, RewrittenNetwork
+from hydranet_ros.rewrites import enlarge, keep_channels, RewrittenNetwork
 from hydranet_ros.tasks import available_fields, default_fields, PostProcessing, TASKS
 
 PIXEL_MAXIMUM = 255.0
@@ -69,6 +69,7 @@ class DeployedGraph(nn.Module):
                 )
         self.fields = tuple(name for name in known if name in wanted)
         self.interpolation = metadata.interpolation
+        self.upsampling = metadata.upsampling
         self.label_slice = metadata.label_slice(label_set)
         network = bundle.network()
         if self.label_slice is not None:
@@ -118,7 +119,9 @@ class DeployedGraph(nn.Module):
         outputs: dict[str, Tensor] = {}
         for name, low in raw.items():
             # The raw outputs are enlarged, never the class ids: no class is invented at a border.
-            full = resize(low, image.shape[0], image.shape[1], self.interpolation)
+            full = enlarge(
+                low, image.shape[0], image.shape[1], self.upsampling, self.interpolation
+            )
             outputs.update(TASKS[name].post_process(full, self._options, wanted))
         return tuple(
             outputs[name][0] * length_scale if name in self._scaled else outputs[name][0]

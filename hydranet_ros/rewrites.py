@@ -16,7 +16,15 @@ from torch import nn, Tensor
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from hydranet_ros.network import DECODER_CHANNELS, HEAD_PREFIX, HydraNet, max_pool_5x5
+from hydranet_ros.network import (
+    DECODER_CHANNELS,
+    HEAD_PREFIX,
+    HydraNet,
+    max_pool_5x5,
+    OUTPUT_STRIDE,
+    upsample,
+    Upsampling,
+)
 
 _TAPS = 9
 _TAPS_LIMIT = 64
@@ -47,9 +55,9 @@ def keep_channels(network: HydraNet, start: int, stop: int) -> None:
     setattr(network, HEAD_PREFIX['segmentation'], kept)
 
 
-def resize(x: Tensor, height: int, width: int, mode: str) -> Tensor:
+def enlarge(x: Tensor, height: int, width: int, upsampling: Upsampling, mode: str) -> Tensor:
     """
-    Resize maps as ``interpolate`` does, by two matrix products.
+    Do what :func:`hydranet_ros.network.enlarge` does, by two matrix products.
 
     Interpolation is linear and separable, so one small matrix holds the weights of the rows and
     one those of the columns. Runtimes multiply matrices far better than they interpolate few
@@ -58,24 +66,28 @@ def resize(x: Tensor, height: int, width: int, mode: str) -> Tensor:
     Parameters
     ----------
     x
-        N x C x H x W.
+        N x C x ceil(height/4) x ceil(width/4).
     height, width
         Size of the result, in pixels.
+    upsampling
+        As for :class:`hydranet_ros.network.HydraNet`.
     mode
         ``bilinear`` or ``bicubic``, pixel centres aligned as OpenCV does.
 
     """
-    rows = _interpolation_matrix(x, x.shape[2], height, mode)
-    columns = _interpolation_matrix(x, x.shape[3], width, mode)
+    rows = _interpolation_matrix(x, x.shape[2], height, upsampling, mode)
+    columns = _interpolation_matrix(x, x.shape[3], width, upsampling, mode)
     return torch.matmul(rows, torch.matmul(x, columns.transpose(0, 1)))
 
 
-def _interpolation_matrix(like: Tensor, size: int, new_size: int, mode: str) -> Tensor:
+def _interpolation_matrix(
+    like: Tensor, size: int, new_size: int, upsampling: Upsampling, mode: str
+) -> Tensor:
     """Return the new_size x size weights; a constant once the sizes are known."""
     identity = torch.eye(size, dtype=like.dtype, device=like.device)[None, None]
-    return functional.interpolate(identity, size=(new_size, size), mode=mode, align_corners=False)[
-        0, 0
-    ]
+    rows = new_size if upsampling == 'fit' else OUTPUT_STRIDE * size
+    weights = functional.interpolate(identity, size=(rows, size), mode=mode, align_corners=False)
+    return weights[0, 0, :new_size]
 
 
 def convolution_by_taps(convolution: nn.Conv2d) -> nn.Conv2d:
@@ -120,6 +132,7 @@ class FinestSlice(nn.Module):
 
     def __init__(self, network: HydraNet, channels: slice, tapwise: frozenset[str]) -> None:
         super().__init__()
+        self._upsampling = network.upsampling
         self.lateral = _keep_outputs(_convolution(network, 'conv3'), channels)
         self.adapt = _keep_outputs(_convolution(network, 'conv_adapt2'), channels)
         links = network.get_submodule('crp1').modules()
@@ -146,9 +159,7 @@ class FinestSlice(nn.Module):
 
         """
         lateral = self.lateral(fine)
-        upsampled = functional.interpolate(
-            self.adapt(coarse), size=lateral.shape[-2:], mode='bilinear', align_corners=False
-        )
+        upsampled = upsample(self.adapt(coarse), lateral, self._upsampling)
         link = functional.relu6(lateral + upsampled)
         chain = [link]
         for scale in self.links:

@@ -22,7 +22,7 @@ from hydranet_ros.backends.choice import choose, VARIABLE
 from hydranet_ros.bundle import Bundle, BundleMetadata, LabelSlice, save_bundle
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.labels import load_label_set
-from hydranet_ros.network import HydraNet
+from hydranet_ros.network import enlarge, HydraNet
 from hydranet_ros.parity import synthetic_picture
 from hydranet_ros.predictor import Predictor
 from hydranet_ros.resources import default_model
@@ -52,9 +52,7 @@ def _plain(bundle: Bundle, rgb):
     x = (torch.from_numpy(rgb).permute(2, 0, 1) / 255 - mean) / std
     outputs = bundle.network()(x[None])
     return {
-        name: torch.nn.functional.interpolate(
-            raw, size=rgb.shape[:2], mode=metadata.interpolation, align_corners=False
-        )[0].numpy()
+        name: enlarge(raw, *rgb.shape[:2], metadata.upsampling, metadata.interpolation)[0].numpy()
         for name, raw in outputs.items()
     }
 
@@ -82,8 +80,8 @@ def own_cache(tmp_path_factory):
 @pytest.fixture(scope='module')
 def bundles():
     return {
-        interpolation: published_bundle('kitti6', interpolation=interpolation)
-        for interpolation in ('bicubic', 'bilinear')
+        'bicubic': published_bundle('kitti6'),
+        'bilinear': published_bundle('kitti6', interpolation='bilinear', upsampling='double'),
     }
 
 

@@ -20,6 +20,7 @@ from distillation_data import (
 )
 import numpy as np
 import pytest
+import yaml
 
 from hydranet_ros.cli.main import main
 from hydranet_ros.errors import HydranetError
@@ -288,8 +289,38 @@ def test_depth_is_left_out_where_a_class_has_none(tmp_path: Path) -> None:
     assert start(config).run() == {'kept': 3, 'written': 1}
     stored = cv2.imread(str(tmp_path / 'depth' / '002.png'), cv2.IMREAD_UNCHANGED)
     assert (stored > 0).all()
-    with pytest.raises(HydranetError, match=r'invalid_classes names sky, which .* has not'):
+    with pytest.raises(HydranetError, match=r'names sky, which .* has not'):
         start(config, 'depth.invalid_classes=[sky]').run()
+
+
+def test_the_ground_is_a_plane_where_a_class_says_so(tmp_path: Path) -> None:
+    """Fx 100, 1.2 m above it, horizon in the middle of 24 rows: 100 * 1.2 / rows below."""
+    dataset = write_blocks(tmp_path / 'data', annotations=True)
+    config = depth_config(tmp_path, dataset, every_image=True)
+    start(config).run()
+    teachers = cv2.imread(str(tmp_path / 'depth' / '002.png'), cv2.IMREAD_UNCHANGED) / 256
+    ground = 'depth.ground={classes: [green], height: 1.2, horizon: 0.5, maximum: 50}'
+    assert start(config, ground).run() == {'written': 4}
+    stored = cv2.imread(str(tmp_path / 'depth' / '002.png'), cv2.IMREAD_UNCHANGED) / 256
+    rows = np.broadcast_to(np.arange(24)[:, None] + 0.5 - 12, (24, 40))
+    with np.errstate(divide='ignore'):
+        plane = np.where((rows > 0) & (120 / rows < 50), 120 / rows, 0)
+    expected = np.where(blocks(2) == 1, plane, teachers)
+    np.testing.assert_allclose(stored, expected, atol=0.5 / 256 + 1e-6)
+    assert ((stored > 0) & (blocks(2) == 1)).any()
+
+
+def test_the_ground_needs_labels_and_a_focal_length(tmp_path: Path) -> None:
+    ground = 'depth.ground={classes: [green], height: 1.2, horizon: 0.5}'
+    unlabelled = depth_config(tmp_path, write_blocks(tmp_path / 'data'))
+    with pytest.raises(HydranetError, match='no labels to tell where green is'):
+        start(unlabelled, ground).run()
+    dataset = write_blocks(tmp_path / 'labelled', annotations=True)
+    content = yaml.safe_load(dataset.read_text())
+    del content['intrinsics']
+    config = depth_config(tmp_path, write_yaml(dataset, content), every_image=True)
+    with pytest.raises(HydranetError, match='no focal length, which the depth of the ground'):
+        start(config, ground).run()
 
 
 def test_a_range_that_16_bits_cannot_hold_is_refused(tmp_path: Path) -> None:

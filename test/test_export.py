@@ -41,7 +41,9 @@ def own_cache(tmp_path_factory):
 @pytest.fixture(scope='module')
 def bundle_file(tmp_path_factory):
     path = tmp_path_factory.mktemp('model') / 'kitti6.safetensors'
-    save_bundle(path, published_bundle('kitti6', interpolation='bilinear'), 'float32')
+    save_bundle(
+        path, published_bundle('kitti6', interpolation='bilinear', upsampling='double'), 'float32'
+    )
     return path
 
 

@@ -13,7 +13,13 @@ import pytest
 import torch
 from torch.nn import functional
 
-from hydranet_ros.network import count_macs, count_parameters, HydraNet, max_pool_5x5
+from hydranet_ros.network import (
+    count_macs,
+    count_parameters,
+    HydraNet,
+    max_pool_5x5,
+    upsample,
+)
 from hydranet_ros.training.optimization import freeze_batch_norm
 
 DATA = Path(__file__).parent / 'data'
@@ -68,6 +74,38 @@ def test_any_tasks_and_any_size(tasks, height, width):
     assert {task: tuple(tensor.shape) for task, tensor in outputs.items()} == {
         task: (2, channels, -(-height // 4), -(-width // 4)) for task, channels in tasks.items()
     }
+
+
+@given(st.integers(5, 40), st.integers(5, 40))
+@settings(deadline=None, max_examples=50)
+def test_doubled_cells_stay_over_their_pixels(height, width):
+    """A map of the cells' own places, doubled, holds the places of the finer level's cells."""
+    rows, columns = (2 * torch.arange(-(-side // 2)) + 1.0 for side in (height, width))
+    coarse = torch.stack(torch.meshgrid(rows, columns, indexing='ij'))[None]
+    finer = torch.zeros(1, 1, height, width)
+    doubled = upsample(coarse, finer, 'double')
+    assert doubled.shape[-2:] == (height, width)
+    rows, columns = (torch.arange(side) + 0.5 for side in (height, width))
+    expected = torch.stack(torch.meshgrid(rows, columns, indexing='ij'))[None]
+    # At the border there is nothing to interpolate with.
+    inside = (..., slice(1, height - 1), slice(1, width - 1))
+    torch.testing.assert_close(doubled[inside], expected[inside], rtol=0, atol=1e-5)
+    fitted = upsample(coarse, finer, 'fit')[inside]
+    even = height % 2 == 0 and width % 2 == 0
+    assert torch.allclose(fitted, expected[inside], atol=1e-5) == even
+
+
+@pytest.mark.parametrize('upsampling', ['double', 'fit'])
+@pytest.mark.parametrize(('height', 'width'), [(64, 96), (33, 97)])
+def test_upsampling_matters_for_sizes_that_are_no_multiples(upsampling, height, width):
+    torch.manual_seed(0)
+    image = torch.randn(1, 3, height, width)
+    published = HydraNet({'depth': 1}).eval()
+    other = HydraNet({'depth': 1}, upsampling).eval()
+    other.load_state_dict(published.state_dict())
+    with torch.inference_mode():
+        same = torch.equal(published(image)['depth'], other(image)['depth'])
+    assert same == (upsampling == 'fit' or height % 32 == width % 32 == 0)
 
 
 @given(st.integers(1, 12), st.integers(1, 12), st.integers(0, 2**32 - 1))

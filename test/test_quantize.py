@@ -39,7 +39,7 @@ def own_cache(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def bundle():
-    bundle = published_bundle('kitti6', interpolation='bilinear')
+    bundle = published_bundle('kitti6', interpolation='bilinear', upsampling='double')
     metadata = replace(bundle.metadata, depth_range=(0.1, 80.0), canonical_focal=500.0)
     return Bundle(metadata, bundle.weights)
 

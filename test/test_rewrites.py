@@ -7,14 +7,14 @@ from hypothesis import strategies as st
 from published import published_bundle
 import pytest
 import torch
-from torch.nn import functional
 
+from hydranet_ros import network
 from hydranet_ros.network import DECODER_CHANNELS
 from hydranet_ros.rewrites import (
     convolution_by_taps,
+    enlarge,
     fold_batch_norm,
     keep_channels,
-    resize,
     RewrittenNetwork,
     shift_and_add,
 )
@@ -29,15 +29,15 @@ def _random(seed, *shape):
 
 @given(
     st.sampled_from(['bilinear', 'bicubic']),
+    st.sampled_from(['double', 'fit']),
     SEEDS,
-    st.tuples(SIDES, SIDES),
     st.tuples(st.integers(1, 90), st.integers(1, 90)),
 )
 @settings(deadline=None, max_examples=100)
-def test_resizing_by_matrices_is_interpolation(mode, seed, size, new_size):
-    x = _random(seed, 1, 3, *size)
-    expected = functional.interpolate(x, size=new_size, mode=mode, align_corners=False)
-    torch.testing.assert_close(resize(x, *new_size, mode), expected, rtol=0, atol=2e-5)
+def test_enlarging_by_matrices_is_interpolation(mode, upsampling, seed, size):
+    x = _random(seed, 1, 3, *(-(-side // 4) for side in size))
+    expected = network.enlarge(x, *size, upsampling, mode)
+    torch.testing.assert_close(enlarge(x, *size, upsampling, mode), expected, rtol=0, atol=2e-5)
 
 
 @given(SEEDS, SIDES, SIDES, st.integers(1, 9), st.integers(1, 7))

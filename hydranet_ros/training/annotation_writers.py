@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -48,6 +48,38 @@ class SegmentationTarget:
 
 
 @dataclass(frozen=True)
+class Ground:
+    """
+    Level ground, whose depth follows from where it is in the image.
+
+    Attributes
+    ----------
+    classes
+        Classes of the dataset's labels that lie on it.
+    height
+        Of the camera above it, in metres.
+    horizon
+        Where eye level is, as a share of the image's height.
+    maximum
+        Depth up to which it is taken to be level, in metres; beyond it is unknown.
+
+    """
+
+    classes: tuple[str, ...]
+    height: float
+    horizon: float
+    maximum: float = 40.0
+
+    def depth(self, rows: int, columns: int, fx: float) -> NDArray[np.float32]:
+        """Return the depth of the ground at every pixel, NaN where it is not known."""
+        below = np.arange(rows, dtype=np.float32) + 0.5 - self.horizon * rows
+        with np.errstate(divide='ignore'):
+            depth = fx * self.height / below
+        depth[~((depth > 0) & (depth < self.maximum))] = np.nan
+        return np.broadcast_to(depth[:, None], (rows, columns))
+
+
+@dataclass(frozen=True)
 class DepthTarget:
     """
     Depth to be written.
@@ -65,7 +97,9 @@ class DepthTarget:
     units_per_metre
         Value of one metre in a PNG: 1000 stores millimetres up to 65.5 m, 256 reaches 255 m.
     invalid_classes
-        Classes of the dataset's labels where depth has no meaning (the sky).
+        Classes of the dataset's labels where the teacher's depth has no meaning (the sky).
+    ground
+        Classes whose depth is that of a plane, whatever the teacher says.
     every_image
         Whether images that the dataset has depth for get the teacher's too.
 
@@ -78,6 +112,7 @@ class DepthTarget:
     format: str = 'png'
     units_per_metre: float = 256.0
     invalid_classes: tuple[str, ...] = ()
+    ground: Ground | None = None
     every_image: bool = False
 
 
@@ -212,7 +247,7 @@ class DepthWriter:
         return {
             key: list(value) if isinstance(value, tuple) else value
             for key, value in settings.items()
-            if key not in ('output', 'every_image')
+            if key not in ('output', 'every_image') and value is not None
         }
 
     def existing(self, record: Record) -> Path | None:
@@ -221,7 +256,8 @@ class DepthWriter:
 
     def inputs(self, record: Record) -> dict[str, Path]:
         """Return the files that an annotation is made from."""
-        if self.target.invalid_classes and record.segmentation is not None:
+        by_class = self.target.invalid_classes or self.target.ground
+        if by_class and record.segmentation is not None:
             return {'image': record.image, 'labels': record.segmentation}
         return {'image': record.image}
 
@@ -249,7 +285,8 @@ class DepthWriter:
         Raises
         ------
         HydranetError
-            If classes are to be left out, and the dataset has no labels that tell where.
+            If classes are treated apart, and the dataset has no labels that tell where, or no
+            focal length for the depth of the ground.
 
         """
         assert annotation.depth is not None
@@ -258,25 +295,18 @@ class DepthWriter:
             outside = ~((depth > self.target.minimum) & (depth < self.target.maximum))
         depth[outside] = np.nan
         if self.target.invalid_classes:
-            depth[self._meaningless(record, dataset)] = np.nan
+            depth[_where(self.target.invalid_classes, record, dataset)] = np.nan
+        ground = self.target.ground
+        if ground is not None:
+            if record.fx is None:
+                raise HydranetError(
+                    f'{record.image} has no focal length, which the depth of the ground needs; '
+                    'add `intrinsics` to its dataset file.'
+                )
+            on_it = _where(ground.classes, record, dataset)
+            rows, columns = depth.shape
+            depth = np.where(on_it, ground.depth(rows, columns, record.fx), depth)
         return depth
-
-    def _meaningless(self, record: Record, dataset: FileDataset) -> NDArray[np.bool_]:
-        if record.segmentation is None or dataset.segmentation_format is None:
-            raise HydranetError(
-                f'{record.image} has no labels to tell where '
-                f'{", ".join(self.target.invalid_classes)} is; distil labels first.'
-            )
-        names = load_label_set(dataset.segmentation_format.label_set).classes
-        unknown = [name for name in self.target.invalid_classes if name not in names]
-        if unknown:
-            raise HydranetError(
-                f'invalid_classes names {", ".join(unknown)}, which '
-                f'{dataset.segmentation_format.label_set} has not.'
-            )
-        labels = read_segmentation(record.segmentation, dataset.segmentation_format)
-        ids = [names.index(name) for name in self.target.invalid_classes]
-        return np.isin(labels, ids)
 
     def measure(
         self, annotations: Iterator[tuple[Record, Annotation]], dataset: FileDataset
@@ -307,6 +337,24 @@ class DepthWriter:
             'per_image': metrics.per_image(),
             'known': metrics.pixels / pixels if pixels else 0.0,
         }
+
+
+def _where(classes: Sequence[str], record: Record, dataset: FileDataset) -> NDArray[np.bool_]:
+    """Return where the dataset's labels say that one of these classes is."""
+    if record.segmentation is None or dataset.segmentation_format is None:
+        raise HydranetError(
+            f'{record.image} has no labels to tell where {", ".join(classes)} is; distil labels '
+            'first.'
+        )
+    names = load_label_set(dataset.segmentation_format.label_set).classes
+    unknown = [name for name in classes if name not in names]
+    if unknown:
+        raise HydranetError(
+            f'The distillation names {", ".join(unknown)}, which '
+            f'{dataset.segmentation_format.label_set} has not.'
+        )
+    labels = read_segmentation(record.segmentation, dataset.segmentation_format)
+    return np.isin(labels, [names.index(name) for name in classes])
 
 
 Writer: TypeAlias = SegmentationWriter | DepthWriter

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hydranet_ros import __version__
 from hydranet_ros.errors import HydranetError
@@ -82,6 +83,25 @@ class DistillationConfig:
             raise HydranetError('A distillation needs a section segmentation or depth to write.')
 
 
+class _DatasetFrames:
+    """The images of a dataset as its teacher sees them (see ``Frames``)."""
+
+    def __init__(self, dataset: FileDataset) -> None:
+        self._records = dataset.records
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def name(self, index: int) -> str:
+        return str(self._records[index].image)
+
+    def rgb(self, index: int) -> NDArray[np.uint8]:
+        return read_rgb(self._records[index].image)
+
+    def fx(self, index: int) -> float | None:
+        return self._records[index].fx
+
+
 class Distillation:
     """
     A teacher at work on a dataset.
@@ -111,6 +131,7 @@ class Distillation:
                 'cannot be laid beside them; unpack it into folders.'
             )
         self.dataset = dataset
+        self._frames = _DatasetFrames(dataset)
         self.teacher = load_teacher(config.teacher, variables, config.views)
         self.writers: list[Writer] = []
         if config.segmentation is not None:
@@ -158,7 +179,7 @@ class Distillation:
                 if verdict == 'written':
                     wanted.append((writer, folder, inputs))
             if wanted:
-                annotation = self.teacher.annotate(read_rgb(record.image), record.fx)
+                annotation = self.teacher.annotate_frame(self._frames, index)
                 for writer, folder, inputs in wanted:
                     content, about = writer.encode(annotation, record, self.dataset)
                     about |= {'dataset': self.dataset.name, 'image': record.image.name}
@@ -189,8 +210,10 @@ class Distillation:
 
         def annotations() -> Iterator[tuple[Record, Annotation]]:
             for index in progress(chosen):
-                record = self.dataset.records[index]
-                yield record, self.teacher.annotate(read_rgb(record.image), record.fx)
+                yield (
+                    self.dataset.records[index],
+                    self.teacher.annotate_frame(self._frames, index),
+                )
 
         return {
             writer.task: writer.measure(annotations(), self.dataset) for writer in self.writers

@@ -17,6 +17,7 @@ import torch
 
 from hydranet_ros.bundle import BundleMetadata, LabelSlice, load_bundle
 from hydranet_ros.labels import load_label_set
+from hydranet_ros.network import TRAINED_UPSAMPLING
 from hydranet_ros.resources import share_directory
 from hydranet_ros.training.configuration import without_paths
 from hydranet_ros.training.recipe import Recipe
@@ -42,6 +43,7 @@ def metadata_of(
         label_slices=tuple(slices),
         depth_range=recipe.depth_range,
         interpolation='bilinear',
+        upsampling=TRAINED_UPSAMPLING,
         canonical_focal=recipe.canonical_focal,
         default_focal=recipe.default_focal,
         license=recipe.license,

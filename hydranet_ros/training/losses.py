@@ -19,6 +19,7 @@ from torch import nn, Tensor
 from torch.nn import functional
 
 from hydranet_ros.labels import UNLABELED
+from hydranet_ros.network import enlarge, TRAINED_UPSAMPLING
 from hydranet_ros.training.batches import Batch
 from hydranet_ros.training.lovasz import lovasz_losses
 
@@ -341,5 +342,5 @@ class Criterion(nn.Module):
 
 
 def _enlarge(raw: Tensor, batch: Batch) -> Tensor:
-    size = batch.image.shape[1:3]
-    return functional.interpolate(raw.float(), size=size, mode='bilinear', align_corners=False)
+    height, width = batch.image.shape[1:3]
+    return enlarge(raw.float(), height, width, TRAINED_UPSAMPLING, 'bilinear')

@@ -11,7 +11,7 @@ import torch
 from torch import nn, Tensor
 
 from hydranet_ros.bundle import BundleMetadata
-from hydranet_ros.network import HEAD_PREFIX, HydraNet
+from hydranet_ros.network import HEAD_PREFIX, HydraNet, TRAINED_UPSAMPLING
 from hydranet_ros.training.balance import class_weights
 from hydranet_ros.training.batches import Batch, TrainingBatches
 from hydranet_ros.training.encoder import initialize
@@ -126,7 +126,7 @@ def start_network(recipe: Recipe, initial_depth: float) -> HydraNet:
         has no slope, and they do not come back.
 
     """
-    network = channels_last(HydraNet(recipe.channels()))
+    network = channels_last(HydraNet(recipe.channels(), TRAINED_UPSAMPLING))
     taken: frozenset[str] = frozenset()
     if recipe.encoder:
         taken = initialize(network, recipe.encoder, recipe.label_sets, recipe.canonical_focal)

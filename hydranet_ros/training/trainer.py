@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from hydranet_ros.bundle import Bundle, save_bundle
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.network import HydraNet
+from hydranet_ros.network import HydraNet, TRAINED_UPSAMPLING
 from hydranet_ros.training.batches import Batch, load_batches, TrainingBatches
 from hydranet_ros.training.caching import open_dataset
 from hydranet_ros.training.checkpoint import load_state, save_state, TrainingState
@@ -260,7 +260,7 @@ class Trainer:
             freeze_batch_norm(self.network)
 
     def _shipped_network(self) -> HydraNet:
-        network = channels_last(HydraNet(self.recipe.channels()))
+        network = channels_last(HydraNet(self.recipe.channels(), TRAINED_UPSAMPLING))
         network.load_state_dict((self.average or self.network).state_dict())
         return network.eval()
 

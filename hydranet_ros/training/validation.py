@@ -10,12 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from hydranet_ros.bundle import BundleMetadata
 from hydranet_ros.evaluation.metrics import ConfusionMatrix, DepthMetrics, NormalsMetrics
 from hydranet_ros.labels import load_label_set
-from hydranet_ros.network import HydraNet
+from hydranet_ros.network import enlarge, HydraNet
 from hydranet_ros.tasks import PostProcessing, TASKS
 from hydranet_ros.training.sample import Dataset, Sample
 
@@ -71,12 +70,8 @@ def predict(
             piece = metadata.label_slice(sample.label_set)
             assert piece is not None
             output = output[:, piece.start : piece.stop]
-        full = functional.interpolate(
-            output.float(),
-            size=sample.image.shape[:2],
-            mode=metadata.interpolation,
-            align_corners=False,
-        )
+        height, width = sample.image.shape[:2]
+        full = enlarge(output.float(), height, width, metadata.upsampling, metadata.interpolation)
         wanted = frozenset({TASKS[task].fields[0].name})
         processed = TASKS[task].post_process(full, PostProcessing(metadata.depth_range), wanted)
         fields.update({name: tensor[0].cpu().numpy() for name, tensor in processed.items()})

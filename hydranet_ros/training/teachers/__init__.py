@@ -32,6 +32,7 @@ KINDS = {
     'exported': 'hydranet_ros.training.teachers.exported',
     'huggingface': 'hydranet_ros.training.teachers.huggingface',
     'meter': 'hydranet_ros.training.teachers.meter',
+    'motion': 'hydranet_ros.training.teachers.motion',
     'rtmonodepth': 'hydranet_ros.training.teachers.rtmonodepth',
 }
 """

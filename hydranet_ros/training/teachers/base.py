@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import hashlib
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,9 +39,29 @@ class Annotation:
     depth: NDArray[np.float32] | None = None
 
 
+class Frames(Protocol):
+    """The images of a dataset, in its order: of a video, frame after frame."""
+
+    def __len__(self) -> int:
+        """Return their number."""
+        ...
+
+    def name(self, index: int) -> str:
+        """Return what to call one in messages."""
+        ...
+
+    def rgb(self, index: int) -> NDArray[np.uint8]:
+        """Return one, uint8, shape (height, width, 3)."""
+        ...
+
+    def fx(self, index: int) -> float | None:
+        """Return its focal length in pixels, None if unknown."""
+        ...
+
+
 class Teacher(ABC):
     """
-    A network that annotates images for another to learn from.
+    What annotates images for a network to learn from: another network, mostly.
 
     Attributes
     ----------
@@ -76,6 +96,20 @@ class Teacher(ABC):
             not depend on it leave it unused.
 
         """
+
+    def annotate_frame(self, frames: Frames, index: int) -> Annotation:
+        """
+        Annotate one image among those of its dataset; by itself, unless a teacher looks beside.
+
+        Parameters
+        ----------
+        frames
+            All images.
+        index
+            Which of them.
+
+        """
+        return self.annotate(frames.rgb(index), frames.fx(index))
 
 
 def file_sha256(path: Path) -> str:
