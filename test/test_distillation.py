@@ -25,6 +25,7 @@ import yaml
 from hydranet_ros.cli.main import main
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.training.annotation_folder import AnnotationFolder, State, write_atomically
+from hydranet_ros.training.annotation_writers import Ground
 from hydranet_ros.training.distillation import Distillation, load_config
 from hydranet_ros.training.teachers import Teacher
 
@@ -308,6 +309,23 @@ def test_the_ground_is_a_plane_where_a_class_says_so(tmp_path: Path) -> None:
     expected = np.where(blocks(2) == 1, plane, teachers)
     np.testing.assert_allclose(stored, expected, atol=0.5 / 256 + 1e-6)
     assert ((stored > 0) & (blocks(2) == 1)).any()
+
+
+@pytest.mark.parametrize(('name', 'horizon'), [('a_01', 20.0), ('b_01', 30.0)])
+def test_what_stands_on_the_ground_moves_with_it(name: str, horizon: float) -> None:
+    """A teacher of half the metres and of another horizon: all is as it would be by ours."""
+    rows = np.broadcast_to(np.arange(60)[:, None] + 0.5, (60, 80))
+    road = rows > 36
+    # A wall stands where row 40 is road: its inverse depth is that of the road there.
+    true = np.maximum(np.where(road, rows, 40.0) - horizon, 1e-6) / (100 * 1.5)
+    theirs = 2 * (np.where(road, rows, 40.0) - 15.0) / (100 * 1.5)
+    teacher = (1 / theirs).astype(np.float32)
+    teacher[50:52, 30:40] = 1.0  # something on the road that is labelled as road
+    ground = Ground(('road',), 1.5, 30 / 60, {'a_': 20 / 60}, maximum=100.0, align=True)
+    laid = ground.laid(teacher, road, 100.0, name)
+    np.testing.assert_allclose(laid, 1 / true, rtol=1e-3)
+    unseen = ground.laid(teacher, np.zeros_like(road), 100.0, name)
+    assert np.isnan(unseen).all()
 
 
 def test_the_ground_needs_labels_and_a_focal_length(tmp_path: Path) -> None:
