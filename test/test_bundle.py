@@ -121,6 +121,7 @@ def test_damaged_weights_are_found(tmp_path):
         ({'depth_range': (5.0, 1.0)}, 'depth range'),
         ({'depth_range': (1.0, float('inf'))}, 'depth range'),
         ({'interpolation': 'nearest'}, 'interpolation'),
+        ({'upsampling': 'nearest'}, 'upsampling'),
         ({'canonical_focal': -1.0}, 'focal length'),
     ],
 )

@@ -25,8 +25,8 @@ import yaml
 from hydranet_ros.cli.main import main
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.training.annotation_folder import AnnotationFolder, State, write_atomically
-from hydranet_ros.training.annotation_writers import Ground
 from hydranet_ros.training.distillation import Distillation, load_config
+from hydranet_ros.training.ground import Ground
 from hydranet_ros.training.teachers import Teacher
 
 IMAGE = {'image': 'its hash'}

@@ -215,14 +215,3 @@ def test_model_by_path_and_by_name(tmp_path, bundles):
 def test_folded_graph_has_no_batch_norm_left(bundles):
     graph = DeployedGraph(bundles['kitti6'])
     assert not [m for m in graph.modules() if isinstance(m, torch.nn.BatchNorm2d)]
-
-
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='no CUDA device on this machine')
-def test_cuda_agrees_with_the_cpu(bundles):
-    rgb = _image(128, 160)
-    reference = Predictor(bundles['kitti6'], device='cpu').predict(rgb)
-    predictor = Predictor(bundles['kitti6'], device='cuda')
-    assert predictor.precision == 'float16'
-    prediction = predictor.predict(rgb)
-    assert (prediction.labels == reference.labels).mean() > 0.98
-    np.testing.assert_allclose(prediction.depth, reference.depth, rtol=0.05, atol=0.05)

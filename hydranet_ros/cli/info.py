@@ -127,6 +127,7 @@ def describe(bundle: Bundle, size: tuple[int, int]) -> str:
         ('operations', f'{macs / 1e9:.2f} G multiply-accumulates at {width}x{height}'),
         ('normalisation', f'mean {_numbers(metadata.mean)}, std {_numbers(metadata.std)}'),
         ('interpolation', metadata.interpolation),
+        ('upsampling', metadata.upsampling),
     ]
     if 'depth' in metadata.tasks:
         minimum, maximum = metadata.depth_range

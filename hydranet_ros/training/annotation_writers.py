@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -17,14 +17,10 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.metrics import ConfusionMatrix, DepthMetrics
 from hydranet_ros.labels import load_label_set
 from hydranet_ros.training.datasets import FileDataset, Record
+from hydranet_ros.training.ground import Ground
 from hydranet_ros.training.image_files import read_depth, read_segmentation
 from hydranet_ros.training.mappings import LabelMapping, load_mapping
 from hydranet_ros.training.teachers.base import Annotation, Teacher
-
-_ALIGNED_BY = 25.0
-"""Metres up to which a teacher's ground tells how it has to be moved."""
-_ENOUGH_GROUND = 0.015
-"""Share of the image that has to be such ground."""
 
 
 @dataclass(frozen=True)
@@ -50,88 +46,6 @@ class SegmentationTarget:
     mapping: str | None = None
     confidence: float = 0.0
     every_image: bool = False
-
-
-@dataclass(frozen=True)
-class Ground:
-    """
-    Level ground, whose depth follows from where it is in the image.
-
-    On a plane the inverse of depth grows linearly with the rows below the horizon. A teacher that
-    was trained with one camera takes every horizon for that camera's, and sees the ground and what
-    stands on it accordingly. Aligned, all of its inverse depths are mapped by the line that takes
-    the ground as it sees it to the ground as it is.
-
-    Attributes
-    ----------
-    classes
-        Classes of the dataset's labels that lie on it.
-    height
-        Of the camera above it, in metres.
-    horizon
-        Where eye level is, as a share of the image's height.
-    horizons
-        The same for images whose names begin so, where a dataset is of several cameras.
-    maximum
-        Depth up to which it is taken to be level, in metres; beyond it is unknown.
-    align
-        Whether what stands on it is moved with it. Images that show too little of it get no depth.
-
-    """
-
-    classes: tuple[str, ...]
-    height: float
-    horizon: float
-    horizons: dict[str, float] = field(default_factory=dict)
-    maximum: float = 40.0
-    align: bool = False
-
-    def laid(
-        self, depth: NDArray[np.float32], on_it: NDArray[np.bool_], fx: float, name: str
-    ) -> NDArray[np.float32]:
-        """
-        Return a teacher's depth with the ground where it is.
-
-        Parameters
-        ----------
-        depth
-            Metres, NaN where unknown.
-        on_it
-            The same shape: where the ground is.
-        fx
-            Focal length in pixels.
-        name
-            Of the image.
-
-        """
-        rows = len(depth)
-        share = next((v for k, v in self.horizons.items() if name.startswith(k)), self.horizon)
-        below = np.arange(rows, dtype=np.float32)[:, None] + 0.5 - share * rows
-        inverse = below / np.float32(fx * self.height)
-        if self.align:
-            depth = self._aligned(depth, on_it, inverse)
-        plane = np.where(inverse > 1 / self.maximum, 1 / np.maximum(inverse, 1e-9), np.nan)
-        return np.where(on_it, plane, depth).astype(np.float32)
-
-    def _aligned(
-        self, depth: NDArray[np.float32], on_it: NDArray[np.bool_], inverse: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        seen = on_it & (depth < _ALIGNED_BY)
-        if seen.mean() < _ENOUGH_GROUND:
-            return np.full_like(depth, np.nan)
-        ours = np.broadcast_to(inverse, depth.shape)[seen].astype(np.float64)
-        theirs = 1 / depth[seen].astype(np.float64)
-        kept = np.ones_like(theirs, bool)
-        for _ in range(6):
-            # A least-squares line; what is far off it, a kerb or a car's bonnet, is left out.
-            slope, offset = np.polyfit(ours[kept], theirs[kept], 1)
-            miss = np.abs(theirs - slope * ours - offset)
-            kept = miss <= 3.7 * np.median(miss) + 1e-6
-        if slope <= 0:
-            return np.full_like(depth, np.nan)
-        moved = (1 / depth - offset) / slope
-        with np.errstate(invalid='ignore'):
-            return np.where(moved > 1e-3, 1 / np.maximum(moved, 1e-3), np.nan).astype(np.float32)
 
 
 @dataclass(frozen=True)
