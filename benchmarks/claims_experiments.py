@@ -281,6 +281,7 @@ class Bench:
     def _measure(self, name: str, arm_name: str, measured: Measured, path: Path) -> None:
         """Measure a teacher by itself, unless that is done."""
         if path.is_file():
+            print(f'{name}/{arm_name} is done: {path}', flush=True)
             return
         figures = json.loads(self._call(['distill', measured.config, '--measure'], read=True))
         result = {
