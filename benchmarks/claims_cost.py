@@ -91,7 +91,8 @@ def _bundle(bench: Bench, arm: str) -> Bundle:
     recipe = merged(experiment.recipe, {**experiment.arms[arm_name].recipe, 'name': arm_name})
     path.write_text(yaml.safe_dump(recipe, sort_keys=False))
     loaded, _ = load_recipe(path, [f'claims={bench.folder}'])
-    return Bundle.from_network(metadata_of(loaded), HydraNet(loaded.channels()))
+    metadata = metadata_of(loaded)
+    return Bundle.from_network(metadata, HydraNet(metadata.tasks, metadata.upsampling))
 
 
 def cost_path(bench: Bench) -> Path:

@@ -237,7 +237,17 @@ class Bundle:
 
     @classmethod
     def from_network(cls, metadata: BundleMetadata, network: HydraNet) -> Bundle:
-        """Copy the weights of a network; its tasks must be the metadata's."""
+        """
+        Copy the weights of a network.
+
+        Raises
+        ------
+        ValueError
+            If its tasks or its upsampling are not the metadata's.
+
+        """
+        if (network.tasks, network.upsampling) != (metadata.tasks, metadata.upsampling):
+            raise ValueError(f'Model {metadata.name!r} is not what its metadata says.')
         weights = {
             key: tensor.detach().cpu().float().numpy().copy()
             for key, tensor in network.state_dict().items()

@@ -32,8 +32,8 @@ How a coarse level is brought to a finer one.
 stays over the pixels that it was computed from, whatever the size of the image. ``fit`` stretches
 it to the finer level's size, as the published models do. They differ where a level has an odd
 number of rows or columns, for images that are no multiples of 32 that is: there ``fit`` shifts the
-coarse levels by up to 31 pixels, most at the bottom and the right (docs/training.md has what that
-costs).
+coarse levels, most at the bottom and the right, by nearly one of their cells there, 32 pixels
+(docs/training.md has what that costs).
 """
 
 TRAINED_UPSAMPLING: Upsampling = 'double'

@@ -324,8 +324,28 @@ def test_what_stands_on_the_ground_moves_with_it(name: str, horizon: float) -> N
     ground = Ground(('road',), 1.5, 30 / 60, {'a_': 20 / 60}, maximum=100.0, align=True)
     laid = ground.laid(teacher, road, 100.0, name)
     np.testing.assert_allclose(laid, 1 / true, rtol=1e-3)
-    unseen = ground.laid(teacher, np.zeros_like(road), 100.0, name)
-    assert np.isnan(unseen).all()
+    little = np.zeros_like(road)
+    little[50, :48] = True  # a hundredth of the image
+    assert np.isnan(ground.laid(teacher, little, 100.0, name)).all()
+    falling = np.where(road, 1 / teacher, teacher)  # nearer the farther down: no ground at all
+    assert np.isnan(ground.laid(falling, road, 100.0, name)).all()
+
+
+@pytest.mark.parametrize('wrong', [{'height': 0.0}, {'height': -1.0}, {'maximum': 0.0}])
+def test_impossible_ground_is_refused(wrong: dict[str, float]) -> None:
+    with pytest.raises(HydranetError, match='above 0'):
+        Ground(**{'classes': ('road',), 'height': 1.5, 'horizon': 0.5, **wrong})
+
+
+def test_another_focal_length_moves_the_ground_anew(tmp_path: Path) -> None:
+    dataset = write_blocks(tmp_path / 'data', annotations=True)
+    config = depth_config(tmp_path, dataset, every_image=True)
+    ground = 'depth.ground={classes: [green], height: 1.2, horizon: 0.5}'
+    assert start(config, ground).run() == {'written': 4}
+    assert start(config, ground).run() == {'kept': 4}
+    content = yaml.safe_load(dataset.read_text())
+    write_yaml(dataset, {**content, 'intrinsics': {'fx': 120.0}})
+    assert start(config, ground).run() == {'written': 4}
 
 
 def test_the_ground_needs_labels_and_a_focal_length(tmp_path: Path) -> None:

@@ -38,12 +38,11 @@ def own_cache(tmp_path_factory):
         yield
 
 
-@pytest.fixture(scope='module')
-def bundle_file(tmp_path_factory):
+@pytest.fixture(scope='module', params=['double', 'fit'])
+def bundle_file(request, tmp_path_factory):
     path = tmp_path_factory.mktemp('model') / 'kitti6.safetensors'
-    save_bundle(
-        path, published_bundle('kitti6', interpolation='bilinear', upsampling='double'), 'float32'
-    )
+    bundle = published_bundle('kitti6', interpolation='bilinear', upsampling=request.param)
+    save_bundle(path, bundle, 'float32')
     return path
 
 

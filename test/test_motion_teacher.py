@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from functools import cache
+import json
 from pathlib import Path
 
 import cv2
@@ -16,6 +17,8 @@ import pytest
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.training.distillation import Distillation, load_config
 from hydranet_ros.training.image_files import DepthFormat, read_depth
+from hydranet_ros.training.teachers import agreeing
+from hydranet_ros.training.teachers.agreeing import AgreeingTeachers
 from hydranet_ros.training.teachers.motion import MotionTeacher, Settings
 
 FX, HEIGHT, ADVANCE = 300.0, 1.6, 0.9
@@ -105,6 +108,10 @@ class Video:
         """Return its focal length."""
         return self._fx
 
+    def digest(self) -> str:
+        """Return what stands for all of them."""
+        return f'{len(self)} frames'
+
 
 @cache
 def opinion(index: int) -> NDArray[np.float32]:
@@ -162,6 +169,21 @@ def test_frames_of_two_sizes_are_no_drive() -> None:
         MotionTeacher(Settings(HEIGHT)).annotate_frame(Video(frames), 11)
 
 
+def test_a_frame_without_texture_has_no_depth() -> None:
+    frames = [*drive()]
+    frames[11] = np.full_like(frames[11], 120)
+    depth = MotionTeacher(Settings(HEIGHT)).annotate_frame(Video(frames), 11).depth
+    assert depth is not None and np.isnan(depth).all()
+
+
+def test_it_can_be_one_of_several_that_agree() -> None:
+    members = ({'kind': 'motion', 'height': HEIGHT}, {'kind': 'motion', 'height': HEIGHT})
+    both = AgreeingTeachers(agreeing.Settings(members, 0.1))
+    depth = both.annotate_frame(Video(drive()), 11).depth
+    np.testing.assert_allclose(depth, opinion(11), rtol=1e-5)
+    assert both.inputs(Video(drive())) == {'frames': f'{FRAMES} frames'}
+
+
 def test_single_images_are_refused() -> None:
     with pytest.raises(HydranetError, match='all frames of a drive'):
         MotionTeacher(Settings(HEIGHT)).annotate(drive()[0], FX)
@@ -199,6 +221,13 @@ def test_a_drive_is_distilled_frame_by_frame(tmp_path: Path) -> None:
     )
     assert Distillation(*load_config(config)).run(11, FRAMES) == {'written': 1}
     expected = opinion(11).copy()
+    provenance = json.loads((tmp_path / 'depth' / 'provenance' / '011.json').read_text())
+    assert provenance['advance'] == pytest.approx(ADVANCE, rel=0.06)
+    assert provenance['heading'] == pytest.approx(HEADING, abs=8)
     written = read_depth(tmp_path / 'depth' / '011.png', DepthFormat(256.0, (0,)))
     expected[~(expected < 80)] = np.nan
     np.testing.assert_allclose(written, expected, atol=0.003)
+    # Any frame of the drive may change what is told of each.
+    assert Distillation(*load_config(config)).run(11, FRAMES) == {'kept': 1}
+    assert cv2.imwrite(str(tmp_path / 'data' / 'image' / '002.png'), drive()[3])
+    assert Distillation(*load_config(config)).run(11, FRAMES) == {'written': 1}

@@ -147,6 +147,16 @@ def test_stretched_and_resized_at_once_is_as_one_after_the_other(one_camera: boo
     assert np.median(difference) < 2
 
 
+def test_what_grows_in_one_direction_and_shrinks_in_the_other_is_averaged() -> None:
+    """Noise at twice the width and half the height: rows are averaged, none is skipped."""
+    rng = np.random.default_rng(0)
+    noise = Sample('noise', rng.integers(0, 256, (200, 100, 3), dtype=np.uint8))
+    stretched = stretch_world(noise, 4.0, 1.0, 100, factor=0.5).image
+    averaged = noise.image.reshape(100, 2, 100, 3).mean(axis=1)
+    assert stretched.shape == (100, 200, 3)
+    assert stretched.std() < 1.05 * averaged.std() < 0.8 * noise.image.std()
+
+
 def test_flip_mirrors_all_and_negates_the_normals_x() -> None:
     """The flipped sample is the mirrored world: normals point the other way in x alone."""
     sample = photograph(100.0)

@@ -20,7 +20,7 @@ from hydranet_ros.training.datasets import FileDataset, Record
 from hydranet_ros.training.ground import Ground
 from hydranet_ros.training.image_files import read_depth, read_segmentation
 from hydranet_ros.training.mappings import LabelMapping, load_mapping
-from hydranet_ros.training.teachers.base import Annotation, Teacher
+from hydranet_ros.training.teachers.base import Annotation, file_sha256, Teacher
 
 
 @dataclass(frozen=True)
@@ -127,9 +127,9 @@ class SegmentationWriter:
         """Return the dataset's own labels of an image."""
         return record.segmentation
 
-    def inputs(self, record: Record) -> dict[str, Path]:
-        """Return the files that an annotation is made from."""
-        return {'image': record.image}
+    def inputs(self, record: Record) -> dict[str, str]:
+        """Return what an annotation is made from: name to the file's SHA-256."""
+        return {'image': file_sha256(record.image)}
 
     def encode(
         self, annotation: Annotation, record: Record, dataset: FileDataset
@@ -223,12 +223,15 @@ class DepthWriter:
         """Return the dataset's own depth of an image."""
         return record.depth
 
-    def inputs(self, record: Record) -> dict[str, Path]:
-        """Return the files that an annotation is made from."""
-        by_class = self.target.invalid_classes or self.target.ground
-        if by_class and record.segmentation is not None:
-            return {'image': record.image, 'labels': record.segmentation}
-        return {'image': record.image}
+    def inputs(self, record: Record) -> dict[str, str]:
+        """Return what an annotation is made from: name to the file's SHA-256, or the value."""
+        inputs = {'image': file_sha256(record.image)}
+        ground = self.target.ground
+        if (self.target.invalid_classes or ground) and record.segmentation is not None:
+            inputs['labels'] = file_sha256(record.segmentation)
+        if ground:
+            inputs['fx'] = str(record.fx)
+        return inputs
 
     def encode(
         self, annotation: Annotation, record: Record, dataset: FileDataset

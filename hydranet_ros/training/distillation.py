@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +103,14 @@ class _DatasetFrames:
     def fx(self, index: int) -> float | None:
         return self._records[index].fx
 
+    @cached_property
+    def _digest(self) -> str:
+        told = [f'{file_sha256(record.image)} {record.fx}' for record in self._records]
+        return hashlib.sha256('\n'.join(told).encode()).hexdigest()
+
+    def digest(self) -> str:
+        return self._digest
+
 
 class Distillation:
     """
@@ -173,7 +183,7 @@ class Distillation:
             record = self.dataset.records[index]
             wanted = []
             for writer, folder in zip(self.writers, folders, strict=True):
-                inputs = {name: file_sha256(path) for name, path in writer.inputs(record).items()}
+                inputs = writer.inputs(record) | self.teacher.inputs(self._frames)
                 verdict = _verdict(writer, folder, record, inputs)
                 done[verdict] += 1
                 if verdict == 'written':
@@ -183,6 +193,7 @@ class Distillation:
                 for writer, folder, inputs in wanted:
                     content, about = writer.encode(annotation, record, self.dataset)
                     about |= {'dataset': self.dataset.name, 'image': record.image.name}
+                    about |= annotation.about
                     folder.write(record.stem, content, inputs, about)
         return done
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.errors import HydranetError
+
 _ALIGNED_BY = 25.0
 """Metres up to which a teacher's ground tells how it has to be moved."""
 _ENOUGH_GROUND = 0.015
@@ -49,6 +51,19 @@ class Ground:
     maximum: float = 40.0
     align: bool = False
 
+    def __post_init__(self) -> None:
+        """
+        Check the numbers.
+
+        Raises
+        ------
+        HydranetError
+            If the camera is not above the ground, or no depth is allowed.
+
+        """
+        if not (self.height > 0 and self.maximum > 0):
+            raise HydranetError('The ground of a distillation needs height and maximum above 0.')
+
     def laid(
         self, depth: NDArray[np.float32], on_it: NDArray[np.bool_], fx: float, name: str
     ) -> NDArray[np.float32]:
@@ -72,26 +87,34 @@ class Ground:
         below = np.arange(rows, dtype=np.float32)[:, None] + 0.5 - share * rows
         inverse = below / np.float32(fx * self.height)
         if self.align:
-            depth = self._aligned(depth, on_it, inverse)
+            line = _line(depth, on_it, inverse)
+            if line is None:
+                return np.full_like(depth, np.nan)
+            depth = _moved(depth, *line)
         plane = np.where(inverse > 1 / self.maximum, 1 / np.maximum(inverse, 1e-9), np.nan)
         return np.where(on_it, plane, depth).astype(np.float32)
 
-    def _aligned(
-        self, depth: NDArray[np.float32], on_it: NDArray[np.bool_], inverse: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        seen = on_it & (depth < _ALIGNED_BY)
-        if seen.mean() < _ENOUGH_GROUND:
-            return np.full_like(depth, np.nan)
-        ours = np.broadcast_to(inverse, depth.shape)[seen].astype(np.float64)
-        theirs = 1 / depth[seen].astype(np.float64)
-        kept = np.ones_like(theirs, bool)
-        for _ in range(6):
-            # A least-squares line; what is far off it, a kerb or a car's bonnet, is left out.
-            slope, offset = np.polyfit(ours[kept], theirs[kept], 1)
-            miss = np.abs(theirs - slope * ours - offset)
-            kept = miss <= 3.7 * np.median(miss) + 1e-6
-        if slope <= 0:
-            return np.full_like(depth, np.nan)
-        moved = (1 / depth - offset) / slope
-        with np.errstate(invalid='ignore'):
-            return np.where(moved > 1e-3, 1 / np.maximum(moved, 1e-3), np.nan).astype(np.float32)
+
+def _line(
+    depth: NDArray[np.float32], on_it: NDArray[np.bool_], inverse: NDArray[np.float32]
+) -> tuple[float, float] | None:
+    """Return slope and offset of a teacher's inverse depth of the ground by the true one."""
+    seen = on_it & (depth > 0) & (depth < _ALIGNED_BY)
+    if seen.mean() < _ENOUGH_GROUND:
+        return None
+    ours = np.broadcast_to(inverse, depth.shape)[seen].astype(np.float64)
+    theirs = 1 / depth[seen].astype(np.float64)
+    kept = np.ones_like(theirs, bool)
+    for _ in range(6):
+        # A least-squares line; what is far off it, a kerb or a car's bonnet, is left out.
+        slope, offset = np.polyfit(ours[kept], theirs[kept], 1)
+        miss = np.abs(theirs - slope * ours - offset)
+        kept = miss <= 3.7 * np.median(miss) + 1e-6
+    return (float(slope), float(offset)) if slope > 0 else None
+
+
+def _moved(depth: NDArray[np.float32], slope: float, offset: float) -> NDArray[np.float32]:
+    """Return the depth that a teacher's is on the true ground; NaN beyond a kilometre."""
+    with np.errstate(invalid='ignore', divide='ignore'):
+        inverse = (1 / depth - offset) / slope
+        return np.where(inverse > 1e-3, 1 / np.maximum(inverse, 1e-3), np.nan).astype(np.float32)

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from hydranet_ros.labels import UNLABELED
+from hydranet_ros.network import OUTPUT_STRIDE
 
 
 def lovasz_losses(raw: Tensor, target: Tensor) -> Tensor:
@@ -25,8 +26,11 @@ def lovasz_losses(raw: Tensor, target: Tensor) -> Tensor:
         N x H x W, class ids and ``UNLABELED``.
 
     """
+    # Each cell is over so many pixels exactly, the last ones over some beyond the image.
+    beyond = [OUTPUT_STRIDE * raw.shape[axis] - target.shape[axis] for axis in (-1, -2)]
+    padded = functional.pad(target, (0, beyond[0], 0, beyond[1]), value=UNLABELED)
     targets = functional.interpolate(
-        target[:, None].float(), size=raw.shape[-2:], mode='nearest-exact'
+        padded[:, None].float(), size=raw.shape[-2:], mode='nearest-exact'
     ).long()
     return lovasz_softmax(raw.float().softmax(dim=1).flatten(2), targets.flatten(1))
 

@@ -379,10 +379,14 @@ def _mirrored(array: NDArray | None) -> NDArray | None:
 
 
 def _smooth(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    # Where it shrinks in one direction alone, averaging areas would repeat pixels in the other.
-    shrinks = size[0] <= image.shape[1] and size[1] <= image.shape[0]
-    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(image, size, interpolation=method), np.uint8)
+    # Averaging areas would repeat pixels where there are more, and interpolation skip some where
+    # there are fewer: first all that shrinks, then all that grows.
+    smaller = min(size[0], image.shape[1]), min(size[1], image.shape[0])
+    if smaller != image.shape[1::-1]:
+        image = np.asarray(cv2.resize(image, smaller, interpolation=cv2.INTER_AREA), np.uint8)
+    if smaller != size:
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+    return image
 
 
 def _at_size(

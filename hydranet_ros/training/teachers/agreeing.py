@@ -8,7 +8,7 @@ Where they do, their geometric mean is better than any of them; where they do no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.training.teachers.base import Annotation, Teacher
+from hydranet_ros.training.teachers.base import Annotation, Frames, Teacher
 
 
 @dataclass(frozen=True)
@@ -64,11 +64,24 @@ class AgreeingTeachers(Teacher):
 
     def annotate(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Annotation:
         """Annotate one image (see ``Teacher.annotate``)."""
+        return self._agreed(teacher.annotate(rgb, fx) for teacher, _ in self._members)
+
+    def annotate_frame(self, frames: Frames, index: int) -> Annotation:
+        """Annotate one image among others (see ``Teacher.annotate_frame``)."""
+        return self._agreed(teacher.annotate_frame(frames, index) for teacher, _ in self._members)
+
+    def inputs(self, frames: Frames) -> dict[str, str]:
+        """Return what the members depend on (see ``Teacher.inputs``)."""
+        inputs: dict[str, str] = {}
+        for teacher, _ in self._members:
+            inputs |= teacher.inputs(frames)
+        return inputs
+
+    def _agreed(self, annotations: Iterable[Annotation]) -> Annotation:
         depths = []
-        for teacher, scale in self._members:
-            depth = teacher.annotate(rgb, fx).depth
-            assert depth is not None
-            depths.append(depth * np.float32(scale))
+        for annotation, (_, scale) in zip(annotations, self._members, strict=True):
+            assert annotation.depth is not None
+            depths.append(annotation.depth * np.float32(scale))
         mean = np.exp(sum(np.log(depth) for depth in depths) / len(depths))
         # NaN, an opinion that a member has not, goes through and compares as no agreement.
         largest, smallest = reduce(np.maximum, depths), reduce(np.minimum, depths)

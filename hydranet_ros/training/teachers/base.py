@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import hashlib
 from pathlib import Path
 from types import MappingProxyType
@@ -32,11 +32,14 @@ class Annotation:
     depth
         float32, shape (height, width): metres along the optical axis, NaN where the teacher has
         no opinion; None from a teacher of classes alone.
+    about
+        What else to tell of it in its provenance, in plain JSON types.
 
     """
 
     scores: NDArray[np.float32] | None = None
     depth: NDArray[np.float32] | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Frames(Protocol):
@@ -56,6 +59,10 @@ class Frames(Protocol):
 
     def fx(self, index: int) -> float | None:
         """Return its focal length in pixels, None if unknown."""
+        ...
+
+    def digest(self) -> str:
+        """Return a hash of all images in their order, and their focal lengths."""
         ...
 
 
@@ -110,6 +117,10 @@ class Teacher(ABC):
 
         """
         return self.annotate(frames.rgb(index), frames.fx(index))
+
+    def inputs(self, frames: Frames) -> dict[str, str]:
+        """Return, by name, hashes of what annotations depend on beside their own image."""
+        return {}
 
 
 def file_sha256(path: Path) -> str:

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import cv2
@@ -155,15 +154,16 @@ def find_advance(flows: FlowField, heading: tuple[float, float], height: float) 
         return np.clip(view, -10, 40)
 
     shifts = range(max(1, round(0.3 / _VIEW_STEP)), round(_LONGEST_SHIFT / _VIEW_STEP))
-    found, matches = [], []
-    for index in _places(len(flows.frames), _ADVANCE_BASELINE):
+    found = []
+    places = _places(len(flows.frames), _ADVANCE_BASELINE)
+    for index in places:
         now, then = from_above(index), from_above(index - _ADVANCE_BASELINE)
         correlation = [_correlation(now[:-shift], then[shift:]) for shift in shifts]
         best = int(np.argmax(correlation))
-        found.append(shifts[best] * _VIEW_STEP / _ADVANCE_BASELINE)
         # No match within the range shows as a best one at its end: of a car that stands, say.
-        matches.append(correlation[best] if 0 < best < len(shifts) - 1 else 0.0)
-    if not found or np.median(matches) < _CLEAR_MATCH:
+        if 0 < best < len(shifts) - 1 and correlation[best] > _CLEAR_MATCH:
+            found.append(shifts[best] * _VIEW_STEP / _ADVANCE_BASELINE)
+    if len(found) < len(places) / 2:
         raise HydranetError(
             'The road does not show how fast the camera moves; depth from motion needs every '
             'frame of a drive on a road with marks.'
@@ -190,10 +190,11 @@ def focal_length(frames: Frames, index: int) -> float:
     return fx
 
 
-def _places(frames: int, baseline: int) -> Iterator[int]:
-    """Yield frames spread over a drive that have one ``baseline`` frames before them."""
+def _places(frames: int, baseline: int) -> list[int]:
+    """Return frames spread over a drive that have one ``baseline`` frames before them."""
     count = min(_EXAMINED, max(frames - baseline, 0))
-    yield from np.linspace(baseline, frames - 1, count).round().astype(int).tolist()
+    places: list[int] = np.linspace(baseline, frames - 1, count).round().astype(int).tolist()
+    return places
 
 
 def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:

@@ -30,6 +30,8 @@ _FLOW_ERROR = 0.5
 """Standard deviation of a chain of flows, pixels."""
 _TEXTURE = 4.0
 """Root mean square of the brightness's gradient (Sobel) below which flow is guesswork."""
+_ENOUGH_PIXELS = 50
+"""Pixels from which the camera's turn is told, of a grid of every eighth."""
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class Settings:
         Frames between those that are compared, before and after each; a depth is their mean,
         weighted by how well each can tell it.
     agreement
-        Depth is kept where the baselines differ by at most this share of it, and none would be
-        that wrong if the flow was half a pixel wrong.
+        Depth is kept where the baselines differ by at most this share of it, and the surest of
+        them would not be that wrong by a flow that is half a pixel wrong.
 
     """
 
@@ -105,18 +107,23 @@ class MotionTeacher(Teacher):
                 if 0 <= index + offset < len(frames):
                     displacement, trusted = flows.between(index, index + offset)
                     trusted &= flows.texture(index) > _TEXTURE
-                    displacement = without_rotation(
+                    straight = without_rotation(
                         displacement,
                         trusted & (flows.texture(index) > CORNERS_TEXTURE),
                         drive.heading,
                         fx,
                     )
-                    opinions.append(
-                        inverse_depth(
-                            displacement, trusted, drive.heading, -offset * drive.advance
-                        )
-                    )
-        return Annotation(depth=_agreed(opinions, self._settings.agreement, flows.shape))
+                    if straight is not None:
+                        distance = -offset * drive.advance
+                        opinions.append(inverse_depth(straight, trusted, drive.heading, distance))
+        return Annotation(
+            depth=_agreed(opinions, self._settings.agreement, flows.shape),
+            about={'heading': list(drive.heading), 'advance': drive.advance},
+        )
+
+    def inputs(self, frames: Frames) -> dict[str, str]:
+        """Return a hash of the whole drive, all of which any of its depths depends on."""
+        return {'frames': frames.digest()}
 
     def _drive(self, frames: Frames) -> tuple[FlowField, Drive]:
         if self._known is None or self._known[0].frames is not frames:
@@ -133,9 +140,9 @@ def without_rotation(
     reliable: NDArray[np.bool_],
     heading: tuple[float, float],
     fx: float,
-) -> NDArray[np.float32]:
+) -> NDArray[np.float32] | None:
     """
-    Return the displacement as if the camera had not turned.
+    Return the displacement as if the camera had not turned, None if too little tells how it did.
 
     What is left has to point to or from the heading: the turn is what makes the reliable pixels
     do so, by weighted least squares that leave out what moves by itself.
@@ -164,8 +171,8 @@ def without_rotation(
     sparse = np.zeros_like(reliable)
     sparse[4::8, 4::8] = True
     chosen = sparse & reliable
-    if chosen.sum() < 50:
-        return displacement
+    if chosen.sum() < _ENOUGH_PIXELS:
+        return None
     across = np.stack([-y, x], -1)[chosen]
     distance = np.hypot(x, y)[chosen] + 20.0
     seen = np.sum(displacement[chosen] * across, -1) / distance
