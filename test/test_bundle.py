@@ -141,6 +141,16 @@ def test_label_slices_by_name():
     assert BundleMetadata('d', {'depth': 1}).label_slice() is None
 
 
+def test_weights_of_another_network_are_no_model():
+    pytest.importorskip('torch')
+    from hydranet_ros.network import HydraNet
+
+    metadata = published_bundle().metadata
+    for network in (HydraNet({'depth': 1}), HydraNet(metadata.tasks, 'double')):
+        with pytest.raises(ValueError, match='not what its metadata says'):
+            Bundle.from_network(metadata, network)
+
+
 def test_bundle_from_network_is_a_copy():
     network = published_bundle().network()
     bundle = Bundle.from_network(published_bundle().metadata, network)

@@ -13,7 +13,7 @@ from torch import nn, Tensor
 
 from hydranet_ros.bundle import Bundle, save_bundle
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.network import HydraNet
+from hydranet_ros.network import HydraNet, TRAINED_UPSAMPLING
 from hydranet_ros.training.encoder import initialize
 from hydranet_ros.training.export import describe_training, metadata_of
 from hydranet_ros.training.objective import start_network
@@ -132,7 +132,7 @@ def test_training_can_start_from_a_model_of_other_heads(tmp_path: Path) -> None:
     recipe = Recipe(
         'source', ('segmentation',), (Ingredient('x'),), steps=1, label_sets=('kitti6',)
     )
-    source = HydraNet(recipe.channels())
+    source = HydraNet(recipe.channels(), TRAINED_UPSAMPLING)
     path = tmp_path / 'source.safetensors'
     save_bundle(path, Bundle.from_network(metadata_of(recipe), source), dtype='float32')
     target = HydraNet({'segmentation': 11, 'depth': 1})

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 import pytest
 
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.training.resizing import rescale, stretch_world
 from hydranet_ros.training.sample import Sample
 from hydranet_ros.training.transforms import (
     augment,
@@ -18,9 +19,7 @@ from hydranet_ros.training.transforms import (
     crop,
     flip,
     jitter,
-    rescale,
     Stretch,
-    stretch_world,
     to_canonical,
 )
 
