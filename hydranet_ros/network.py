@@ -143,7 +143,7 @@ def upsample(x: Tensor, finer: Tensor, upsampling: Upsampling) -> Tensor:
             x, size=(height, width), mode='bilinear', align_corners=False
         )
     doubled = functional.interpolate(x, scale_factor=2.0, mode='bilinear', align_corners=False)
-    return doubled[..., :height, :width]
+    return upper_left(doubled, height, width)
 
 
 def enlarge(raw: Tensor, height: int, width: int, upsampling: Upsampling, mode: str) -> Tensor:
@@ -166,7 +166,16 @@ def enlarge(raw: Tensor, height: int, width: int, upsampling: Upsampling, mode: 
         return functional.interpolate(raw, size=(height, width), mode=mode, align_corners=False)
     factor = float(OUTPUT_STRIDE)
     larger = functional.interpolate(raw, scale_factor=factor, mode=mode, align_corners=False)
-    return larger[..., :height, :width]
+    return upper_left(larger, height, width)
+
+
+def upper_left(maps: Tensor, height: int, width: int) -> Tensor:
+    """Cut off what is beyond a height and width."""
+    if torch.compiler.is_compiling():
+        # Cutting nothing off is a case of its own to torch.export, which makes a rule of it for
+        # all sizes if the example is such a case: so there is always something.
+        maps = functional.pad(maps, (0, 1, 0, 1))
+    return maps[..., :height, :width]
 
 
 def max_pool_5x5(x: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from hydranet_ros.network import (
     HydraNet,
     max_pool_5x5,
     OUTPUT_STRIDE,
+    upper_left,
     upsample,
     Upsampling,
 )
@@ -87,7 +88,7 @@ def _interpolation_matrix(
     identity = torch.eye(size, dtype=like.dtype, device=like.device)[None, None]
     rows = new_size if upsampling == 'fit' else OUTPUT_STRIDE * size
     weights = functional.interpolate(identity, size=(rows, size), mode=mode, align_corners=False)
-    return weights[0, 0, :new_size]
+    return upper_left(weights[0, 0], new_size, size)
 
 
 def convolution_by_taps(convolution: nn.Conv2d) -> nn.Conv2d:
