@@ -11,7 +11,7 @@ authors published, so that these load unchanged; hence ``layer1``, ``conv8``, ``
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Literal, TypeAlias
 
 import torch
@@ -54,6 +54,8 @@ _ENCODER_STAGES = (
     (6, 320, 1, 1),
 )
 _STEM_CHANNELS = 32
+# Ubuntu 24.04's torch 2.1 has none.
+_is_compiling: Callable[[], bool] = getattr(torch.compiler, 'is_compiling', lambda: False)
 _POOLINGS_PER_CRP = 4
 
 
@@ -171,7 +173,7 @@ def enlarge(raw: Tensor, height: int, width: int, upsampling: Upsampling, mode: 
 
 def upper_left(maps: Tensor, height: int, width: int) -> Tensor:
     """Cut off what is beyond a height and width."""
-    if torch.compiler.is_compiling():
+    if _is_compiling():
         # Cutting nothing off is a case of its own to torch.export, which makes a rule of it for
         # all sizes if the example is such a case: so there is always something.
         maps = functional.pad(maps, (0, 1, 0, 1))
