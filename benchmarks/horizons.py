@@ -16,11 +16,14 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from pathlib import Path
+import sys
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.cli.arguments import parse_variables
+from hydranet_ros.errors import HydranetError
 from hydranet_ros.labels import load_label_set
 from hydranet_ros.training.datasets import load_dataset
 
@@ -41,9 +44,7 @@ def main() -> None:
     parser.add_argument('--classes', nargs='+', default=['road', 'pavement'])
     parser.add_argument('--set', nargs='*', default=[], metavar='NAME=VALUE')
     arguments = parser.parse_args()
-    dataset = load_dataset(
-        arguments.dataset, arguments.split, dict(text.split('=', 1) for text in arguments.set)
-    )
+    dataset = load_dataset(arguments.dataset, arguments.split, parse_variables(arguments.set))
     names = load_label_set(dataset.label_set).classes
     ids = [names.index(name) for name in arguments.classes]
     found = defaultdict(list)
@@ -103,4 +104,7 @@ def vanishing_row(
 
 
 if __name__ == '__main__':
-    main()
+    try:
+        main()
+    except HydranetError as error:
+        sys.exit(f'horizons: {error}')

@@ -139,13 +139,7 @@ class InvertedResidual(nn.Module):
 
 def upsample(x: Tensor, finer: Tensor, upsampling: Upsampling) -> Tensor:
     """Bring maps, N x C x ceil(H/2) x ceil(W/2), to the H x W of those of a finer level."""
-    height, width = finer.shape[-2:]
-    if upsampling == 'fit':
-        return functional.interpolate(
-            x, size=(height, width), mode='bilinear', align_corners=False
-        )
-    doubled = functional.interpolate(x, scale_factor=2.0, mode='bilinear', align_corners=False)
-    return upper_left(doubled, height, width)
+    return _resize(x, (finer.shape[-2], finer.shape[-1]), 2, upsampling, 'bilinear')
 
 
 def enlarge(raw: Tensor, height: int, width: int, upsampling: Upsampling, mode: str) -> Tensor:
@@ -164,11 +158,18 @@ def enlarge(raw: Tensor, height: int, width: int, upsampling: Upsampling, mode: 
         ``bilinear`` or ``bicubic``.
 
     """
+    return _resize(raw, (height, width), OUTPUT_STRIDE, upsampling, mode)
+
+
+def _resize(
+    maps: Tensor, size: tuple[int, int], factor: int, upsampling: Upsampling, mode: str
+) -> Tensor:
     if upsampling == 'fit':
-        return functional.interpolate(raw, size=(height, width), mode=mode, align_corners=False)
-    factor = float(OUTPUT_STRIDE)
-    larger = functional.interpolate(raw, scale_factor=factor, mode=mode, align_corners=False)
-    return upper_left(larger, height, width)
+        return functional.interpolate(maps, size=size, mode=mode, align_corners=False)
+    larger = functional.interpolate(
+        maps, scale_factor=float(factor), mode=mode, align_corners=False
+    )
+    return upper_left(larger, *size)
 
 
 def upper_left(maps: Tensor, height: int, width: int) -> Tensor:

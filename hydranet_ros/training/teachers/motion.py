@@ -15,8 +15,7 @@ For drives on a straight, level road at a steady speed, every frame of them. Wha
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,7 +73,12 @@ class MotionTeacher(Teacher):
         if not settings.height > 0 or min(settings.baselines, default=0) < 1:
             raise HydranetError('Depth from motion needs a height and baselines above zero.')
         self._settings = settings
-        self.identity = {'kind': 'motion', **_plain(asdict(settings))}
+        self.identity = {
+            'kind': 'motion',
+            'height': settings.height,
+            'baselines': list(settings.baselines),
+            'agreement': settings.agreement,
+        }
         self._known: tuple[FlowField, Drive] | None = None
 
     def annotate(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Annotation:
@@ -101,17 +105,15 @@ class MotionTeacher(Teacher):
         """
         flows, drive = self._drive(frames)
         fx = focal_length(frames, index)
+        texture = flows.texture(index)
         opinions = []
         for baseline in self._settings.baselines:
             for offset in (-baseline, baseline):
                 if 0 <= index + offset < len(frames):
                     displacement, trusted = flows.between(index, index + offset)
-                    trusted &= flows.texture(index) > _TEXTURE
+                    trusted &= texture > _TEXTURE
                     straight = without_rotation(
-                        displacement,
-                        trusted & (flows.texture(index) > CORNERS_TEXTURE),
-                        drive.heading,
-                        fx,
+                        displacement, trusted & (texture > CORNERS_TEXTURE), drive.heading, fx
                     )
                     if straight is not None:
                         distance = -offset * drive.advance
@@ -252,7 +254,3 @@ def _from_heading(
     x = np.arange(shape[1], dtype=np.float32)[None] - np.float32(heading[0])
     y = np.arange(shape[0], dtype=np.float32)[:, None] - np.float32(heading[1])
     return np.broadcast_to(x, shape[:2]), np.broadcast_to(y, shape[:2])
-
-
-def _plain(settings: dict[str, Any]) -> dict[str, Any]:
-    return {key: list(v) if isinstance(v, tuple) else v for key, v in settings.items()}

@@ -39,6 +39,7 @@ class FlowField:
         self._flow.setFinestScale(0)
         self._greys: dict[int, NDArray[np.uint8]] = {}
         self._links: dict[tuple[int, int], NDArray[np.float32]] = {}
+        self._misses: dict[tuple[int, int], NDArray[np.float32]] = {}
         self.shape = self.grey(0).shape
         rows, columns = self.shape
         self._columns, self._rows = np.meshgrid(
@@ -62,17 +63,16 @@ class FlowField:
         trusted = np.ones(self.shape, bool)
         for index in range(start, end, step):
             there = self._columns + total[..., 0], self._rows + total[..., 1]
-            forth = self._link(index, index + step)
-            back = self._carried(self._link(index + step, index), forth)
-            miss = np.linalg.norm(forth + back, axis=-1)
             # Outside the frame nothing is known.
             missed = cv2.remap(
-                miss, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=np.inf
+                self._miss(index, index + step),
+                *there,
+                cv2.INTER_LINEAR,
+                borderMode=cv2.BORDER_CONSTANT,
+                borderValue=np.inf,
             )
             trusted &= missed < _CONSISTENT
-            total = total + cv2.remap(
-                forth, *there, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-            )
+            total = total + self._carried(self._link(index, index + step), total)
         return total, trusted
 
     def _carried(
@@ -84,6 +84,16 @@ class FlowField:
 
     def _link(self, start: int, end: int) -> NDArray[np.float32]:
         return _remembered(self._links, (start, end), self._compute_link)
+
+    def _miss(self, start: int, end: int) -> NDArray[np.float32]:
+        """Return by how many pixels flow there and back again misses where it began."""
+        return _remembered(self._misses, (start, end), self._compute_miss)
+
+    def _compute_miss(self, ends: tuple[int, int]) -> NDArray[np.float32]:
+        start, end = ends
+        forth = self._link(start, end)
+        miss = np.linalg.norm(forth + self._carried(self._link(end, start), forth), axis=-1)
+        return np.asarray(miss, np.float32)
 
     def _compute_link(self, ends: tuple[int, int]) -> NDArray[np.float32]:
         start, end = (self.grey(index) for index in ends)
