@@ -344,3 +344,26 @@ def test_kitti_semantics_and_packs_by_the_shipped_dataset_files(tmp_path: Path) 
     sample = load_dataset('nyud_pack', 'train', variables).load(0)
     assert sample.depth is not None and sample.segmentation is not None
     assert (sample.depth == 2.0).all() and (sample.segmentation == 255).all()
+
+
+def test_splits_by_ranges_and_without_another_split(tmp_path: Path) -> None:
+    """A split of ranges and the split without it have each image once."""
+    for number in range(1, 8):
+        write_image(tmp_path / 'image' / f'{number:03}.png', street(number)['image'])
+    path = dataset_file(
+        tmp_path / 'set.yaml',
+        name='set',
+        root=str(tmp_path),
+        splits={
+            'validation': {'ranges': [['002', '003'], ['006', '006']]},
+            'fit': {'without': 'validation'},
+            'lost': {'without': 'nothing'},
+        },
+    )
+    stems = {
+        split: [record.stem for record in load_dataset(path, split).records]
+        for split in ('validation', 'fit')
+    }
+    assert stems == {'validation': ['002', '003', '006'], 'fit': ['001', '004', '005', '007']}
+    with pytest.raises(HydranetError, match='nothing'):
+        load_dataset(path, 'lost')

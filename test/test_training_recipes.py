@@ -71,6 +71,10 @@ def test_dataset_files_are_valid(name: str) -> None:
         ('kitti_stereo_grey', 'test', 51, True),
         ('sevenscenes_kitchen', 'train', 300, True),
         ('sevenscenes_kitchen', 'test', 75, True),
+        ('nyud', 'train', 795, True),
+        ('nyud', 'validation', 79, True),
+        ('nyud', 'fit', 716, True),
+        ('nyud', 'test', 327, True),
     ],
 )
 def test_research_images_are_as_described(

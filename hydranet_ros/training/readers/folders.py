@@ -100,6 +100,10 @@ class Split:
         Folder below the dataset's root that holds this split's folders.
     first, last
         Smallest and largest stem, both included, in the order of strings.
+    ranges
+        Pairs of such stems: a sample is in one of them.
+    without
+        Name of another split, whose samples are left out.
     list
         Text file with a stem a line, relative to the dataset's root.
     intrinsics, segmentation, depth, normals
@@ -110,6 +114,8 @@ class Split:
     root: str = ''
     first: str | None = None
     last: str | None = None
+    ranges: tuple[tuple[str, str], ...] = ()
+    without: str | None = None
     list: str | None = None
     intrinsics: Intrinsics | None = None
     segmentation: SegmentationFolder | None = None
@@ -160,6 +166,12 @@ def read_folders(content: Mapping[str, Any], split: str, source: str) -> FileDat
     root = Path(layout.root).expanduser() / part.root
     images = files_by_stem(root / layout.image.folder, IMAGE_SUFFIXES, layout.image.ending)
     stems = _selected(sorted(images), part, Path(layout.root).expanduser(), source)
+    if part.without is not None:
+        if part.without not in layout.splits:
+            raise HydranetError(f'{source}: without names no split: {part.without!r}.')
+        other = layout.splits[part.without]
+        left_out = set(_selected(sorted(images), other, Path(layout.root).expanduser(), source))
+        stems = [stem for stem in stems if stem not in left_out]
 
     places = {
         task: getattr(part, task) or getattr(layout, task)
@@ -227,6 +239,8 @@ def _selected(stems: list[str], part: Split, root: Path, source: str) -> list[st
         stems = [stem for stem in stems if stem >= part.first]
     if part.last is not None:
         stems = [stem for stem in stems if stem <= part.last]
+    if part.ranges:
+        stems = [stem for stem in stems if any(a <= stem <= b for a, b in part.ranges)]
     if not stems:
         raise HydranetError(f'A split of {source} selects no image below {root}.')
     return stems
