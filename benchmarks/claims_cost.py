@@ -19,7 +19,8 @@ from hydranet_ros.machine import machine
 from hydranet_ros.network import count_macs, count_parameters, HydraNet
 from hydranet_ros.parity import synthetic_picture
 from hydranet_ros.predictor import Predictor
-from hydranet_ros.training.export import commit_of, metadata_of
+from hydranet_ros.provenance import commit_of
+from hydranet_ros.training.export import metadata_of
 from hydranet_ros.training.recipe import load_recipe
 
 BOTH = 'asymmetric/filled'

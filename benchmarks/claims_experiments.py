@@ -19,8 +19,9 @@ import numpy as np
 import yaml
 
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.training.configuration import build, read_yaml
-from hydranet_ros.training.export import commit_of
+from hydranet_ros.provenance import commit_of
+from hydranet_ros.resources import read_yaml
+from hydranet_ros.training.configuration import build
 
 COMMAND = (sys.executable, '-m', 'hydranet_ros.cli.main')
 MADE_BY = ('hydranet_ros', 'config', 'benchmarks', ':(exclude)benchmarks/claims/results')

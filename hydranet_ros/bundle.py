@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.labels import LabelSet
+from hydranet_ros.resources import noted
 from hydranet_ros.tasks import TASKS
 
 if TYPE_CHECKING:
@@ -307,7 +308,7 @@ def load_bundle(path: str | Path) -> Bundle:
     path = Path(path)
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        with safe_open(path, framework='numpy') as file:
+        with safe_open(noted(path), framework='numpy') as file:
             metadata = file.metadata() or {}
             if METADATA_KEY not in metadata:
                 raise HydranetError(

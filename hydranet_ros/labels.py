@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-import yaml
 
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.resources import config_path, share_directory
+from hydranet_ros.resources import config_path, read_yaml, share_directory
 
 UNLABELED = 255
 """The id of unlabelled pixels in every segmentation that the package reads or publishes."""
@@ -171,10 +170,4 @@ def load_label_set(name_or_path: str | Path) -> LabelSet:
                 f'{", ".join(label_set_names())}, or give the path of a .yaml file.'
             )
         path = config_path(f'labels/{name_or_path}.yaml')
-    try:
-        content = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except OSError as error:
-        raise HydranetError(f'Cannot read label set {path}: {error.strerror}.') from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise HydranetError(f'Label set {path} is not valid YAML.') from error
-    return LabelSet.from_dict(content, f'Label set {path}')
+    return LabelSet.from_dict(read_yaml(path), f'Label set {path}')

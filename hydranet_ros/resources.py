@@ -1,16 +1,21 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the files that come with the package lie: config, launch and models."""
+"""The files that come with the package, and a record of those that were read."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+import hashlib
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 from hydranet_ros.errors import HydranetError
 
 PACKAGE = 'hydranet_ros'
 DEFAULT_MODEL = 'street_kitchen.safetensors'
+_FILES_READ: dict[Path, str] = {}
 
 
 @lru_cache(maxsize=1)
@@ -92,3 +97,37 @@ def default_model() -> Path | None:
     """Return the path of the model used where none is named, or None if none is shipped."""
     path = share_directory() / 'models' / DEFAULT_MODEL
     return path if path.is_file() else None
+
+
+def noted(path: str | Path) -> Path:
+    """Return a path, having noted the content of its file for :func:`files_read`."""
+    path = Path(path)
+    if path.is_file():
+        _FILES_READ[path.resolve()] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return path
+
+
+def files_read() -> dict[Path, str]:
+    """Return the configuration and weights files read by this process, with their SHA-256."""
+    return dict(sorted(_FILES_READ.items()))
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """
+    Read a YAML file that holds a mapping.
+
+    Raises
+    ------
+    HydranetError
+        If it is missing or something else.
+
+    """
+    try:
+        content = yaml.safe_load(noted(path).read_text(encoding='utf-8'))
+    except OSError as error:
+        raise HydranetError(f'Cannot read {path}: {error.strerror or error}.') from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise HydranetError(f'{path} is not valid YAML ({error}).'.replace('\n', ' ')) from error
+    if not isinstance(content, dict):
+        raise HydranetError(f'{path} does not hold a mapping of keys to values.')
+    return content

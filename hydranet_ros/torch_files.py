@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.resources import noted
 
 
 def read_torch_file(path: Path, meaning: str) -> Any:
@@ -34,7 +35,7 @@ def read_torch_file(path: Path, meaning: str) -> Any:
     import torch
 
     try:
-        return torch.load(path, map_location='cpu', weights_only=True)
+        return torch.load(noted(path), map_location='cpu', weights_only=True)
     except OSError as error:
         raise HydranetError(f'Cannot read {path}: {error.strerror or error}.') from error
     except Exception as error:

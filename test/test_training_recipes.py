@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from hydranet_ros.labels import load_label_set
-from hydranet_ros.resources import share_directory
-from hydranet_ros.training.configuration import read_yaml, substitute
+from hydranet_ros.resources import read_yaml, share_directory
+from hydranet_ros.training.configuration import substitute
 from hydranet_ros.training.datasets import dataset_config_path, load_dataset
 from hydranet_ros.training.export import metadata_of
 from hydranet_ros.training.readers import READERS

@@ -28,7 +28,6 @@ from hydranet_ros.predictor import Predictor
 from hydranet_ros.training.batches import TrainingBatches
 from hydranet_ros.training.checkpoint import TrainingState
 from hydranet_ros.training.datasets import load_dataset
-from hydranet_ros.training.export import commit_of
 from hydranet_ros.training.objective import typical_depth
 from hydranet_ros.training.optimization import AveragedWeights, rate_factor
 from hydranet_ros.training.recipe import (
@@ -175,18 +174,6 @@ def test_asked_to_stop_it_saves_and_goes_on(tmp_path: Path) -> None:
     whole = tmp_path / 'whole'
     train(recipe, whole)
     assert_same(state_of(whole), state_of(directory))
-
-
-def test_code_without_its_repository_says_its_commit(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """In a container, say; in a repository only that counts."""
-    monkeypatch.setenv('HYDRANET_COMMIT', 'abc')
-    assert commit_of('hydranet_ros') not in ('', 'abc')
-    monkeypatch.setattr('hydranet_ros.training.export.share_directory', lambda: tmp_path)
-    assert commit_of('hydranet_ros') == 'abc'
-    monkeypatch.delenv('HYDRANET_COMMIT')
-    assert commit_of('hydranet_ros') == ''
 
 
 def test_the_recipes_files_may_lie_elsewhere(tmp_path: Path) -> None:

@@ -12,14 +12,12 @@ import os
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from hydranet_ros import __version__
 from hydranet_ros.bundle import Bundle
+from hydranet_ros.provenance import source_digest
 
 SIZES_KEPT = 4
 DISK_LIMIT = 2**30
 """Bytes; the files used longest ago are removed beyond it."""
-_SOURCES = ('network.py', 'rewrites.py', 'pipeline.py', 'tasks.py', 'export.py')
-"""The files that make the graph: another version of them makes another one."""
 
 T = TypeVar('T')
 
@@ -78,10 +76,9 @@ def graph_key(
 ) -> str:
     """Return a name for the deployed graph of a bundle, the same for the same graph alone."""
     digest = hashlib.sha256()
-    facts = (__version__, runtime, bundle.metadata.to_json(), label_set, fields)
+    code = source_digest('hydranet_ros.export')  # what makes the graph
+    facts = (code, runtime, bundle.metadata.to_json(), label_set, fields)
     digest.update(repr(facts).encode())
-    for name in _SOURCES:
-        digest.update((Path(__file__).parents[1] / name).read_bytes())
     for key in sorted(bundle.weights):
         digest.update(key.encode())
         digest.update(bundle.weights[key].tobytes())

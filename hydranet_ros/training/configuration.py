@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 import dataclasses
 import os
-from pathlib import Path
 import re
 import types
 from typing import Any, get_args, get_origin, get_type_hints, TypeVar, Union
@@ -20,27 +19,6 @@ _VARIABLE = re.compile(r'\$\{(\w+)\}')
 _ENVIRONMENT_PREFIX = 'HYDRANET_'
 
 T = TypeVar('T')
-
-
-def read_yaml(path: str | Path) -> dict[str, Any]:
-    """
-    Read a YAML file that holds a mapping.
-
-    Raises
-    ------
-    HydranetError
-        If it is missing or something else.
-
-    """
-    try:
-        content = yaml.safe_load(Path(path).read_text(encoding='utf-8'))
-    except OSError as error:
-        raise HydranetError(f'Cannot read {path}: {error.strerror or error}.') from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise HydranetError(f'{path} is not valid YAML ({error}).'.replace('\n', ' ')) from error
-    if not isinstance(content, dict):
-        raise HydranetError(f'{path} does not hold a mapping of keys to values.')
-    return content
 
 
 def substitute(

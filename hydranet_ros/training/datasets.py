@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.resources import config_path
-from hydranet_ros.training.configuration import read_yaml, substitute
+from hydranet_ros.resources import config_path, read_yaml
+from hydranet_ros.training.configuration import substitute
 from hydranet_ros.training.image_files import (
     DepthFormat,
     read_depth,

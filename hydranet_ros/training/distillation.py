@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros import __version__
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.resources import config_path
+from hydranet_ros.resources import config_path, read_yaml
 from hydranet_ros.training.annotation_folder import AnnotationFolder, State
 from hydranet_ros.training.annotation_writers import (
     DepthTarget,
@@ -32,13 +32,7 @@ from hydranet_ros.training.annotation_writers import (
     SegmentationWriter,
     Writer,
 )
-from hydranet_ros.training.configuration import (
-    apply_overrides,
-    build,
-    own_variables,
-    read_yaml,
-    substitute,
-)
+from hydranet_ros.training.configuration import apply_overrides, build, own_variables, substitute
 from hydranet_ros.training.datasets import FileDataset, load_dataset, Record
 from hydranet_ros.training.image_files import read_rgb
 from hydranet_ros.training.teachers import load_teacher

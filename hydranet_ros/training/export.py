@@ -6,9 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 import dataclasses
-import os
 import platform
-import subprocess
 from typing import Any
 
 import cv2
@@ -18,12 +16,9 @@ import torch
 from hydranet_ros.bundle import BundleMetadata, LabelSlice, load_bundle
 from hydranet_ros.labels import load_label_set
 from hydranet_ros.network import TRAINED_UPSAMPLING
-from hydranet_ros.resources import share_directory
 from hydranet_ros.training.configuration import without_paths
 from hydranet_ros.training.recipe import Recipe
 from hydranet_ros.training.sample import Dataset
-
-TRAINED_BY = ('hydranet_ros/network.py', 'hydranet_ros/training', 'config/training')
 
 
 def metadata_of(
@@ -53,7 +48,11 @@ def metadata_of(
 
 
 def describe_training(
-    recipe: Recipe, datasets: Sequence[Dataset], step: int, overrides: Sequence[str], commit: str
+    recipe: Recipe,
+    datasets: Sequence[Dataset],
+    step: int,
+    overrides: Sequence[str],
+    made_with: Mapping[str, Any],
 ) -> dict[str, Any]:
     """
     Return how a network was trained, in plain JSON types.
@@ -68,8 +67,8 @@ def describe_training(
         Steps done.
     overrides
         What was set on the command line; paths are left out, they mean nothing elsewhere.
-    commit
-        That of the code that trained it.
+    made_with
+        The code and the files (``provenance_of``), noted when the training began.
 
     """
     return {
@@ -81,7 +80,7 @@ def describe_training(
         'steps_done': step,
         **_start_of(recipe),
         'data': {dataset.name: _describe_data(dataset) for dataset in datasets},
-        'commit': commit,
+        **made_with,
         'versions': {
             'python': platform.python_version(),
             'torch': torch.__version__,
@@ -106,38 +105,3 @@ def _describe_data(dataset: Dataset) -> dict[str, Any]:
             counts[task] += 1
     annotated = {task: count for task, count in counts.items() if count}
     return {'images': len(dataset), 'annotated': annotated, **dataset.about}
-
-
-def commit_of(*paths: str) -> str:
-    """
-    Return the commit of the code that runs.
-
-    Parameters
-    ----------
-    *paths
-        What of the repository matters, as git's pathspecs.
-
-    Returns
-    -------
-    str
-        The hash, with "with changes" behind it where a path differs from that commit. If the code
-        does not lie in a git repository, copied into a container say, what the environment
-        variable HYDRANET_COMMIT says; empty without it.
-
-    """
-    root = share_directory()
-
-    def git(*arguments: str) -> str:
-        done = subprocess.run(
-            ['git', '-C', str(root), *arguments], capture_output=True, text=True, check=False
-        )
-        return done.stdout.strip() if done.returncode == 0 else ''
-
-    try:
-        commit = git('rev-parse', 'HEAD')
-        changed = git('status', '--porcelain', '--', *paths)
-    except OSError:
-        commit = changed = ''
-    if not commit:
-        return os.environ.get('HYDRANET_COMMIT', '')
-    return f'{commit} with changes' if changed else commit

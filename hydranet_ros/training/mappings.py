@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-import yaml
 
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.labels import LabelSet, load_label_set
-from hydranet_ros.resources import config_path
+from hydranet_ros.resources import config_path, read_yaml
 
 
 @dataclass(frozen=True)
@@ -148,10 +147,4 @@ def load_mapping(name_or_path: str | Path) -> LabelMapping:
     path = Path(name_or_path)
     if path.suffix not in ('.yaml', '.yml'):
         path = config_path(f'mappings/{name_or_path}.yaml')
-    try:
-        content = yaml.safe_load(path.read_text(encoding='utf-8'))
-    except OSError as error:
-        raise HydranetError(f'Cannot read label mapping {path}: {error.strerror}.') from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise HydranetError(f'Label mapping {path} is not valid YAML.') from error
-    return LabelMapping.from_dict(content, f'Label mapping {path}')
+    return LabelMapping.from_dict(read_yaml(path), f'Label mapping {path}')

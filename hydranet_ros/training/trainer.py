@@ -22,16 +22,12 @@ from tqdm import tqdm
 from hydranet_ros.bundle import Bundle, save_bundle
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.network import HydraNet, TRAINED_UPSAMPLING
+from hydranet_ros.provenance import provenance_of
 from hydranet_ros.training.batches import Batch, load_batches, TrainingBatches
 from hydranet_ros.training.caching import open_dataset
 from hydranet_ros.training.checkpoint import load_state, save_state, TrainingState
 from hydranet_ros.training.datasets import load_dataset
-from hydranet_ros.training.export import (
-    commit_of,
-    describe_training,
-    metadata_of,
-    TRAINED_BY,
-)
+from hydranet_ros.training.export import describe_training, metadata_of
 from hydranet_ros.training.interrupts import StopRequest
 from hydranet_ros.training.memory import keep_freed_memory
 from hydranet_ros.training.monitor import compare, Monitor
@@ -90,8 +86,6 @@ class Trainer:
         self.recipe = recipe
         self.directory = directory
         self.overrides = tuple(overrides)
-        # Now: by the end of a long training the files may be others.
-        self.commit = commit_of(*TRAINED_BY)
         torch.manual_seed(recipe.seed)
         directory.mkdir(parents=True, exist_ok=True)
         self.fabric = launch(recipe.precision, accelerator)
@@ -117,6 +111,8 @@ class Trainer:
         self.average = AveragedWeights(self.network, decay) if decay else None
         if (directory / STATE_NAME).is_file():
             self._restore(load_state(directory / STATE_NAME))
+        # Now, when all is read: by the end of a long training the files may be others.
+        self.made_with = provenance_of(__name__)
         self.monitor = Monitor(directory, self.step, self.fabric.is_global_zero)
 
     def run(self) -> Path | None:
@@ -266,7 +262,7 @@ class Trainer:
 
     def _write_model(self, name: str, figures: Figures) -> Path:
         provenance = describe_training(
-            self.recipe, self.datasets, self.step, self.overrides, self.commit
+            self.recipe, self.datasets, self.step, self.overrides, self.made_with
         )
         metadata = metadata_of(self.recipe, provenance, figures)
         path = self.directory / f'{name}.safetensors'

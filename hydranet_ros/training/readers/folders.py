@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.resources import noted
 from hydranet_ros.training.configuration import build
 from hydranet_ros.training.datasets import FileDataset, Record
 from hydranet_ros.training.image_files import DepthFormat, SegmentationFormat
@@ -228,7 +229,7 @@ def _selected(stems: list[str], part: Split, root: Path, source: str) -> list[st
     if part.list is not None:
         path = root / part.list
         try:
-            listed = path.read_text(encoding='utf-8').split()
+            listed = noted(path).read_text(encoding='utf-8').split()
         except OSError as error:
             raise HydranetError(f'Cannot read {path}: {error.strerror or error}.') from error
         absent = sorted(set(listed) - set(stems))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.resources import noted
 from hydranet_ros.training.configuration import build
 from hydranet_ros.training.datasets import FileDataset, Record
 from hydranet_ros.training.image_files import DepthFormat
@@ -82,7 +83,7 @@ def read_kitti_depth(content: Mapping[str, Any], split: str, source: str) -> Fil
         raise HydranetError(f'{source} has no split {split!r}; it has: {", ".join(files.splits)}.')
     listing = Path(files.splits[split])
     try:
-        lines = listing.read_text(encoding='utf-8').splitlines()
+        lines = noted(listing).read_text(encoding='utf-8').splitlines()
     except OSError as error:
         raise HydranetError(f'Cannot read {listing}: {error.strerror or error}.') from error
     focal_lengths: dict[Path, float] = {}

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.resources import config_path
-from hydranet_ros.training.configuration import build, read_yaml, substitute
+from hydranet_ros.resources import config_path, read_yaml
+from hydranet_ros.training.configuration import build, substitute
 from hydranet_ros.training.teachers.base import Annotation, Teacher
 from hydranet_ros.training.teachers.views import Views
 

@@ -1,0 +1,129 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which code and which files a result was made with: computed, never a list kept by hand."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from functools import lru_cache
+import hashlib
+from importlib.util import find_spec
+import os
+from pathlib import Path
+import subprocess
+from typing import Any
+
+from hydranet_ros.resources import files_read, PACKAGE, share_directory
+
+
+@lru_cache
+def sources_of(module: str) -> dict[str, Path]:
+    """
+    Return the package's modules that a module needs, itself among them, and their files.
+
+    Followed are all import statements, also those inside functions, which may not have run yet.
+    """
+    found: dict[str, Path] = {}
+    waiting = [module]
+    while waiting:
+        name = waiting.pop()
+        if name in found or name.split('.')[0] != PACKAGE:
+            continue
+        path = _source_file(name)
+        if path is None:  # an object of a module, not a module
+            continue
+        found[name] = path
+        waiting.append(name.rpartition('.')[0])  # importing a module runs its package first
+        for node in ast.walk(ast.parse(path.read_bytes())):
+            if isinstance(node, ast.Import):
+                waiting += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                waiting.append(node.module)
+                waiting += [f'{node.module}.{alias.name}' for alias in node.names]
+    return dict(sorted(found.items()))
+
+
+def _source_file(module: str) -> Path | None:
+    try:
+        spec = find_spec(module)
+    except ModuleNotFoundError:  # its parent is a module, not a package
+        return None
+    return Path(spec.origin) if spec and spec.origin else None
+
+
+def source_digest(*modules: str) -> str:
+    """Return the SHA-256, in hexadecimal, of all source files that the modules need."""
+    files = {name: path for module in modules for name, path in sources_of(module).items()}
+    digest = hashlib.sha256()
+    for name, path in sorted(files.items()):
+        digest.update(f'{name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n'.encode())
+    return digest.hexdigest()
+
+
+def provenance_of(*modules: str) -> dict[str, Any]:
+    """
+    Return what a result is made with, in plain JSON types; call it before a long computation.
+
+    Returns
+    -------
+    dict
+        ``commit``, that of the repository, with " with changes" behind it where a source file or
+        a file that was read differs from it; ``code``, the digest of the source files;
+        ``files``, the SHA-256 of each configuration and weights file that was read so far.
+
+    """
+    sources = [path for module in modules for path in sources_of(module).values()]
+    files = files_read()
+    return {
+        'commit': commit_of(*sources, *files),
+        'code': source_digest(*modules)[:16],
+        'files': {_portable_name(path): digest[:16] for path, digest in files.items()},
+    }
+
+
+def _portable_name(path: Path) -> str:
+    """Return a path below the package's files; elsewhere a path means nothing to others."""
+    share = share_directory().resolve()
+    return str(path.relative_to(share)) if path.is_relative_to(share) else path.name
+
+
+def commit_of(*paths: str | Path) -> str:
+    """
+    Return the commit of the code that runs.
+
+    Parameters
+    ----------
+    *paths
+        What must be as in that commit, files or git's pathspecs. Files outside the repository do
+        not count.
+
+    Returns
+    -------
+    str
+        The hash, with " with changes" behind it where a path differs. If the code does not lie in
+        a git repository, copied into a container say, the value of the environment variable
+        HYDRANET_COMMIT; empty without it.
+
+    """
+    root = share_directory().resolve()
+    specs = [str(path) for path in _inside(paths, root)]
+    commit = _git(root, 'rev-parse', 'HEAD')
+    if not commit:
+        return os.environ.get('HYDRANET_COMMIT', '')
+    changed = specs and _git(root, 'status', '--porcelain', '--', *specs)
+    return f'{commit} with changes' if changed else commit
+
+
+def _inside(paths: Iterable[str | Path], root: Path) -> list[str | Path]:
+    return [path for path in paths if isinstance(path, str) or path.resolve().is_relative_to(root)]
+
+
+def _git(root: Path, *arguments: str) -> str:
+    try:
+        done = subprocess.run(
+            ['git', '-C', str(root), *arguments], capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return ''
+    return done.stdout.strip() if done.returncode == 0 else ''
