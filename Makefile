@@ -63,24 +63,20 @@ check: $(DEVELOPMENT)
 	$(BIN)/ament_pep257 hydranet_ros launch setup.py > $(VENV)/pep257.log 2>&1 || { cat $(VENV)/pep257.log; exit 1; }
 	$(BIN)/mypy
 
-# Three processes: training forks loaders and sends its own process SIGTERM, ROS installs signal
-# handlers, and both bring native runtimes that do not bear one another in one process.
+# Three processes, by the marks that test/conftest.py sets and explains.
 PYTEST = $(BIN)/python -m pytest --cov
-TRAINING_TESTS := $(wildcard test/test_training_*.py)
-ROS_TESTS := test/system $(wildcard test/test_node_*.py)
-OTHER_TESTS := $(filter-out $(TRAINING_TESTS) $(ROS_TESTS),$(wildcard test/test_*.py))
 
 define run-tests
-	$(PYTEST) $(1) --cov-report= $(TRAINING_TESTS)
-	$(PYTEST) $(1) --cov-append --cov-report= $(ROS_TESTS)
-	$(PYTEST) $(1) --cov-append --cov-report=term $(OTHER_TESTS)
+	$(PYTEST) --cov-report= -m "training and ($(1))"
+	$(PYTEST) --cov-append --cov-report= -m "ros and ($(1))"
+	$(PYTEST) --cov-append --cov-report=term -m "not training and not ros and ($(1))"
 endef
 
 test: check
-	$(call run-tests)
+	$(call run-tests,not slow)
 
 test-all: check
-	$(call run-tests,-m "slow or not slow")
+	$(call run-tests,slow or not slow)
 
 pin: | $(VENV)/bin/python
 	$(BIN)/python .ci/pin.py

@@ -64,10 +64,10 @@ setup(
     entry_points={
         'console_scripts': [
             'hydranet = hydranet_ros.cli.main:main',
-            'perception_node = hydranet_ros.node.perception_node:main',
-            'bag_player = hydranet_ros.node.bag_player:main',
-            'bag_recorder = hydranet_ros.node.bag_recorder:main',
-            'evaluator_node = hydranet_ros.node.evaluator_node:main',
+            'perception_node = hydranet_ros.node.perception.perception_node:main',
+            'bag_player = hydranet_ros.node.bag_tools.bag_player:main',
+            'bag_recorder = hydranet_ros.node.bag_tools.bag_recorder:main',
+            'evaluator_node = hydranet_ros.node.bag_tools.evaluator_node:main',
         ],
     },
     zip_safe=True,

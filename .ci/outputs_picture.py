@@ -22,12 +22,12 @@ from PIL import Image as PillowImage  # noqa: E402
 from ros_client import FRAME_ID, pixels, RosClient, with_header  # noqa: E402
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2  # noqa: E402
 
-from hydranet_ros.deployment import perception_process  # noqa: E402
-from hydranet_ros.panels import label_corner  # noqa: E402
-from hydranet_ros.points import POINT  # noqa: E402
-from hydranet_ros.processes import ProcessGroup  # noqa: E402
-from hydranet_ros.scene import draw_points, look_at  # noqa: E402
-from hydranet_ros.views import open_views  # noqa: E402
+from hydranet_ros.camera.points import POINT  # noqa: E402
+from hydranet_ros.data.views import open_views  # noqa: E402
+from hydranet_ros.launching.process_group import ProcessGroup  # noqa: E402
+from hydranet_ros.launching.process_specs import perception_process  # noqa: E402
+from hydranet_ros.pictures.panels import label_corner  # noqa: E402
+from hydranet_ros.pictures.point_renderer import draw_points, look_at  # noqa: E402
 
 TYPES = {
     'overlay': Image,

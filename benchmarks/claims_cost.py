@@ -13,13 +13,13 @@ from claims_experiments import Bench, MADE_BY, merged
 import numpy as np
 import yaml
 
-from hydranet_ros.benchmark import Timing, WARM_UP_ROUNDS
-from hydranet_ros.bundle import Bundle
-from hydranet_ros.machine import machine
-from hydranet_ros.network import count_macs, count_parameters, HydraNet
-from hydranet_ros.parity import synthetic_picture
-from hydranet_ros.predictor import Predictor
-from hydranet_ros.provenance import commit_of
+from hydranet_ros.model.bundle import Bundle
+from hydranet_ros.model.network import count_macs, count_parameters, HydraNet
+from hydranet_ros.model.provenance import commit_of
+from hydranet_ros.runtime.benchmark import Timing, WARM_UP_ROUNDS
+from hydranet_ros.runtime.machine import machine
+from hydranet_ros.runtime.parity import synthetic_picture
+from hydranet_ros.runtime.predictor import Predictor
 from hydranet_ros.training.export import metadata_of
 from hydranet_ros.training.recipe import load_recipe
 

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import yaml
 
+from hydranet_ros.data.configuration import build
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.provenance import commit_of
+from hydranet_ros.model.provenance import commit_of
 from hydranet_ros.resources import read_yaml
-from hydranet_ros.training.configuration import build
 
 COMMAND = (sys.executable, '-m', 'hydranet_ros.cli.main')
 MADE_BY = ('hydranet_ros', 'config', 'benchmarks', ':(exclude)benchmarks/claims/results')
@@ -310,7 +310,7 @@ class Bench:
 
     def _write_subsets(self, name: str, experiment: Experiment) -> None:
         """Write the lists of stems that split a dataset in two."""
-        from hydranet_ros.training.datasets import load_dataset
+        from hydranet_ros.data.datasets import load_dataset
 
         folder = self.runs / name / 'lists'
         folder.mkdir(parents=True, exist_ok=True)

@@ -22,10 +22,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.cli.arguments import parse_variables
+from hydranet_ros.cli.common import parse_variables
+from hydranet_ros.data.datasets import load_dataset
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.labels import load_label_set
-from hydranet_ros.training.datasets import load_dataset
+from hydranet_ros.model.labels import load_label_set
 
 ENLARGED = 2
 DRAWS = 1500

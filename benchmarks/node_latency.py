@@ -28,8 +28,12 @@ from typing import Any
 import numpy as np
 
 from hydranet_ros.cli.info import image_size
-from hydranet_ros.deployment import perception_process
-from hydranet_ros.processes import private_graph_environment, ProcessGroup, RunningProcess
+from hydranet_ros.launching.process_group import (
+    private_graph_environment,
+    ProcessGroup,
+    RunningProcess,
+)
+from hydranet_ros.launching.process_specs import perception_process
 from hydranet_ros.resources import model_path
 
 NANOSECONDS = 1_000_000_000
@@ -83,7 +87,7 @@ def camera(size: tuple[int, int], rate: float) -> None:
     from rclpy.executors import ExternalShutdownException
     from sensor_msgs.msg import Image
 
-    from hydranet_ros.parity import synthetic_picture
+    from hydranet_ros.runtime.parity import synthetic_picture
 
     rclpy.init()
     node = rclpy.create_node('camera')
@@ -222,8 +226,8 @@ def measure_rate(
 
 def in_process(model: str, size: tuple[int, int], rounds: int = 20) -> float:
     """Return the median milliseconds of ``Predictor.predict`` without ROS."""
-    from hydranet_ros.parity import synthetic_picture
-    from hydranet_ros.predictor import Predictor
+    from hydranet_ros.runtime.parity import synthetic_picture
+    from hydranet_ros.runtime.predictor import Predictor
 
     rgb = synthetic_picture(size[1], size[0])
     predictor = Predictor(model, warm_up_size=(size[1], size[0]))

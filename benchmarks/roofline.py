@@ -22,12 +22,12 @@ import numpy as np
 import openvino
 import torch
 
-from hydranet_ros.bundle import load_bundle
 from hydranet_ros.cli.info import image_size
-from hydranet_ros.export import to_openvino
-from hydranet_ros.parity import synthetic_picture
-from hydranet_ros.pipeline import DeployedGraph
+from hydranet_ros.model.bundle import load_bundle
+from hydranet_ros.model.deployed_graph import DeployedGraph
+from hydranet_ros.model.export import to_openvino
 from hydranet_ros.resources import model_path
+from hydranet_ros.runtime.parity import synthetic_picture
 
 HINTS = {'float32': 'f32', 'bfloat16': 'bf16'}
 BYTES = {'float32': 4, 'bfloat16': 2}

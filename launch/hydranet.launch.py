@@ -6,8 +6,8 @@ from launch import LaunchContext, LaunchDescription
 from launch.actions import OpaqueFunction
 from launch_ros.actions import Node
 
-from hydranet_ros.deployment import LAUNCH_ARGUMENTS, launched_processes
-from hydranet_ros.launch_actions import argument_values, declare_arguments, node_action
+from hydranet_ros.launching.launch_actions import argument_values, declare_arguments, node_action
+from hydranet_ros.launching.process_specs import LAUNCH_ARGUMENTS, launched_processes
 
 
 def generate_launch_description() -> LaunchDescription:

@@ -7,9 +7,9 @@ from launch.actions import EmitEvent, OpaqueFunction, RegisterEventHandler
 from launch.event_handlers import OnProcessExit
 from launch.events import Shutdown
 
-from hydranet_ros.deployment import REPLAY_ARGUMENTS
-from hydranet_ros.evaluation.replay import plan_replay
-from hydranet_ros.launch_actions import argument_values, declare_arguments, node_action
+from hydranet_ros.evaluation.replay_plan import plan_replay
+from hydranet_ros.launching.launch_actions import argument_values, declare_arguments, node_action
+from hydranet_ros.launching.process_specs import REPLAY_ARGUMENTS
 
 
 def generate_launch_description() -> LaunchDescription:

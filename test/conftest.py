@@ -6,19 +6,33 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 import importlib.util
+from pathlib import Path
 
 import pytest
 
-from hydranet_ros.backends.choice import VARIABLE
-from hydranet_ros.processes import private_graph_environment
+from hydranet_ros.launching.process_group import private_graph_environment
+from hydranet_ros.runtime.backends.choice import VARIABLE
 
 HAS_ROS = importlib.util.find_spec('rclpy') is not None
-collect_ignore_glob = [] if HAS_ROS else ['test_node_*.py', 'system/*.py']
+collect_ignore = [] if HAS_ROS else ['node', 'system']
+# Training forks loaders and sends its own process SIGTERM, ROS installs signal handlers, and both
+# bring native runtimes that do not work beside each other in one process: `make test` runs each
+# of these marks in its own.
+_MARKS = {'node': 'ros', 'system': 'ros', 'training': 'training', 'benchmarks': 'training'}
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Say what is left out."""
-    return [] if HAS_ROS else [f'no rclpy: {", ".join(collect_ignore_glob)} are left out']
+    return [] if HAS_ROS else [f'no rclpy: {", ".join(collect_ignore)} are left out']
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test by the room it is in."""
+    here = Path(__file__).parent
+    for item in items:
+        room = item.path.relative_to(here).parts[0]
+        if room in _MARKS:
+            item.add_marker(_MARKS[room])
 
 
 @pytest.fixture(scope='session', autouse=True)

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.bag_datasets import BagLayout, write_views
-from hydranet_ros.bag_messages import image_message, IMAGE_TYPE
-from hydranet_ros.bags import BagReader, BagWriter
-from hydranet_ros.cdr import NANOSECONDS
-from hydranet_ros.predictor import Prediction
-from hydranet_ros.views import ideal_camera, View
+from hydranet_ros.bags.bag_files import BagReader, BagWriter
+from hydranet_ros.bags.conversion import BagLayout, write_views
+from hydranet_ros.bags.message_types import image_message, IMAGE_TYPE
+from hydranet_ros.data.views import ideal_camera, View
+from hydranet_ros.messages.stamps import NANOSECONDS
+from hydranet_ros.runtime.predictor import Prediction
 
 HEIGHT, WIDTH, FOCAL = 64, 96, 80.0
 PERIOD = NANOSECONDS // 10

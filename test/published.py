@@ -12,9 +12,9 @@ import zlib
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.bundle import Bundle, BundleMetadata, LabelSlice
-from hydranet_ros.labels import load_label_set
-from hydranet_ros.network import HydraNet
+from hydranet_ros.model.bundle import Bundle, BundleMetadata, LabelSlice
+from hydranet_ros.model.labels import load_label_set
+from hydranet_ros.model.network import HydraNet
 
 VARIANTS: Mapping[str, tuple[tuple[str, ...], Mapping[str, int]]] = {
     'kitti6': (('kitti6',), {'segmentation': 6, 'depth': 1}),

@@ -3,13 +3,13 @@
 """The rules of the house: who may import whom."""
 
 import ast
-from pathlib import Path
 import subprocess
 import sys
 
+from checkout import CHECKOUT
 import pytest
 
-PACKAGE = Path(__file__).resolve().parents[1] / 'hydranet_ros'
+PACKAGE = CHECKOUT / 'hydranet_ros'
 FOUNDATION = {'errors', 'resources', 'network', 'labels', 'geometry', 'render', 'tasks'}
 """Modules that import nothing of ours but one another."""
 TOPS = {'node', 'evaluation', 'training', 'cli'}

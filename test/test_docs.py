@@ -2,14 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The README says what the code does."""
 
-from pathlib import Path
 import re
 
+from checkout import CHECKOUT
 import pytest
 
 from hydranet_ros.cli.main import COMMANDS
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 README = (CHECKOUT / 'README.md').read_text()
 DOCUMENTS = [CHECKOUT / 'README.md', *sorted((CHECKOUT / 'docs').rglob('*.md'))]
 
@@ -23,13 +22,13 @@ def _section(name):
 
 def test_table_of_topics():
     pytest.importorskip('sensor_msgs', reason='no ROS 2 messages are installed')
-    from hydranet_ros.node.outputs import markdown_table
+    from hydranet_ros.node.perception.outputs import markdown_table
 
     assert _section('topics') == markdown_table().strip()
 
 
 def test_table_of_parameters():
-    from hydranet_ros.node.parameters import markdown_table
+    from hydranet_ros.node.perception.parameters import markdown_table
 
     assert _section('parameters') == markdown_table().strip()
 

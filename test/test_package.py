@@ -9,11 +9,11 @@ import subprocess
 import sys
 from xml.etree import ElementTree
 
+from checkout import CHECKOUT
 import pytest
 
 from hydranet_ros import __version__
 
-CHECKOUT = Path(__file__).resolve().parents[1]
 COLCON = shutil.which('colcon', path=f'{Path(sys.executable).parent}:{os.environ["PATH"]}')
 NOT_SOURCE = shutil.ignore_patterns(
     '.*', 'build', 'install', 'log', 'demo_output', 'runs', '__pycache__', '*.egg-info'
@@ -60,7 +60,7 @@ def test_installed_command_finds_the_installed_files(installed):
     site_packages = next((installed / 'lib').glob('python*/site-packages'))
     program = (
         'from hydranet_ros.resources import share_directory; '
-        'from hydranet_ros.labels import label_set_names; '
+        'from hydranet_ros.model.labels import label_set_names; '
         'print(share_directory(), len(label_set_names()))'
     )
     printed = subprocess.run(

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from hydranet_ros.cli.info import image_size
 
 if TYPE_CHECKING:
-    from hydranet_ros.benchmark import Report
-    from hydranet_ros.bundle import Bundle
-    from hydranet_ros.exported import ExportedModel
+    from hydranet_ros.model.bundle import Bundle
+    from hydranet_ros.model.exported_model import ExportedModel
+    from hydranet_ros.runtime.benchmark import Report
 
 HELP = 'measure how fast a model runs here'
 
@@ -59,11 +59,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print."""
-    from hydranet_ros.benchmark import Case, measure
-    from hydranet_ros.bundle import Bundle, load_bundle
     from hydranet_ros.errors import HydranetError
-    from hydranet_ros.exported import read_model
+    from hydranet_ros.model.bundle import Bundle, load_bundle
+    from hydranet_ros.model.exported_model import read_model
     from hydranet_ros.resources import model_path
+    from hydranet_ros.runtime.benchmark import Case, measure
 
     if arguments.rounds < 1:
         raise HydranetError('At least one round is needed: --rounds 20.')
@@ -114,7 +114,7 @@ def _possible_ways(
 def _fault(model: Bundle | ExportedModel, way: tuple[str, str], device: str) -> str | None:
     """Say why a runtime and precision cannot run the model here; None if they can."""
     from hydranet_ros.errors import HydranetError
-    from hydranet_ros.predictor import Predictor
+    from hydranet_ros.runtime.predictor import Predictor
 
     backend, precision = way
     try:

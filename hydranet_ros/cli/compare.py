@@ -39,12 +39,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table."""
+    from hydranet_ros.data.media import naming_write_faults
     from hydranet_ros.evaluation.comparison import (
         compare_reports,
         comparison_table,
         read_report,
     )
-    from hydranet_ros.media import naming_write_faults
 
     if len(arguments.reports) < 2:
         raise HydranetError('Give two reports or more.')

@@ -43,10 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Convert; see :func:`hydranet_ros.checkpoints.convert_checkpoint`."""
-    from hydranet_ros.bundle import BundleMetadata, save_bundle
-    from hydranet_ros.checkpoints import convert_checkpoint
-    from hydranet_ros.labels import load_label_set
+    """Convert; see :func:`hydranet_ros.model.published_checkpoint.convert_checkpoint`."""
+    from hydranet_ros.model.bundle import BundleMetadata, save_bundle
+    from hydranet_ros.model.labels import load_label_set
+    from hydranet_ros.model.published_checkpoint import convert_checkpoint
 
     bundle = convert_checkpoint(
         arguments.checkpoint,

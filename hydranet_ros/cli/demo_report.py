@@ -11,19 +11,26 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from hydranet_ros.bags import BagReader
-from hydranet_ros.cli.demo_input import CameraBag, decode_image
-from hydranet_ros.cli.demo_model import DemoModel
-from hydranet_ros.deployment import NODE_NAME
-from hydranet_ros.errors import HydranetError
-from hydranet_ros.media import VideoWriter, write_image
-from hydranet_ros.panels import banner, contact_sheet, legends, mosaic, Panel, result_panels
-from hydranet_ros.recording import (
+from hydranet_ros.bags.bag_files import BagReader
+from hydranet_ros.bags.recording import (
     image_values,
     last_diagnostics,
     match_by_stamp,
     result_times,
     ResultTimes,
+)
+from hydranet_ros.cli.demo_input import CameraBag, decode_image
+from hydranet_ros.cli.demo_model import DemoModel
+from hydranet_ros.data.media import VideoWriter, write_image
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.launching.process_specs import NODE_NAME
+from hydranet_ros.pictures.panels import (
+    banner,
+    contact_sheet,
+    legends,
+    mosaic,
+    Panel,
+    result_panels,
 )
 
 SHEET_FRAMES = 4

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     from hydranet_ros.evaluation.report import to_json
-    from hydranet_ros.training.distillation import Distillation, load_config
+    from hydranet_ros.training.distillation.distill import Distillation, load_config
 
     config, variables = load_config(arguments.config, arguments.overrides)
     distillation = Distillation(config, variables)

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from hydranet_ros.cli.arguments import add_runtime_arguments, parse_variables
+from hydranet_ros.cli.common import add_runtime_arguments, parse_variables
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
+    from hydranet_ros.data.sample import Dataset
     from hydranet_ros.evaluation.measures import Protocol
-    from hydranet_ros.predictor import Predictor
-    from hydranet_ros.training.sample import Dataset
+    from hydranet_ros.runtime.predictor import Predictor
 
 HELP = 'measure a model on a dataset: mIoU, depth errors, times, pictures'
 
@@ -63,10 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
     import numpy as np
     from tqdm import tqdm
 
-    from hydranet_ros.evaluation.evaluate import evaluate
+    from hydranet_ros.data.datasets import load_dataset
+    from hydranet_ros.evaluation.dataset_evaluation import evaluate
     from hydranet_ros.evaluation.measures import Protocol
     from hydranet_ros.evaluation.report import json_report, text_report
-    from hydranet_ros.training.datasets import load_dataset
 
     if arguments.sheet is not None:
         # Better told now than after an hour's work.
@@ -108,10 +108,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _open_predictor(arguments: argparse.Namespace, dataset: Dataset) -> Predictor:
     """Load the model with the label set that the dataset's labels are of, where it has it."""
-    from hydranet_ros.bundle import load_bundle
-    from hydranet_ros.labels import load_label_set
-    from hydranet_ros.predictor import Predictor
+    from hydranet_ros.model.bundle import load_bundle
+    from hydranet_ros.model.labels import load_label_set
     from hydranet_ros.resources import model_path
+    from hydranet_ros.runtime.predictor import Predictor
 
     bundle = load_bundle(model_path(arguments.model))
     label_set = arguments.label_set
@@ -132,7 +132,7 @@ def _tasks(
     wanted: Sequence[str] | None, predictor: Predictor, dataset: Dataset
 ) -> tuple[str, ...]:
     """Return the tasks that are wanted, predicted and annotated, each checked."""
-    from hydranet_ros.labels import load_label_set
+    from hydranet_ros.model.labels import load_label_set
 
     annotated = set().union(*(dataset.tasks(index) for index in range(len(dataset))))
     predicted = predictor.metadata.tasks
@@ -181,7 +181,7 @@ def _about(
     import platform
 
     from hydranet_ros import __version__
-    from hydranet_ros.bundle import load_bundle
+    from hydranet_ros.model.bundle import load_bundle
     from hydranet_ros.resources import model_path
 
     return {
@@ -201,7 +201,7 @@ def _about(
 
 
 def _look(predictor: Predictor, protocol: Protocol) -> Any:
-    from hydranet_ros.panels import depth_colors, Look
+    from hydranet_ros.pictures.panels import depth_colors, Look
 
     return Look(predictor.label_set, depth_colors(protocol.depth_range))
 

@@ -12,17 +12,17 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from hydranet_ros.cli.arguments import add_runtime_arguments
+from hydranet_ros.cli.common import add_runtime_arguments
 from hydranet_ros.cli.view_arguments import positive
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
-    from hydranet_ros.bags import BagReader
+    from hydranet_ros.bags.bag_files import BagReader
     from hydranet_ros.evaluation.bag_evaluation import EvaluatedTopics
     from hydranet_ros.evaluation.measures import Protocol
-    from hydranet_ros.predictor import Predictor
+    from hydranet_ros.runtime.predictor import Predictor
 
 HELP = 'measure a model, or recorded predictions, on rosbags with ground truth'
 TASKS = ('segmentation', 'depth', 'normals')
@@ -176,7 +176,7 @@ def _named(arguments: argparse.Namespace, prefix: str) -> dict[str, str]:
 def protocol_of(arguments: argparse.Namespace, predictor: Predictor | None) -> Protocol:
     """Return how to measure, from the arguments and the model's label set."""
     from hydranet_ros.evaluation.measures import Protocol
-    from hydranet_ros.labels import load_label_set
+    from hydranet_ros.model.labels import load_label_set
 
     labels = predictor.label_set if predictor else None
     if labels is None and arguments.label_set:
@@ -185,7 +185,7 @@ def protocol_of(arguments: argparse.Namespace, predictor: Predictor | None) -> P
 
 
 def _open_predictor(arguments: argparse.Namespace) -> Predictor:
-    from hydranet_ros.predictor import Predictor
+    from hydranet_ros.runtime.predictor import Predictor
 
     return Predictor(
         arguments.model,

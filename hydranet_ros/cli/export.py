@@ -47,13 +47,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export, run the file that was written, and compare."""
-    from hydranet_ros.bundle import load_bundle
     from hydranet_ros.errors import HydranetError
-    from hydranet_ros.export import export_graph
-    from hydranet_ros.parity import compare
-    from hydranet_ros.pipeline import DeployedGraph
-    from hydranet_ros.predictor import Predictor
+    from hydranet_ros.model.bundle import load_bundle
+    from hydranet_ros.model.deployed_graph import DeployedGraph
+    from hydranet_ros.model.export import export_graph
     from hydranet_ros.resources import model_path
+    from hydranet_ros.runtime.parity import compare
+    from hydranet_ros.runtime.predictor import Predictor
 
     bundle = load_bundle(model_path(arguments.model))
     size = arguments.size[::-1] if arguments.size else None

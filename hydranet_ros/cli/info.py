@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hydranet_ros.bundle import Bundle
+    from hydranet_ros.model.bundle import Bundle
 
 HELP = 'print what a model file holds'
 
@@ -48,9 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the report, and write the legend if asked."""
-    from hydranet_ros.bundle import Bundle
     from hydranet_ros.errors import HydranetError
-    from hydranet_ros.exported import read_model
+    from hydranet_ros.model.bundle import Bundle
+    from hydranet_ros.model.exported_model import read_model
     from hydranet_ros.resources import model_path
 
     path = model_path(arguments.model)
@@ -85,9 +85,9 @@ def write_legend(bundle: Bundle, label_set: str | None, path: Path) -> None:
         If the model has no such label set, or the file cannot be written.
 
     """
+    from hydranet_ros.data.media import write_image
     from hydranet_ros.errors import HydranetError
-    from hydranet_ros.media import write_image
-    from hydranet_ros.render import legend
+    from hydranet_ros.pictures.render import legend
 
     piece = bundle.metadata.label_slice(label_set)
     if piece is None:
@@ -111,7 +111,7 @@ def describe(bundle: Bundle, size: tuple[int, int]) -> str:
         Width and height in pixels for which multiply-accumulates are counted.
 
     """
-    from hydranet_ros.network import count_macs, count_parameters
+    from hydranet_ros.model.network import count_macs, count_parameters
 
     metadata = bundle.metadata
     network = bundle.network()

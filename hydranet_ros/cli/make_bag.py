@@ -15,8 +15,8 @@ from hydranet_ros.cli.view_arguments import positive
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
-    from hydranet_ros.training.sample import Dataset
-    from hydranet_ros.views import Selection, View, ViewSource
+    from hydranet_ros.data.sample import Dataset
+    from hydranet_ros.data.views import Selection, View, ViewSource
 
 HELP = 'write a dataset, folder or video as a rosbag2 with ground truth, or extract one'
 
@@ -75,8 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the bag, or extract it."""
     from tqdm import tqdm
 
-    from hydranet_ros.bag_datasets import BagLayout, extract_views, write_views
-    from hydranet_ros.views import Selection
+    from hydranet_ros.bags.conversion import BagLayout, extract_views, write_views
+    from hydranet_ros.data.views import Selection
 
     if arguments.rate is not None and not arguments.rate > 0:
         raise HydranetError(f'--rate is a number of frames per second, not {arguments.rate:g}.')
@@ -101,8 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _open_source(arguments: argparse.Namespace, selection: Selection) -> ViewSource:
     """Open a dataset by its file or name, else what lies at the path."""
-    from hydranet_ros.training.datasets import load_dataset
-    from hydranet_ros.views import open_views
+    from hydranet_ros.data.datasets import load_dataset
+    from hydranet_ros.data.views import open_views
 
     path = Path(arguments.source).expanduser()
     if path.suffix in ('.yaml', '.yml') or not (path.exists() or arguments.source.isdecimal()):
@@ -119,7 +119,7 @@ def _open_source(arguments: argparse.Namespace, selection: Selection) -> ViewSou
 
 def _drive_focal_length(path: Path) -> float | None:
     """Return that of a KITTI raw drive (``<date>/<drive>/image_NN/data``), None for others."""
-    from hydranet_ros.training.readers.kitti import focal_length
+    from hydranet_ros.data.readers.kitti import focal_length
 
     data = path.resolve()
     if data.name != 'data' or not data.parent.name.startswith('image_'):
@@ -138,7 +138,7 @@ def _assignment(text: str) -> tuple[str, str]:
 
 def _dataset_views(dataset: Dataset, selection: Selection, fx: float | None) -> ViewSource:
     """Return the samples of a dataset as views, with the poses that lie beside its images."""
-    from hydranet_ros.views import ideal_camera, read_pose, View, ViewSource
+    from hydranet_ros.data.views import ideal_camera, read_pose, View, ViewSource
 
     indices = range(0, len(dataset), selection.every)[: selection.maximum]
 
@@ -161,9 +161,9 @@ def _dataset_views(dataset: Dataset, selection: Selection, fx: float | None) -> 
 
 def _open_bag(arguments: argparse.Namespace, selection: Selection) -> ViewSource:
     """Open a bag with its ground truth."""
-    from hydranet_ros.bag_datasets import TRUTH_DEPTH, TRUTH_LABELS
-    from hydranet_ros.bag_views import open_bag_views
-    from hydranet_ros.bags import BagReader
+    from hydranet_ros.bags.bag_files import BagReader
+    from hydranet_ros.bags.bag_views import open_bag_views
+    from hydranet_ros.bags.conversion import TRUTH_DEPTH, TRUTH_LABELS
 
     path = Path(arguments.source)
     with BagReader(path) as bag:
@@ -180,8 +180,8 @@ def _open_bag(arguments: argparse.Namespace, selection: Selection) -> ViewSource
 
 def _timed(views: Iterable[View], arguments: argparse.Namespace) -> Iterator[tuple[int, View]]:
     """Give each view its stamp: at the rate asked for, else as recorded, else at the default."""
-    from hydranet_ros.bag_datasets import FIRST_STAMP
-    from hydranet_ros.cdr import NANOSECONDS
+    from hydranet_ros.bags.conversion import FIRST_STAMP
+    from hydranet_ros.messages.stamps import NANOSECONDS
 
     iterator = iter(views)
     first = next(iterator, None)
@@ -206,7 +206,7 @@ def _timed(views: Iterable[View], arguments: argparse.Namespace) -> Iterator[tup
 
 def _drive_times(path: Path) -> list[int]:
     """Read a drive's times (KITTI raw: a UTC date and time a line) as nanoseconds."""
-    from hydranet_ros.cdr import NANOSECONDS
+    from hydranet_ros.messages.stamps import NANOSECONDS
 
     if not path.is_file():
         return []

@@ -11,15 +11,15 @@ import itertools
 from pathlib import Path
 from typing import Any, Protocol, TYPE_CHECKING
 
-from hydranet_ros.cli.arguments import parse_variables
+from hydranet_ros.cli.common import parse_variables
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from hydranet_ros.bundle import Bundle
-    from hydranet_ros.predictor import Predictor
+    from hydranet_ros.model.bundle import Bundle
+    from hydranet_ros.runtime.predictor import Predictor
 
 HELP = 'quantise a model to 8-bit integers and measure the loss'
 
@@ -71,10 +71,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Quantise, measure before and after; 1 if the loss is over the bound."""
-    from hydranet_ros.bundle import load_bundle
-    from hydranet_ros.predictor import Predictor
-    from hydranet_ros.quantization import quantize
+    from hydranet_ros.model.bundle import load_bundle
     from hydranet_ros.resources import model_path
+    from hydranet_ros.runtime.predictor import Predictor
+    from hydranet_ros.runtime.quantization import quantize
 
     for name in ('images', 'calibration_images'):
         if getattr(arguments, name) < 1:
@@ -152,7 +152,7 @@ class _Truth(Protocol):
 
 
 def _open_truth(arguments: argparse.Namespace) -> _Truth:
-    from hydranet_ros.bags import is_bag
+    from hydranet_ros.bags.bag_files import is_bag
 
     path = Path(arguments.data).expanduser()
     if is_bag(path):
@@ -166,7 +166,7 @@ class _DatasetTruth:
     """The annotations of a dataset."""
 
     def __init__(self, config: str, split: str, variables: Mapping[str, str], limit: int) -> None:
-        from hydranet_ros.training.datasets import load_dataset
+        from hydranet_ros.data.datasets import load_dataset
 
         self._config = config
         self._variables = variables
@@ -175,7 +175,7 @@ class _DatasetTruth:
 
     def label_set(self, bundle: Bundle) -> str | None:
         """Return the name of the model's label set that has the dataset's classes."""
-        from hydranet_ros.labels import load_label_set
+        from hydranet_ros.model.labels import load_label_set
 
         dataset = self._dataset
         if dataset.label_set is None or not bundle.metadata.label_slices:
@@ -191,7 +191,7 @@ class _DatasetTruth:
 
     def figures(self, predictor: Predictor) -> Mapping[str, Any]:
         """Measure a model on images that are spread evenly over the dataset."""
-        from hydranet_ros.evaluation.evaluate import evaluate
+        from hydranet_ros.evaluation.dataset_evaluation import evaluate
         from hydranet_ros.evaluation.measures import Protocol as Measuring
 
         dataset = self._dataset
@@ -207,7 +207,7 @@ class _DatasetTruth:
 
     def images(self, split: str | None, limit: int) -> Iterator[NDArray[np.uint8]]:
         """Yield images of a split, ``train`` if None."""
-        from hydranet_ros.training.datasets import load_dataset
+        from hydranet_ros.data.datasets import load_dataset
 
         dataset = load_dataset(self._config, split or 'train', self._variables)
         for index in _spread(len(dataset), limit):
@@ -252,10 +252,10 @@ class _BagTruth:
 
 def _images_in_bag(path: Path, image_topic: str | None, limit: int) -> Iterator[NDArray[np.uint8]]:
     """Yield images that are spread over a bag."""
-    from hydranet_ros.bag_views import open_bag_views
-    from hydranet_ros.bags import BagReader
+    from hydranet_ros.bags.bag_files import BagReader
+    from hydranet_ros.bags.bag_views import open_bag_views
+    from hydranet_ros.data.views import Selection
     from hydranet_ros.evaluation.bag_evaluation import find_topics
-    from hydranet_ros.views import Selection
 
     with BagReader(path) as bag:
         topic = find_topics(bag, image=image_topic).image
@@ -269,8 +269,8 @@ def _calibration_images(
     arguments: argparse.Namespace, truth: _Truth
 ) -> Iterator[NDArray[np.uint8]]:
     """Return the images that ranges are observed on."""
-    from hydranet_ros.bags import is_bag
-    from hydranet_ros.media import open_source
+    from hydranet_ros.bags.bag_files import is_bag
+    from hydranet_ros.data.media import open_source
 
     limit, source = arguments.calibration_images, arguments.calibrate
     if source is None or not Path(source).expanduser().exists():

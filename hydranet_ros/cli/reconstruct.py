@@ -8,12 +8,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hydranet_ros.cli.arguments import add_runtime_arguments
+from hydranet_ros.cli.common import add_runtime_arguments
 from hydranet_ros.cli.view_arguments import add_view_arguments, open_view_source
 
 if TYPE_CHECKING:
-    from hydranet_ros.evaluation.reconstruction import Comparison, Reconstruction
-    from hydranet_ros.labels import LabelSet
+    from hydranet_ros.evaluation.reconstruction.reconstruct import Comparison, Reconstruction
+    from hydranet_ros.model.labels import LabelSet
 
 HELP = 'fuse predicted depth and labels along known poses into a surface, as PLY'
 
@@ -72,9 +72,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Fuse, compare with the measured depth if there is any, write and print."""
     from tqdm import tqdm
 
-    from hydranet_ros.evaluation.reconstruction import compare, FusionOptions, reconstruct
-    from hydranet_ros.predictor import Prediction, Predictor
-    from hydranet_ros.views import View
+    from hydranet_ros.data.views import View
+    from hydranet_ros.evaluation.reconstruction.reconstruct import (
+        compare,
+        FusionOptions,
+        reconstruct,
+    )
+    from hydranet_ros.runtime.predictor import Prediction, Predictor
 
     source = open_view_source(arguments)
     options = FusionOptions(
@@ -122,9 +126,9 @@ def _write(
     from dataclasses import asdict
     import json
 
-    from hydranet_ros.evaluation.reconstruction_picture import picture
-    from hydranet_ros.media import naming_write_faults, write_image
-    from hydranet_ros.points import write_ply
+    from hydranet_ros.camera.points import write_ply
+    from hydranet_ros.data.media import naming_write_faults, write_image
+    from hydranet_ros.evaluation.reconstruction.picture import picture
 
     names = label_set.classes if label_set else ()
     surface = result.predicted

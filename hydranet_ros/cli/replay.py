@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
-    from hydranet_ros.evaluation.replay import Replay
+    from hydranet_ros.evaluation.replay_plan import Replay
 
 HELP = 'play a bag with ground truth to the perception node over ROS 2 and evaluate its results'
 
@@ -25,7 +25,7 @@ _FLAGS = {'lock_step', 'loop', 'rviz'}
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments: those of the launch file."""
-    from hydranet_ros.deployment import REPLAY_ARGUMENTS
+    from hydranet_ros.launching.process_specs import REPLAY_ARGUMENTS
 
     parser.add_argument('bag', help=REPLAY_ARGUMENTS['bag'][1])
     for name, (default, description) in REPLAY_ARGUMENTS.items():
@@ -46,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Start the processes, wait for the end of the bag, and show the report."""
-    from hydranet_ros.deployment import REPLAY_ARGUMENTS
-    from hydranet_ros.evaluation.replay import plan_replay
+    from hydranet_ros.evaluation.replay_plan import plan_replay
+    from hydranet_ros.launching.process_specs import REPLAY_ARGUMENTS
 
     if find_spec('rclpy') is None:
         raise HydranetError(
@@ -67,8 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _play(replay: Replay, folder: Path, *, endless: bool) -> None:
     """Run the processes in a graph of their own until the report is written."""
-    from hydranet_ros.evaluation.replay import REPORT_PATIENCE, STARTUP
-    from hydranet_ros.processes import private_graph_environment, ProcessGroup
+    from hydranet_ros.evaluation.replay_plan import REPORT_PATIENCE, STARTUP
+    from hydranet_ros.launching.process_group import private_graph_environment, ProcessGroup
 
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -11,12 +11,12 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-from hydranet_ros.cli.arguments import add_runtime_arguments
+from hydranet_ros.cli.common import add_runtime_arguments
 
 if TYPE_CHECKING:
-    from hydranet_ros.media import FrameSource
-    from hydranet_ros.predictor import Predictor
-    from hydranet_ros.results import ResultWriter
+    from hydranet_ros.data.media import FrameSource
+    from hydranet_ros.pictures.result_writer import ResultWriter
+    from hydranet_ros.runtime.predictor import Predictor
 
 HELP = 'segmentation and depth of an image, a folder, a video or a camera, as files'
 
@@ -53,10 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Predict every frame of the input; 1 if any could not be read or predicted."""
-    from hydranet_ros.media import open_source
-    from hydranet_ros.panels import depth_colors, Look
-    from hydranet_ros.predictor import Predictor
-    from hydranet_ros.results import ResultWriter
+    from hydranet_ros.data.media import open_source
+    from hydranet_ros.pictures.panels import depth_colors, Look
+    from hydranet_ros.pictures.result_writer import ResultWriter
+    from hydranet_ros.runtime.predictor import Predictor
 
     source = open_source(arguments.input)
     predictor = Predictor(

@@ -9,11 +9,11 @@ from pathlib import Path
 import threading
 from typing import TYPE_CHECKING
 
-from hydranet_ros.cli.arguments import add_runtime_arguments
+from hydranet_ros.cli.common import add_runtime_arguments
 from hydranet_ros.cli.view_arguments import add_view_arguments, open_view_source, positive
 
 if TYPE_CHECKING:
-    from hydranet_ros.viewer import Viewer
+    from hydranet_ros.pictures.viewer import Viewer
 
 HELP = 'show predictions of a bag, a folder, a video or a camera in 3-D (needs rerun-sdk)'
 
@@ -53,9 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Predict every view and show it."""
     from tqdm import tqdm
 
-    from hydranet_ros.panels import depth_colors
-    from hydranet_ros.predictor import Predictor
-    from hydranet_ros.viewer import saved, served, spawned, Viewer, ViewerOptions
+    from hydranet_ros.pictures.panels import depth_colors
+    from hydranet_ros.pictures.viewer import saved, served, spawned, Viewer, ViewerOptions
+    from hydranet_ros.runtime.predictor import Predictor
 
     source = open_view_source(arguments)
     predictor = Predictor(

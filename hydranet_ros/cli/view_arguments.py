@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hydranet_ros.views import Selection, ViewSource
+    from hydranet_ros.data.views import Selection, ViewSource
 
 
 def positive(text: str) -> int:
@@ -69,8 +69,8 @@ def open_view_source(arguments: argparse.Namespace) -> ViewSource:
         If there is no such thing or it holds no images.
 
     """
-    from hydranet_ros.bags import is_bag
-    from hydranet_ros.views import open_views, Selection
+    from hydranet_ros.bags.bag_files import is_bag
+    from hydranet_ros.data.views import open_views, Selection
 
     selection = Selection(arguments.every, arguments.max_views, max(arguments.skip, 0))
     path = Path(arguments.input).expanduser()
@@ -86,10 +86,10 @@ def open_view_source(arguments: argparse.Namespace) -> ViewSource:
 
 def _open_bag(path: Path, selection: Selection, arguments: argparse.Namespace) -> ViewSource:
     """Open a bag, with its ground truth where `hydranet make-bag` puts it."""
-    from hydranet_ros.bag_datasets import TRUTH_DEPTH, TRUTH_LABELS, TRUTH_PREFIX
-    from hydranet_ros.bag_messages import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
-    from hydranet_ros.bag_views import open_bag_views
-    from hydranet_ros.bags import BagReader
+    from hydranet_ros.bags.bag_files import BagReader
+    from hydranet_ros.bags.bag_views import open_bag_views
+    from hydranet_ros.bags.conversion import TRUTH_DEPTH, TRUTH_LABELS, TRUTH_PREFIX
+    from hydranet_ros.bags.message_types import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
 
     with BagReader(path) as bag:
         topics = bag.topics

@@ -11,21 +11,21 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from hydranet_ros.bag_datasets import TRUTH_PREFIX
-from hydranet_ros.bag_images import camera_info_topic, choose_image_topic
-from hydranet_ros.bag_messages import CAMERA_INFO_TYPE, COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
-from hydranet_ros.bag_recovery import open_damaged_bag
-from hydranet_ros.bags import BagMessage, BagReader
-from hydranet_ros.calibration import camera_of, CameraInfoBuffer
-from hydranet_ros.cdr import read_stamp
+from hydranet_ros.bags.bag_files import BagMessage, BagReader
+from hydranet_ros.bags.conversion import TRUTH_PREFIX
+from hydranet_ros.bags.message_types import CAMERA_INFO_TYPE, COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
+from hydranet_ros.bags.playback import belongings_first
+from hydranet_ros.bags.recovery import open_damaged_bag
+from hydranet_ros.bags.topics import camera_info_topic, choose_image_topic
+from hydranet_ros.camera.calibration import camera_of, CameraInfoBuffer
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.evaluation.evaluate import ImagePredictor
+from hydranet_ros.evaluation.dataset_evaluation import ImagePredictor
 from hydranet_ros.evaluation.frame_decoding import FrameDecoder, IMAGE, true
 from hydranet_ros.evaluation.frame_evaluation import FrameEvaluation, MatchedFrame
 from hydranet_ros.evaluation.measures import MEASURES, Protocol
-from hydranet_ros.frame_stream import FrameStream, StampedFrame
-from hydranet_ros.playback import belongings_first
-from hydranet_ros.render import RgbImage
+from hydranet_ros.messages.frame_sync import FrameStream, StampedFrame
+from hydranet_ros.messages.stamps import read_stamp
+from hydranet_ros.pictures.render import RgbImage
 
 TRANSPORT_SUFFIXES = ('', '/compressed', '/compressedDepth')
 """What image_transport appends to the topic of what it compresses."""

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from hydranet_ros.cdr import NANOSECONDS
+from hydranet_ros.data.media import naming_write_faults
 from hydranet_ros.evaluation import svg
-from hydranet_ros.evaluation.evaluate import Evaluation
+from hydranet_ros.evaluation.dataset_evaluation import Evaluation
 from hydranet_ros.evaluation.frame_evaluation import FrameEvaluation
 from hydranet_ros.evaluation.measures import MEASURES
 from hydranet_ros.evaluation.report import text_report, to_json
-from hydranet_ros.media import naming_write_faults
+from hydranet_ros.messages.stamps import NANOSECONDS
 
 REPORT_NAMES = ('report.json', 'report.md', 'report.html')
 _CURVES: Mapping[str, tuple[tuple[str, str, float], ...]] = {

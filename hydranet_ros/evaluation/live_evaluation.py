@@ -10,7 +10,7 @@ from typing import Any
 from hydranet_ros.evaluation.frame_decoding import FrameDecoder, IMAGE, true
 from hydranet_ros.evaluation.frame_evaluation import FrameEvaluation, MatchedFrame
 from hydranet_ros.evaluation.measures import Protocol
-from hydranet_ros.frame_stream import Completeness, FrameStream, StampedFrame
+from hydranet_ros.messages.frame_sync import Completeness, FrameStream, StampedFrame
 
 
 class LiveEvaluation:

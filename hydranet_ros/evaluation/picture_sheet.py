@@ -9,15 +9,15 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from hydranet_ros.evaluation.evaluate import (
+from hydranet_ros.evaluation.dataset_evaluation import (
     AnnotatedImages,
     Evaluation,
     ImagePredictor,
     ImageScore,
 )
 from hydranet_ros.evaluation.measures import MEASURES
-from hydranet_ros.panels import banner, label_corner, legends, Look, Panel
-from hydranet_ros.render import RgbImage
+from hydranet_ros.pictures.panels import banner, label_corner, legends, Look, Panel
+from hydranet_ros.pictures.render import RgbImage
 
 PANEL_WIDTH = 400
 _GAP = 6

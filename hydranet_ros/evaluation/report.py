@@ -9,7 +9,7 @@ import json
 import math
 from typing import Any
 
-from hydranet_ros.evaluation.evaluate import Evaluation
+from hydranet_ros.evaluation.dataset_evaluation import Evaluation
 from hydranet_ros.evaluation.metrics import DEPTH_FIGURES
 
 _DEPTH_TITLES = {

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.labels import load_label_set, UNLABELED
+from hydranet_ros.data.sample import Dataset
+from hydranet_ros.model.labels import load_label_set, UNLABELED
 from hydranet_ros.training.recipe import Recipe
-from hydranet_ros.training.sample import Dataset
 
 LARGEST_WEIGHT = 10.0
 """A class that is all but absent weighs no more than this many average pixels."""

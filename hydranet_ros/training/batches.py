@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
+from hydranet_ros.data.sample import Dataset, Sample
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.labels import load_label_set, UNLABELED
+from hydranet_ros.model.labels import load_label_set, UNLABELED
 from hydranet_ros.training.mixing import Mixture
 from hydranet_ros.training.recipe import Ingredient, Recipe
-from hydranet_ros.training.sample import Dataset, Sample
 from hydranet_ros.training.transforms import augment
 
 NO_LABELS = -1

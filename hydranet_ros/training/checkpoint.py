@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from hydranet_ros.data.configuration import without_paths
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.torch_files import read_torch_file
-from hydranet_ros.training.configuration import without_paths
+from hydranet_ros.model.torch_files import read_torch_file
 
 MAY_CHANGE = frozenset(
     {'steps', 'evaluation', 'complete', 'best', 'description', 'license', 'workers', 'threads'}

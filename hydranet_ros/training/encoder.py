@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import nn, Tensor
 
-from hydranet_ros.bundle import load_bundle
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.network import HEAD_PREFIX, HydraNet
-from hydranet_ros.torch_files import read_torch_file
+from hydranet_ros.model.bundle import load_bundle
+from hydranet_ros.model.network import HEAD_PREFIX, HydraNet
+from hydranet_ros.model.torch_files import read_torch_file
 
 _STEM, _FIRST_BLOCK, _LAST_BLOCK = 0, 1, 17
 _EXPANSION = 'layer2.0.output.0'

@@ -13,12 +13,12 @@ import cv2
 import numpy as np
 import torch
 
-from hydranet_ros.bundle import BundleMetadata, LabelSlice, load_bundle
-from hydranet_ros.labels import load_label_set
-from hydranet_ros.network import TRAINED_UPSAMPLING
-from hydranet_ros.training.configuration import without_paths
+from hydranet_ros.data.configuration import without_paths
+from hydranet_ros.data.sample import Dataset
+from hydranet_ros.model.bundle import BundleMetadata, LabelSlice, load_bundle
+from hydranet_ros.model.labels import load_label_set
+from hydranet_ros.model.network import TRAINED_UPSAMPLING
 from hydranet_ros.training.recipe import Recipe
-from hydranet_ros.training.sample import Dataset
 
 
 def metadata_of(

@@ -18,8 +18,8 @@ import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
-from hydranet_ros.labels import UNLABELED
-from hydranet_ros.network import enlarge, TRAINED_UPSAMPLING
+from hydranet_ros.model.labels import UNLABELED
+from hydranet_ros.model.network import enlarge, TRAINED_UPSAMPLING
 from hydranet_ros.training.batches import Batch
 from hydranet_ros.training.lovasz import lovasz_losses
 

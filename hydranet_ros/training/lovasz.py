@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from hydranet_ros.labels import UNLABELED
-from hydranet_ros.network import OUTPUT_STRIDE
+from hydranet_ros.model.labels import UNLABELED
+from hydranet_ros.model.network import OUTPUT_STRIDE
 
 
 def lovasz_losses(raw: Tensor, target: Tensor) -> Tensor:

@@ -10,14 +10,14 @@ import math
 import torch
 from torch import nn, Tensor
 
-from hydranet_ros.bundle import BundleMetadata
-from hydranet_ros.network import HEAD_PREFIX, HydraNet, TRAINED_UPSAMPLING
+from hydranet_ros.data.sample import Dataset
+from hydranet_ros.model.bundle import BundleMetadata
+from hydranet_ros.model.network import HEAD_PREFIX, HydraNet, TRAINED_UPSAMPLING
 from hydranet_ros.training.balance import class_weights
 from hydranet_ros.training.batches import Batch, TrainingBatches
 from hydranet_ros.training.encoder import initialize
 from hydranet_ros.training.losses import Criterion, Head, Reduction
 from hydranet_ros.training.recipe import Recipe
-from hydranet_ros.training.sample import Dataset
 from hydranet_ros.training.validation import normalize
 
 _SAMPLES = 32

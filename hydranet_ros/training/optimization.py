@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 import torch
 from torch import nn, Tensor
 
-from hydranet_ros.network import HydraNet
+from hydranet_ros.model.network import HydraNet
 from hydranet_ros.training.recipe import Optimization
 
 _BASE_RATE = 'base_rate'

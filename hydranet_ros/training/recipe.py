@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from hydranet_ros.data.configuration import apply_overrides, build, own_variables, substitute
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.labels import load_label_set
+from hydranet_ros.model.labels import load_label_set
+from hydranet_ros.model.tasks import TASKS
 from hydranet_ros.resources import config_path, read_yaml
-from hydranet_ros.tasks import TASKS
-from hydranet_ros.training.configuration import apply_overrides, build, own_variables, substitute
 from hydranet_ros.training.transforms import Augmentation, Stretch
 
 

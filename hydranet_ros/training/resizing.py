@@ -25,7 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.training.sample import Sample
+from hydranet_ros.data.sample import Sample
 
 
 def rescale(sample: Sample, factor: float, one_camera: bool = False) -> Sample:

@@ -19,14 +19,15 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from hydranet_ros.bundle import Bundle, save_bundle
+from hydranet_ros.data.caching import open_dataset
+from hydranet_ros.data.datasets import load_dataset
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.network import HydraNet, TRAINED_UPSAMPLING
-from hydranet_ros.provenance import provenance_of
+from hydranet_ros.model.bundle import Bundle, save_bundle
+from hydranet_ros.model.network import HydraNet, TRAINED_UPSAMPLING
+from hydranet_ros.model.provenance import provenance_of
 from hydranet_ros.training.batches import Batch, load_batches, TrainingBatches
-from hydranet_ros.training.caching import open_dataset
 from hydranet_ros.training.checkpoint import load_state, save_state, TrainingState
-from hydranet_ros.training.datasets import load_dataset
+from hydranet_ros.training.distributed import launch, ProcessGroup
 from hydranet_ros.training.export import describe_training, metadata_of
 from hydranet_ros.training.interrupts import StopRequest
 from hydranet_ros.training.memory import keep_freed_memory
@@ -39,7 +40,6 @@ from hydranet_ros.training.optimization import (
     rate_factor,
     set_rates,
 )
-from hydranet_ros.training.processes import launch, ProcessGroup
 from hydranet_ros.training.recipe import Recipe
 from hydranet_ros.training.selection import Best, Figures, summarize
 from hydranet_ros.training.validation import examine

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.data.sample import Sample
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.labels import UNLABELED
+from hydranet_ros.model.labels import UNLABELED
 from hydranet_ros.training.resizing import rescale, stretch_world
-from hydranet_ros.training.sample import Sample
 
 
 @dataclass(frozen=True)

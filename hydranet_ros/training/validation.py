@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hydranet_ros.bundle import BundleMetadata
+from hydranet_ros.data.sample import Dataset, Sample
 from hydranet_ros.evaluation.metrics import ConfusionMatrix, DepthMetrics, NormalsMetrics
-from hydranet_ros.labels import load_label_set
-from hydranet_ros.network import enlarge, HydraNet
-from hydranet_ros.tasks import PostProcessing, TASKS
-from hydranet_ros.training.sample import Dataset, Sample
+from hydranet_ros.model.bundle import BundleMetadata
+from hydranet_ros.model.labels import load_label_set
+from hydranet_ros.model.network import enlarge, HydraNet
+from hydranet_ros.model.tasks import PostProcessing, TASKS
 
 MAXIMUM_DEPTH = 80.0
 """Metres; ground truth beyond is not measured, as KITTI has it."""

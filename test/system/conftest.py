@@ -12,9 +12,9 @@ from published import published_bundle
 import pytest
 from ros_client import RosClient
 
-from hydranet_ros.bundle import save_bundle
-from hydranet_ros.deployment import perception_process
-from hydranet_ros.processes import ProcessGroup, RunningProcess
+from hydranet_ros.launching.process_group import ProcessGroup, RunningProcess
+from hydranet_ros.launching.process_specs import perception_process
+from hydranet_ros.model.bundle import save_bundle
 
 # One thread each: inference that the tests wait for must not starve the test itself.
 ENVIRONMENT = {'OMP_NUM_THREADS': '1'}

@@ -18,18 +18,18 @@ import numpy as np
 from published import published_bundle
 import pytest
 
-from hydranet_ros.bag_messages import (
+from hydranet_ros.bags.bag_files import BagReader, BagWriter
+from hydranet_ros.bags.message_types import (
     COMPRESSED_IMAGE_TYPE,
     image_message,
     IMAGE_TYPE,
     new_typestore,
 )
-from hydranet_ros.bags import BagReader, BagWriter
-from hydranet_ros.bundle import save_bundle
-from hydranet_ros.cdr import NANOSECONDS, read_stamp
 from hydranet_ros.cli import demo
+from hydranet_ros.data.media import open_source, read_image, VideoWriter
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.media import open_source, read_image, VideoWriter
+from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp
+from hydranet_ros.model.bundle import save_bundle
 
 pytestmark = pytest.mark.system
 

@@ -11,7 +11,7 @@ from rclpy.qos import qos_profile_sensor_data
 from ros_client import noise, pixels, RosClient
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
-from hydranet_ros.points import POINT
+from hydranet_ros.camera.points import POINT
 
 pytestmark = pytest.mark.system
 

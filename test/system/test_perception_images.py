@@ -13,10 +13,10 @@ import pytest
 from ros_client import FRAME_ID, next_header, noise, pixels
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
-from hydranet_ros.labels import load_label_set
-from hydranet_ros.node.outputs import available_outputs
-from hydranet_ros.predictor import Predictor
-from hydranet_ros.tasks import default_fields
+from hydranet_ros.model.labels import load_label_set
+from hydranet_ros.model.tasks import default_fields
+from hydranet_ros.node.perception.outputs import available_outputs
+from hydranet_ros.runtime.predictor import Predictor
 
 pytestmark = pytest.mark.system
 

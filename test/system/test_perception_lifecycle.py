@@ -9,7 +9,7 @@ import pytest
 from ros_client import noise, pixels
 from sensor_msgs.msg import Image
 
-from hydranet_ros.labels import load_label_set
+from hydranet_ros.model.labels import load_label_set
 
 pytestmark = pytest.mark.system
 

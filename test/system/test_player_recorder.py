@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hydranet_ros.bag_messages import (
+from hydranet_ros.bags.bag_files import BagReader, BagWriter, STORAGES
+from hydranet_ros.bags.message_types import (
     camera_info_message,
     CAMERA_INFO_TYPE,
     image_message,
     IMAGE_TYPE,
 )
-from hydranet_ros.bags import BagReader, BagWriter, STORAGES
-from hydranet_ros.cdr import NANOSECONDS, read_stamp, replace_stamp
-from hydranet_ros.deployment import image_transport_environment, PACKAGE, ProcessSpec
-from hydranet_ros.processes import ProcessGroup
+from hydranet_ros.launching.process_group import ProcessGroup
+from hydranet_ros.launching.process_specs import image_transport_environment, PACKAGE, ProcessSpec
+from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp, replace_stamp
 
 pytestmark = pytest.mark.system
 

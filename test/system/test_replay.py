@@ -20,19 +20,19 @@ from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
-from hydranet_ros.bag_datasets import BagLayout
-from hydranet_ros.bags import BagReader
-from hydranet_ros.bundle import Bundle, BundleMetadata, LabelSlice, save_bundle
-from hydranet_ros.cdr import NANOSECONDS, read_stamp
+from hydranet_ros.bags.bag_files import BagReader
+from hydranet_ros.bags.conversion import BagLayout
 from hydranet_ros.cli.main import main
-from hydranet_ros.deployment import PACKAGE, ProcessSpec
-from hydranet_ros.evaluation.evaluate import evaluate
+from hydranet_ros.data.datasets import load_dataset
+from hydranet_ros.evaluation.dataset_evaluation import evaluate
 from hydranet_ros.evaluation.measures import Protocol
 from hydranet_ros.evaluation.report import to_json
-from hydranet_ros.labels import load_label_set
-from hydranet_ros.predictor import Predictor
-from hydranet_ros.processes import ProcessGroup
-from hydranet_ros.training.datasets import load_dataset
+from hydranet_ros.launching.process_group import ProcessGroup
+from hydranet_ros.launching.process_specs import PACKAGE, ProcessSpec
+from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp
+from hydranet_ros.model.bundle import Bundle, BundleMetadata, LabelSlice, save_bundle
+from hydranet_ros.model.labels import load_label_set
+from hydranet_ros.runtime.predictor import Predictor
 
 pytestmark = pytest.mark.system
 

@@ -1,0 +1,332 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Read and write rosbag2 recordings (MCAP and sqlite3) without ROS.
+
+Messages pass through as their serialised bytes, one at a time, so that memory does not grow with
+the length of a bag. ``ros2 bag`` plays what is written here, and what it records is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+import sqlite3
+from typing import Any, NamedTuple, TYPE_CHECKING
+
+from hydranet_ros.bags.message_types import latched_qos, new_typestore, register_type
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.messages.stamps import NANOSECONDS
+
+if TYPE_CHECKING:
+    from rosbags.interfaces import Connection
+    from rosbags.typesys.store import Typestore
+
+STORAGES = ('mcap', 'sqlite3')
+
+# The newest metadata version that Humble's rosbag2 still reads; its successor changed the QoS.
+_METADATA_VERSION = 8
+
+
+def is_bag(path: Path) -> bool:
+    """Tell whether a path looks like a recording: a bag's folder, or one of its files."""
+    return (path / 'metadata.yaml').is_file() or path.suffix in ('.mcap', '.db3')
+
+
+class BagMessage(NamedTuple):
+    """
+    One recorded message.
+
+    Attributes
+    ----------
+    topic
+        Absolute topic name.
+    type
+        Message type, e.g. ``sensor_msgs/msg/Image``.
+    time
+        When it was recorded, in nanoseconds since the epoch.
+    data
+        The serialised message (CDR, with its four bytes of encapsulation).
+
+    """
+
+    topic: str
+    type: str
+    time: int
+    data: bytes
+
+
+@dataclass(frozen=True)
+class BagTopic:
+    """
+    A topic of a bag.
+
+    Attributes
+    ----------
+    type
+        Message type, e.g. ``sensor_msgs/msg/Image``.
+    count
+        Number of recorded messages.
+    latched
+        Whether it was offered as transient local: late subscribers get the last message too.
+    definition
+        Text of the message definition with all it depends on, empty where the bag has none.
+
+    """
+
+    type: str
+    count: int
+    latched: bool
+    definition: str
+
+
+class BagReader:
+    """
+    A rosbag2 opened for reading; use it as a context manager.
+
+    Parameters
+    ----------
+    path
+        The bag's folder, or one of its ``.mcap`` or ``.db3`` files.
+
+    Raises
+    ------
+    HydranetError
+        If there is no readable bag.
+
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path).expanduser()
+        if not self.path.exists():
+            raise HydranetError(f'There is no bag {self.path}.')
+        if self.path.is_dir() and not (self.path / 'metadata.yaml').is_file():
+            raise HydranetError(
+                f'{self.path} is not a complete bag: it has no metadata.yaml; '
+                'give the .mcap or .db3 file in it instead, if there is one.'
+            )
+        if self.path.is_file() and self.path.suffix not in ('.mcap', '.db3'):
+            raise HydranetError(
+                f'{self.path} is not a bag; give a bag folder, an .mcap or a .db3 file.'
+            )
+        self._rosbags = _import_rosbags()
+        self._store: Typestore | None = None
+        with self._named_faults():
+            self._reader = self._rosbags.rosbag2.Reader(self.path)
+            self._reader.open()
+            self.topics = {c.topic: _bag_topic(c) for c in self._reader.connections}
+
+    def __enter__(self) -> BagReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the bag."""
+        self._reader.close()
+
+    @property
+    def start(self) -> int:
+        """Time of the first message, in nanoseconds since the epoch; 0 for an empty bag."""
+        return self._reader.start_time if self._reader.message_count else 0
+
+    @property
+    def duration(self) -> float:
+        """Time from the first message to the last, in seconds."""
+        count = self._reader.message_count
+        # The library's end lies one nanosecond after the last message.
+        return (self._reader.duration - 1) / NANOSECONDS if count else 0.0
+
+    def messages(
+        self, topics: Collection[str] | None = None, *, start: int | None = None
+    ) -> Iterator[BagMessage]:
+        """
+        Yield messages in the order of their recording.
+
+        Parameters
+        ----------
+        topics
+            Names of the topics to read; None reads all.
+        start
+            Leave out what was recorded earlier (nanoseconds since the epoch).
+
+        Raises
+        ------
+        HydranetError
+            If a topic is not in the bag, or the bag is damaged.
+
+        """
+        missing = sorted(set(topics or ()) - self.topics.keys())
+        if missing:
+            raise HydranetError(
+                f'{self.path} has no topic {missing[0]}; it has {", ".join(sorted(self.topics))}.'
+            )
+        chosen = [c for c in self._reader.connections if topics is None or c.topic in topics]
+        if not chosen:
+            return
+        with self._named_faults():
+            for connection, time, data in self._reader.messages(chosen, start=start):
+                yield BagMessage(connection.topic, connection.msgtype, time, bytes(data))
+
+    def decode(self, message: BagMessage) -> Any:
+        """
+        Deserialise a message into an object with the fields of its type.
+
+        Raises
+        ------
+        HydranetError
+            If the message is damaged or its type is not known.
+
+        """
+        if self._store is None:
+            self._store = new_typestore()
+        topic = self.topics[message.topic]
+        register_type(self._store, message.type, topic.definition)
+        try:
+            return self._store.deserialize_cdr(message.data, message.type)
+        except self._rosbags.serde.SerdeError as error:
+            raise HydranetError(
+                f'A message on {message.topic} in {self.path} is damaged: {error}'
+            ) from error
+
+    @contextmanager
+    def _named_faults(self) -> Iterator[None]:
+        """Turn what the library raises on damaged files into one sentence."""
+        try:
+            yield
+        # Nothing of ours runs in here, and over damaged bytes the parsers and decompressors below
+        # raise nearly anything, much of it from classes that are not theirs to name.
+        except Exception as error:
+            fault = str(error) or type(error).__name__
+            raise HydranetError(f'The bag {self.path} cannot be read: {fault}') from error
+
+
+class BagWriter:
+    """
+    A new rosbag2; use it as a context manager, or call `close`, which writes its index.
+
+    Parameters
+    ----------
+    path
+        The folder to make.
+    storage
+        ``mcap`` or ``sqlite3``.
+
+    Raises
+    ------
+    HydranetError
+        If the folder exists, cannot be made, or the storage is not known.
+
+    """
+
+    def __init__(self, path: str | Path, storage: str = 'mcap') -> None:
+        self.path = Path(path).expanduser()
+        if storage not in STORAGES:
+            raise HydranetError(
+                f'There is no bag storage {storage!r}; choose one of {", ".join(STORAGES)}.'
+            )
+        if self.path.exists():
+            raise HydranetError(f'{self.path} exists already; remove it or choose another name.')
+        self._rosbags = _import_rosbags()
+        plugin = self._rosbags.rosbag2.StoragePlugin[storage.upper()]
+        with self._named_faults():
+            self._writer = self._rosbags.rosbag2.Writer(
+                self.path, version=_METADATA_VERSION, storage_plugin=plugin
+            )
+            self._writer.open()
+        self._store = new_typestore()
+        self._connections: dict[str, Connection] = {}
+
+    def __enter__(self) -> BagWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Write the index and close the bag; what was written before a fault is kept too."""
+        with self._named_faults():
+            self._writer.close()
+
+    def add_topic(
+        self, topic: str, message_type: str, *, latched: bool = False, definition: str = ''
+    ) -> None:
+        """
+        Announce a topic; needed once before its first message.
+
+        Parameters
+        ----------
+        topic
+            Absolute topic name.
+        message_type
+            E.g. ``sensor_msgs/msg/Image``.
+        latched
+            Offer it as transient local when played.
+        definition
+            Message definition with all it depends on, for types that are not part of ROS 2.
+
+        Raises
+        ------
+        HydranetError
+            If the type is not known and no definition is given.
+
+        """
+        register_type(self._store, message_type, definition)
+        qos = [latched_qos()] if latched else []
+        self._connections[topic] = self._writer.add_connection(
+            topic, message_type, typestore=self._store, offered_qos_profiles=qos
+        )
+
+    def write(self, topic: str, time: int, data: bytes) -> None:
+        """
+        Append a serialised message.
+
+        Parameters
+        ----------
+        topic
+            A topic that was announced.
+        time
+            When it was received, in nanoseconds since the epoch.
+        data
+            The message in CDR.
+
+        """
+        with self._named_faults():
+            self._writer.write(self._connections[topic], time, data)
+
+    def write_message(self, topic: str, time: int, message: Any) -> None:
+        """Serialise a message made by this module and append it."""
+        data = self._store.serialize_cdr(message, self._connections[topic].msgtype)
+        self.write(topic, time, bytes(data))
+
+    @contextmanager
+    def _named_faults(self) -> Iterator[None]:
+        """Turn what a full disk or a missing permission raises into one sentence."""
+        try:
+            yield
+        except (self._rosbags.rosbag2.WriterError, OSError, sqlite3.Error) as error:
+            raise HydranetError(f'The bag {self.path} cannot be written: {error}') from error
+
+
+def _import_rosbags() -> Any:
+    """Import the rosbags library, which is optional on a robot."""
+    try:
+        import rosbags.rosbag2
+        import rosbags.serde
+    except ImportError as error:
+        raise HydranetError(
+            "Bags need the package rosbags: install it with pip install 'rosbags>=0.11'."
+        ) from error
+    return rosbags
+
+
+def _bag_topic(connection: Connection) -> BagTopic:
+    """Describe a topic from what the library tells about its connection."""
+    from rosbags.interfaces import QosDurability
+
+    profiles = getattr(connection.ext, 'offered_qos_profiles', ())
+    latched = any(qos.durability == QosDurability.TRANSIENT_LOCAL for qos in profiles)
+    return BagTopic(connection.msgtype, connection.msgcount, latched, connection.msgdef.data)

@@ -1,0 +1,207 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The views of a bag: images with calibration, measured depth and poses, without ROS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.bags.bag_files import BagMessage, BagReader
+from hydranet_ros.bags.message_types import COMPRESSED_IMAGE_TYPE, TF_TYPE
+from hydranet_ros.bags.topics import camera_info_topic, choose_image_topic
+from hydranet_ros.camera.calibration import camera_of
+from hydranet_ros.camera.poses import FrameTree, Track
+from hydranet_ros.data.views import ALL, Selection, View, ViewSource
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.messages.annotations import read_depth, read_labels
+from hydranet_ros.messages.images import compressed_to_rgb, image_to_rgb
+from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp, stamp_nanoseconds
+
+POSE_TYPES = ('geometry_msgs/msg/PoseStamped', 'nav_msgs/msg/Odometry')
+_TOLERANCE = NANOSECONDS // 50
+"""Nanoseconds that a depth camera's stamp may differ from the colour camera's."""
+
+PoseAt = Callable[[str, int], NDArray[np.float64] | None]
+
+
+def open_bag_views(
+    path: Path,
+    selection: Selection = ALL,
+    *,
+    image_topic: str | None = None,
+    depth_topic: str | None = None,
+    label_topic: str | None = None,
+    pose_topic: str | None = None,
+    fixed_frame: str | None = None,
+) -> ViewSource:
+    """
+    Open a bag as views.
+
+    Parameters
+    ----------
+    path
+        The bag.
+    selection
+        Which images to take.
+    image_topic
+        Images, compressed or not; None for the only ones of colour. The calibration is expected
+        at ``camera_info`` beside them.
+    depth_topic
+        Depth images (32FC1 metres or 16UC1 millimetres) that are registered to the images; None
+        for none.
+    label_topic
+        Images of class ids (mono8) of the same size and stamps; None for none.
+    pose_topic
+        Poses of the camera's optical frame (PoseStamped or Odometry); None for ``/tf``.
+    fixed_frame
+        Frame of the world in ``/tf``; None for the root of the tree.
+
+    Raises
+    ------
+    HydranetError
+        If the bag cannot be read or has no such topics.
+
+    """
+    with BagReader(path) as bag:
+        image_topic = choose_image_topic(bag, image_topic)
+        for topic in filter(None, (depth_topic, label_topic, pose_topic)):
+            if topic not in bag.topics:
+                raise HydranetError(
+                    f'{path} has no topic {topic}; it has {", ".join(sorted(bag.topics))}.'
+                )
+        pose_at = _read_track(bag, pose_topic) if pose_topic else _read_frames(bag, fixed_frame)
+        count = selection.count(bag.topics[image_topic].count)
+
+    def views() -> Iterator[View]:
+        with BagReader(path) as bag:
+            yield from _views(
+                bag,
+                selection,
+                image_topic,
+                depth_topic=depth_topic,
+                label_topic=label_topic,
+                pose_at=pose_at,
+            )
+
+    return ViewSource(path.name, count, views)
+
+
+def _views(
+    bag: BagReader,
+    selection: Selection,
+    image_topic: str,
+    *,
+    depth_topic: str | None,
+    label_topic: str | None,
+    pose_at: PoseAt,
+) -> Iterator[View]:
+    """Yield the views in the order of their images."""
+    info_topic = camera_info_topic(image_topic)
+    infos = bag.messages((info_topic,)) if info_topic in bag.topics else iter(())
+    info = next((bag.decode(message) for message in infos), None)
+    depths = _Feed(bag, depth_topic, read_depth) if depth_topic else None
+    labels = _Feed(bag, label_topic, read_labels) if label_topic else None
+    first = None
+    for index, message in enumerate(bag.messages((image_topic,))):
+        if selection.ends_before(index):
+            return
+        if not selection.takes(index):
+            continue
+        stamp = read_stamp(message.data)
+        first = stamp if first is None else first
+        image = bag.decode(message)
+        compressed = message.type == COMPRESSED_IMAGE_TYPE
+        rgb = compressed_to_rgb(image) if compressed else image_to_rgb(image)
+        height, width = rgb.shape[:2]
+        depth = depths.at(stamp, (height, width)) if depths else None
+        yield View(
+            f'{index:06d}',
+            (stamp - first) / NANOSECONDS,
+            rgb,
+            camera=None if info is None else camera_of(info, width, height),
+            pose=pose_at(image.header.frame_id, stamp),
+            depth=depth,
+            labels=labels.at(stamp, (height, width)) if labels else None,
+        )
+
+
+class _Feed:
+    """Depth or label images in the order of their stamps, read along with the images."""
+
+    def __init__(self, bag: BagReader, topic: str, read: Callable[[Any], NDArray]) -> None:
+        self._bag = bag
+        self._read = read
+        self._messages = bag.messages((topic,))
+        self._next: BagMessage | None = next(self._messages, None)
+
+    def at(self, stamp: int, shape: tuple[int, int]) -> NDArray | None:
+        """Return the values that belong to an image's stamp, None if there are none."""
+        while self._next is not None and self._is_before(self._next, stamp):
+            self._next = next(self._messages, None)
+        if self._next is None or abs(read_stamp(self._next.data) - stamp) > _TOLERANCE:
+            return None
+        values = self._read(self._bag.decode(self._next))
+        if values.shape != shape:
+            raise HydranetError(
+                f'{self._next.topic} has {values.shape[1]}×{values.shape[0]} pixels and the '
+                f'images {shape[1]}×{shape[0]}; depth and labels must be registered to the images.'
+            )
+        return values
+
+    @staticmethod
+    def _is_before(message: BagMessage, stamp: int) -> bool:
+        return read_stamp(message.data) < stamp - _TOLERANCE
+
+
+def _read_track(bag: BagReader, topic: str) -> PoseAt:
+    """Read poses of the camera itself."""
+    if bag.topics[topic].type not in POSE_TYPES:
+        raise HydranetError(
+            f'{topic} carries {bag.topics[topic].type}; poses are read from '
+            f'{" or ".join(POSE_TYPES)}.'
+        )
+    track = Track()
+    for recorded in bag.messages((topic,)):
+        message = bag.decode(recorded)
+        # Odometry carries its pose with a covariance around it.
+        pose = getattr(message.pose, 'pose', message.pose)
+        track.put(read_stamp(recorded.data), _xyz(pose.position), _xyzw(pose.orientation))
+    return lambda _frame, time: track.at(time)
+
+
+def _read_frames(bag: BagReader, world: str | None) -> PoseAt:
+    """Read the tree of frames, as far as the bag has it."""
+    tree = FrameTree()
+    topics = [name for name, topic in bag.topics.items() if topic.type == TF_TYPE and topic.count]
+    for recorded in bag.messages(topics) if topics else ():
+        fixed = bag.topics[recorded.topic].latched or recorded.topic.endswith('tf_static')
+        for transform in bag.decode(recorded).transforms:
+            stamp = transform.header.stamp
+            tree.put(
+                transform.header.frame_id.lstrip('/'),
+                transform.child_frame_id.lstrip('/'),
+                None if fixed else stamp_nanoseconds(stamp.sec, stamp.nanosec),
+                _xyz(transform.transform.translation),
+                _xyzw(transform.transform.rotation),
+            )
+
+    def pose_at(frame: str, time: int) -> NDArray[np.float64] | None:
+        frame = frame.lstrip('/')
+        top = world or tree.root(frame)
+        # A camera that is in no tree has no pose, rather than one in itself.
+        return tree.pose(frame, top, time) if topics and frame != top else None
+
+    return pose_at
+
+
+def _xyz(vector: Any) -> Sequence[float]:
+    return vector.x, vector.y, vector.z
+
+
+def _xyzw(rotation: Any) -> Sequence[float]:
+    return rotation.x, rotation.y, rotation.z, rotation.w

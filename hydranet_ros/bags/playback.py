@@ -1,0 +1,171 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""When a recorded message is due in a replay, and which stamp it then carries; without ROS."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+import threading
+import time
+
+from hydranet_ros.bags.bag_files import BagMessage
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp, replace_stamp
+
+# Messages of one frame lie close together in a bag; this many distinct stamps are remembered.
+_REMEMBERED_STAMPS = 256
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """
+    The course of one replay.
+
+    Attributes
+    ----------
+    first
+        Recorded time at which the replay begins, in nanoseconds since the epoch.
+    rate
+        Recorded seconds per second of the replay, above 0.
+
+    """
+
+    first: int
+    rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.rate > 0:
+            raise HydranetError(f'The rate of a replay must be above 0, not {self.rate}.')
+
+    def due(self, recorded: int) -> float:
+        """Return how many seconds into the replay a message of that recorded time is due."""
+        return (recorded - self.first) / NANOSECONDS / self.rate
+
+    def recorded(self, elapsed: float) -> int:
+        """Return the recorded time that is reached so many seconds into the replay."""
+        return self.first + round(elapsed * self.rate * NANOSECONDS)
+
+
+class Stopwatch:
+    """
+    The time that a replay has run, without the pauses; may be used from several threads.
+
+    Parameters
+    ----------
+    now
+        Returns seconds that only rise.
+
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._lock = threading.Lock()
+        self._origin = now()
+        self._stopped: float | None = None
+
+    @property
+    def paused(self) -> bool:
+        """Whether the time stands still."""
+        return self._stopped is not None
+
+    def elapsed(self) -> float:
+        """Return the seconds since the start that count."""
+        with self._lock:
+            return (self._now() if self._stopped is None else self._stopped) - self._origin
+
+    def restart(self) -> None:
+        """Begin at zero, paused if it was."""
+        with self._lock:
+            self._origin = self._now()
+            if self._stopped is not None:
+                self._stopped = self._origin
+
+    def pause(self, paused: bool) -> None:
+        """Let the time stand still, or go on."""
+        with self._lock:
+            if paused and self._stopped is None:
+                self._stopped = self._now()
+            elif not paused and self._stopped is not None:
+                self._origin += self._now() - self._stopped
+                self._stopped = None
+
+    def hold_back(self, elapsed: float) -> None:
+        """Set the time back to so many seconds, if it is later: what was waited for is over."""
+        late = self.elapsed() - elapsed
+        with self._lock:
+            self._origin += max(late, 0.0)
+
+
+class Restamper:
+    """
+    Give messages the time at which they are played as their stamp.
+
+    Messages that shared a stamp (an image and its camera information) share the new one too,
+    namely that of the first of them.
+    """
+
+    def __init__(self) -> None:
+        self._given: OrderedDict[int, int] = OrderedDict()
+
+    def restamp(self, data: bytes, played: int) -> bytes:
+        """
+        Return the serialised message with its new stamp.
+
+        Parameters
+        ----------
+        data
+            A CDR message that begins with a header.
+        played
+            The time at which it is due, in nanoseconds since the epoch.
+
+        """
+        stamp = self._given.setdefault(read_stamp(data), played)
+        if len(self._given) > _REMEMBERED_STAMPS:
+            self._given.popitem(last=False)
+        return replace_stamp(data, stamp)
+
+
+def belongings_first(
+    messages: Iterable[BagMessage], image_topic: str, with_header: Collection[str]
+) -> Iterator[BagMessage]:
+    """
+    Bring what belongs to an image before it: its calibration and its ground truth.
+
+    Whoever receives messages in this order has all that an image needs when it comes, in whatever
+    order they were recorded.
+
+    Parameters
+    ----------
+    messages
+        In the order of their recording.
+    image_topic
+        Topic of the images.
+    with_header
+        Topics whose messages begin with a header; one with an image's stamp belongs to it. It is
+        looked for up to the next image.
+
+    """
+    held: list[BagMessage] = []
+    for message in messages:
+        if message.topic == image_topic:
+            yield from _image_last(held, with_header)
+            held = [message]
+        elif held:
+            held.append(message)
+        else:
+            yield message
+    yield from _image_last(held, with_header)
+
+
+def _image_last(held: list[BagMessage], with_header: Collection[str]) -> Iterator[BagMessage]:
+    """Yield an image, which comes first in the list, behind what has its stamp."""
+    if not held:
+        return
+    image, *others = held
+    stamp = read_stamp(image.data)
+    belongs = [m.topic in with_header and read_stamp(m.data) == stamp for m in others]
+    yield from (m for m, own in zip(others, belongs, strict=True) if own)
+    yield image
+    yield from (m for m, own in zip(others, belongs, strict=True) if not own)

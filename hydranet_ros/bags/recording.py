@@ -1,0 +1,189 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What a recording of a camera and of the perception node's outputs says; without ROS."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.bags.bag_files import BagMessage, BagReader
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp
+
+DIAGNOSTICS_TOPIC = '/diagnostics'
+# Encodings of predictions and of ground truth: numpy's type and the number of channels.
+_ENCODINGS = {
+    'mono8': ('u1', 1),
+    '8UC1': ('u1', 1),
+    '16UC1': ('u2', 1),
+    '32FC1': ('f4', 1),
+    '32FC3': ('f4', 3),
+}
+# Frames of which something is still missing; a node has one or two under way.
+_PENDING_FRAMES = 64
+
+
+@dataclass(frozen=True)
+class ResultTimes:
+    """
+    When results came, in the order of their coming.
+
+    Attributes
+    ----------
+    arrivals
+        Seconds from the first result to each.
+    ages
+        Seconds from the stamp of each result's image to its coming.
+    latencies
+        Seconds from the coming of each result's image, where that was recorded, to its own;
+        shorter than the ages by the time that the image itself took.
+
+    """
+
+    arrivals: NDArray[np.float64]
+    ages: NDArray[np.float64]
+    latencies: NDArray[np.float64]
+
+    @property
+    def count(self) -> int:
+        """Return the number of results."""
+        return len(self.arrivals)
+
+    @property
+    def rate(self) -> float:
+        """Return the results per second, 0 for fewer than two."""
+        span = self.arrivals[-1] if self.count else 0.0
+        return float((self.count - 1) / span) if span > 0 else 0.0
+
+
+def result_times(bag: BagReader, image_topic: str, result_topic: str) -> ResultTimes:
+    """
+    Read from a recording when the results came.
+
+    Parameters
+    ----------
+    bag
+        A recording of both topics.
+    image_topic
+        Topic of the images.
+    result_topic
+        Topic of what was predicted of them, with their stamps.
+
+    """
+    images: dict[int, int] = {}
+    arrivals, ages, latencies = [], [], []
+    for message in bag.messages((image_topic, result_topic)):
+        stamp = read_stamp(message.data)
+        if message.topic == image_topic:
+            images[stamp] = message.time
+            continue
+        arrivals.append(message.time)
+        ages.append(message.time - stamp)
+        if stamp in images:
+            latencies.append(message.time - images[stamp])
+    return ResultTimes(
+        arrivals=(np.array(arrivals, np.int64) - min(arrivals, default=0)) / NANOSECONDS,
+        ages=np.array(ages, np.int64) / NANOSECONDS,
+        latencies=np.array(latencies, np.int64) / NANOSECONDS,
+    )
+
+
+def match_by_stamp(
+    messages: Iterable[BagMessage], topics: Collection[str]
+) -> Iterator[dict[str, BagMessage]]:
+    """
+    Join messages of several topics that carry the same stamp.
+
+    Parameters
+    ----------
+    messages
+        In the order of their recording; those of other topics are passed over.
+    topics
+        What belongs to one frame.
+
+    Yields
+    ------
+    dict
+        Topic to message, for each frame of which every topic has a message, in the order of
+        completion. Incomplete frames are forgotten when many newer ones have begun.
+
+    """
+    pending: OrderedDict[int, dict[str, BagMessage]] = OrderedDict()
+    for message in messages:
+        if message.topic not in topics:
+            continue
+        stamp = read_stamp(message.data)
+        frame = pending.setdefault(stamp, {})
+        frame[message.topic] = message
+        if len(frame) == len(topics):
+            yield pending.pop(stamp)
+        elif len(pending) > _PENDING_FRAMES:
+            pending.popitem(last=False)
+
+
+def image_values(message: Any) -> NDArray:
+    """
+    Return the values of an image as the node publishes it.
+
+    Parameters
+    ----------
+    message
+        A decoded ``sensor_msgs/msg/Image`` of encoding mono8, 8UC1, 16UC1, 32FC1 or 32FC3.
+
+    Returns
+    -------
+    NDArray
+        H×W or H×W×3, in this machine's byte order.
+
+    Raises
+    ------
+    HydranetError
+        If the encoding is another one or the data is too short.
+
+    """
+    if message.encoding not in _ENCODINGS:
+        raise HydranetError(
+            f'A result of encoding {message.encoding!r} cannot be read; expected one of '
+            f'{", ".join(_ENCODINGS)}.'
+        )
+    kind, channels = _ENCODINGS[message.encoding]
+    dtype = np.dtype(kind).newbyteorder('>' if message.is_bigendian else '<')
+    shape = (message.height, message.width, channels)
+    strides = (message.step, channels * dtype.itemsize, dtype.itemsize)
+    try:
+        values = np.ndarray(shape, dtype, buffer=memoryview(message.data), strides=strides)
+    except (TypeError, ValueError) as error:
+        raise HydranetError(
+            f'An image of {message.width}×{message.height} pixels, encoding {message.encoding}, '
+            f'has {len(message.data)} bytes, which is too few.'
+        ) from error
+    values = values.astype(dtype.newbyteorder('='), copy=False)
+    return values[..., 0] if channels == 1 else values
+
+
+def last_diagnostics(bag: BagReader, node: str) -> dict[str, str]:
+    """
+    Return the last key-value pairs that a node published on ``/diagnostics``.
+
+    Parameters
+    ----------
+    bag
+        A recording; without diagnostics the result is empty.
+    node
+        Name of the node without its leading slash.
+
+    """
+    values: dict[str, str] = {}
+    if DIAGNOSTICS_TOPIC not in bag.topics:
+        return values
+    for message in bag.messages((DIAGNOSTICS_TOPIC,)):
+        for status in bag.decode(message).status:
+            if status.name.startswith(f'{node}:'):
+                values = {pair.key: pair.value for pair in status.values}
+    return values

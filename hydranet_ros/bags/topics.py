@@ -1,0 +1,66 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which topics of a bag belong to a camera, by the conventions of image_transport."""
+
+from __future__ import annotations
+
+import posixpath
+
+from hydranet_ros.bags.bag_files import BagReader
+from hydranet_ros.bags.message_types import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
+from hydranet_ros.errors import HydranetError
+
+COMPRESSED_SUFFIX = '/compressed'
+
+
+def choose_image_topic(bag: BagReader, wanted: str | None = None) -> str:
+    """
+    Return the topic of a bag's images.
+
+    Parameters
+    ----------
+    bag
+        The bag.
+    wanted
+        The topic that the user names; None for the only one with images.
+
+    Raises
+    ------
+    HydranetError
+        If there are no images on it, none at all, or several topics to choose from.
+
+    """
+    candidates = {
+        name: topic
+        for name, topic in sorted(bag.topics.items())
+        if topic.type in (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE) and topic.count > 0
+    }
+    if not candidates:
+        raise HydranetError(f'{bag.path} has no images; it has {", ".join(sorted(bag.topics))}.')
+    names = ', '.join(candidates)
+    if wanted is None:
+        if len(candidates) > 1:
+            raise HydranetError(
+                f'{bag.path} has {len(candidates)} topics with images ({names}); '
+                'name one with --image-topic.'
+            )
+        (wanted,) = candidates
+    if wanted not in candidates:
+        raise HydranetError(f'{bag.path} has no images on {wanted}; it has them on {names}.')
+    is_compressed = candidates[wanted].type == COMPRESSED_IMAGE_TYPE
+    if is_compressed != wanted.endswith(COMPRESSED_SUFFIX):
+        raise HydranetError(
+            f'{wanted} carries {candidates[wanted].type}; compressed images, and they alone, '
+            f'belong on a topic that ends in {COMPRESSED_SUFFIX}.'
+        )
+    return wanted
+
+
+def base_topic(image_topic: str) -> str:
+    """Return the topic of the raw images, from which that of compressed ones is derived."""
+    return image_topic.removesuffix(COMPRESSED_SUFFIX)
+
+
+def camera_info_topic(image_topic: str) -> str:
+    """Return the topic of the calibration: ``camera_info`` beside the raw images."""
+    return posixpath.join(posixpath.dirname(base_topic(image_topic)), 'camera_info')

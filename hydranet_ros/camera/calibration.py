@@ -1,0 +1,83 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The calibration that belongs to an image, received or read from a bag, without ROS.
+
+A message is any object with the fields of ``sensor_msgs/CameraInfo``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+import threading
+from typing import Any
+
+import numpy as np
+
+from hydranet_ros.camera.camera import Camera
+
+CAPACITY = 30
+"""Messages kept, so that an image that waited for the network still finds its own."""
+
+
+class CameraInfoBuffer:
+    """The latest CameraInfo messages; all methods may be called from any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._messages: deque[Any] = deque(maxlen=CAPACITY)
+
+    def put(self, message: Any) -> None:
+        """Keep a message."""
+        with self._lock:
+            self._messages.append(message)
+
+    def match(self, header: Any) -> Any | None:
+        """
+        Return the message that belongs to an image.
+
+        Returns
+        -------
+        The one of the same frame_id and stamp, else the latest of the same frame_id (a camera's
+        calibration hardly changes, and the image may arrive first), else None.
+
+        """
+        with self._lock:
+            same_frame = [m for m in self._messages if m.header.frame_id == header.frame_id]
+        for message in reversed(same_frame):
+            if message.header.stamp == header.stamp:
+                return message
+        return same_frame[-1] if same_frame else None
+
+    def latest_frame_id(self) -> str | None:
+        """Return the frame_id of the latest message, None if there is none."""
+        with self._lock:
+            return self._messages[-1].header.frame_id if self._messages else None
+
+
+def camera_of(message: Any, width: int, height: int) -> Camera:
+    """
+    Return the camera that took an image.
+
+    Parameters
+    ----------
+    message
+        Its calibration, for any size of the same view. Region of interest and binning are
+        applied.
+    width, height
+        The image's size in pixels.
+
+    """
+    matrix = np.array(message.k, np.float64).reshape(3, 3)
+    projection = np.array(message.p, np.float64).reshape(3, 4)
+    roi = message.roi
+    crop = np.array([[1.0, 0, -roi.x_offset], [0, 1, -roi.y_offset], [0, 0, 1]])
+    view = Camera(
+        roi.width or message.width or width,
+        roi.height or message.height or height,
+        crop @ matrix,
+        crop @ projection,
+        message.distortion_model,
+        np.array(message.d, np.float64),
+    )
+    return view.scaled(width, height)

@@ -1,0 +1,183 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where a camera was at a time: recorded poses and the tree of frames, interpolated; no ROS."""
+
+from __future__ import annotations
+
+from bisect import bisect
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.messages.stamps import NANOSECONDS
+
+Matrix = NDArray[np.float64]
+Numbers = Sequence[float] | NDArray[np.float64]
+
+LONGEST_GAP = NANOSECONDS // 2
+"""Nanoseconds between two poses over which is interpolated, and beyond the last one."""
+
+
+def pose_matrix(translation: Numbers, quaternion: Numbers) -> Matrix:
+    """
+    Return the 4×4 matrix of a pose.
+
+    Parameters
+    ----------
+    translation
+        x y z.
+    quaternion
+        x y z w, of any length but zero.
+
+    """
+    x, y, z, w = np.asarray(quaternion, np.float64) / np.linalg.norm(quaternion)
+    matrix = np.eye(4)
+    matrix[:3, :3] = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+    ]
+    matrix[:3, 3] = translation
+    return matrix
+
+
+def quaternion(rotation: Matrix) -> NDArray[np.float64]:
+    """
+    Return the quaternion x y z w of a 3×3 rotation, as `pose_matrix` takes it.
+
+    It is the eigenvector of Bar-Itzhack (2000), which also takes a matrix that rounding has left
+    a little off a rotation, and gives the nearest one.
+    """
+    (a, b, c), (d, e, f), (g, h, i) = rotation
+    symmetric = np.array(
+        [
+            [a - e - i, b + d, c + g, h - f],
+            [b + d, e - a - i, f + h, c - g],
+            [c + g, f + h, i - a - e, d - b],
+            [h - f, c - g, d - b, a + e + i],
+        ]
+    )
+    return np.asarray(np.linalg.eigh(symmetric)[1][:, -1], np.float64)
+
+
+class Track:
+    """Poses over time, straight between them."""
+
+    def __init__(self) -> None:
+        self._times: list[int] = []
+        self._poses: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
+
+    def put(self, time: int, translation: Numbers, quaternion: Numbers) -> None:
+        """Add a pose: time in nanoseconds, in any order; x y z; x y z w."""
+        rotation = np.asarray(quaternion, np.float64)
+        entry = (np.asarray(translation, np.float64), rotation / np.linalg.norm(rotation))
+        index = bisect(self._times, time)
+        self._times.insert(index, time)
+        self._poses.insert(index, entry)
+
+    def at(self, time: int) -> Matrix | None:
+        """Return the 4×4 pose at a time, None where none was recorded near it."""
+        after = bisect(self._times, time)
+        if after and self._times[after - 1] == time:
+            return pose_matrix(*self._poses[after - 1])
+        if 0 < after < len(self._times):
+            start, end = self._times[after - 1], self._times[after]
+            if end - start <= LONGEST_GAP:
+                share = (time - start) / (end - start)
+                return _between(self._poses[after - 1], self._poses[after], share)
+        near = [i for i in (after - 1, after) if 0 <= i < len(self._times)]
+        if not near:
+            return None
+        index = min(near, key=lambda i: abs(self._times[i] - time))
+        within = abs(self._times[index] - time) <= LONGEST_GAP // 2
+        return pose_matrix(*self._poses[index]) if within else None
+
+
+def _between(
+    start: tuple[NDArray[np.float64], NDArray[np.float64]],
+    end: tuple[NDArray[np.float64], NDArray[np.float64]],
+    share: float,
+) -> Matrix:
+    """Interpolate; the rotation on the great circle (Shoemake, 1985)."""
+    translation = (1 - share) * start[0] + share * end[0]
+    cosine = float(start[1] @ end[1])
+    # A quaternion and its negative are the same rotation: take the short way.
+    target = end[1] if cosine >= 0 else -end[1]
+    angle = np.arccos(min(abs(cosine), 1.0))
+    if angle < 1e-6:
+        return pose_matrix(translation, (1 - share) * start[1] + share * target)
+    first, second = np.sin((1 - share) * angle), np.sin(share * angle)
+    return pose_matrix(translation, first * start[1] + second * target)
+
+
+@dataclass
+class _Edge:
+    """How a frame lies in its parent."""
+
+    parent: str
+    track: Track = field(default_factory=Track)
+    fixed: Matrix | None = None
+
+    def at(self, time: int) -> Matrix | None:
+        return self.track.at(time) if self.fixed is None else self.fixed
+
+
+class FrameTree:
+    """The tree of frames that ``/tf`` and ``/tf_static`` tell of."""
+
+    def __init__(self) -> None:
+        self._edges: dict[str, _Edge] = {}
+
+    def put(
+        self,
+        parent: str,
+        child: str,
+        time: int | None,
+        translation: Numbers,
+        quaternion: Numbers,
+    ) -> None:
+        """Add a transform; it holds at all times where ``time`` (nanoseconds) is None."""
+        edge = self._edges.get(child)
+        if edge is None or edge.parent != parent:
+            edge = self._edges[child] = _Edge(parent)
+        if time is None:
+            edge.fixed = pose_matrix(translation, quaternion)
+        else:
+            edge.track.put(time, translation, quaternion)
+
+    def root(self, frame: str) -> str:
+        """Return the frame at the top of the tree that a frame is part of."""
+        seen = {frame}
+        while frame in self._edges and self._edges[frame].parent not in seen:
+            frame = self._edges[frame].parent
+            seen.add(frame)
+        return frame
+
+    def pose(self, frame: str, world: str, time: int) -> Matrix | None:
+        """
+        Return where a frame lies.
+
+        Parameters
+        ----------
+        frame, world
+            Names of two frames, the second above the first in the tree.
+        time
+            Nanoseconds.
+
+        Returns
+        -------
+        4×4, from ``frame`` to ``world``; None where the tree does not tell at that time.
+
+        """
+        result = np.eye(4)
+        for _ in range(len(self._edges) + 1):
+            if frame == world:
+                return result
+            edge = self._edges.get(frame)
+            step = edge.at(time) if edge else None
+            if edge is None or step is None:
+                return None
+            result, frame = step @ result, edge.parent
+        return None

@@ -1,0 +1,99 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Cityscapes (Cordts et al. 2016): fine labels, as the benchmark packs them.
+
+``leftImg8bit/<split>/<city>/<frame>_leftImg8bit.png`` and
+``gtFine/<split>/<city>/<frame>_gtFine_labelIds.png``, with the 34 ids of the benchmark; with
+``camera/<split>/<city>/<frame>_camera.json`` there, also the focal length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+import json
+from pathlib import Path
+from typing import Any
+
+from hydranet_ros.data.configuration import build
+from hydranet_ros.data.datasets import FileDataset, Record
+from hydranet_ros.data.image_files import SegmentationFormat
+from hydranet_ros.errors import HydranetError
+
+ID_TO_TRAIN_ID = {
+    7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9,
+    23: 10, 24: 11, 25: 12, 26: 13, 27: 14, 28: 15, 31: 16, 32: 17, 33: 18,
+}  # fmt: skip
+"""The benchmark's ids that are evaluated, to trainIds; all others are ignored."""
+_IMAGE, _LABELS, _CAMERA = '_leftImg8bit.png', '_gtFine_labelIds.png', '_camera.json'
+
+
+@dataclass(frozen=True)
+class CityscapesFiles:
+    """
+    What a dataset file of this reader holds.
+
+    Attributes
+    ----------
+    root
+        Folder with ``leftImg8bit`` and ``gtFine``.
+    label_set, mapping
+        Label set to read into, and the benchmark's id to its id; trainIds if not given.
+
+    """
+
+    name: str
+    root: str
+    label_set: str = 'cityscapes19'
+    mapping: dict[int, int] | None = None
+    license: str = 'Cityscapes terms (non-commercial)'
+
+
+def read_cityscapes(content: Mapping[str, Any], split: str, source: str) -> FileDataset:
+    """
+    Open a split of Cityscapes.
+
+    Parameters
+    ----------
+    content
+        The fields of :class:`CityscapesFiles`.
+    split
+        ``train``, ``val`` or ``test``.
+    source
+        What to call the dataset file in an error.
+
+    Raises
+    ------
+    HydranetError
+        If there are no images, or a camera file is malformed.
+
+    """
+    files = build(CityscapesFiles, content, source)
+    root = Path(files.root).expanduser()
+    folder = root / 'leftImg8bit' / split
+    if not folder.is_dir():
+        raise HydranetError(f'{source} has no split {split!r}: there is no folder {folder}.')
+    records = []
+    for image in sorted(folder.glob(f'*/*{_IMAGE}')):
+        city, frame = image.parent.name, image.name[: -len(_IMAGE)]
+        labels = root / 'gtFine' / split / city / f'{frame}{_LABELS}'
+        camera = root / 'camera' / split / city / f'{frame}{_CAMERA}'
+        records.append(
+            Record(
+                frame,
+                image,
+                segmentation=labels if labels.is_file() else None,
+                fx=_focal_length(camera) if camera.is_file() else None,
+            )
+        )
+    form = SegmentationFormat(files.label_set, mapping=files.mapping or ID_TO_TRAIN_ID)
+    about = {'license': files.license, 'segmentation': 'human'}
+    return FileDataset(f'{files.name}/{split}', records, form, about=about)
+
+
+def _focal_length(camera: Path) -> float:
+    try:
+        return float(json.loads(camera.read_text(encoding='utf-8'))['intrinsic']['fx'])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise HydranetError(f'{camera} does not give intrinsic fx; get it again.') from error

@@ -1,0 +1,247 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The generic layout: a folder for images and one for each annotation, files joined by their stem.
+
+A stem that an annotation's folder lacks is a sample without that annotation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hydranet_ros.data.configuration import build
+from hydranet_ros.data.datasets import FileDataset, Record
+from hydranet_ros.data.image_files import DepthFormat, SegmentationFormat
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.resources import noted
+
+IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.ppm', '.bmp', '.webp')
+ANNOTATION_SUFFIXES = ('.png', '.tiff', '.tif', '.exr')
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """Where images are: a folder, and what their names end in besides the suffix."""
+
+    folder: str = 'image'
+    ending: str = ''
+
+
+@dataclass(frozen=True)
+class SegmentationFolder:
+    """Where labels are and how they are stored; fields as in ``SegmentationFormat``."""
+
+    label_set: str
+    folder: str = 'segmentation'
+    ending: str = ''
+    ignore: tuple[int, ...] = ()
+    offset: int = 0
+    mapping: dict[int, int] | None = None
+    colors: bool = False
+    optional: bool = False
+    origin: str = 'human'
+
+    def format(self) -> SegmentationFormat:
+        """Return how the files are decoded."""
+        return SegmentationFormat(
+            self.label_set, self.ignore, self.offset, self.mapping, self.colors
+        )
+
+
+@dataclass(frozen=True)
+class DepthFolder:
+    """Where depth is and how it is stored; fields as in ``DepthFormat``."""
+
+    units_per_metre: float
+    folder: str = 'depth'
+    ending: str = ''
+    invalid: tuple[int, ...] = (0,)
+    minimum: float = 0.0
+    maximum: float = float('inf')
+    optional: bool = False
+    origin: str = 'measured'
+
+    def format(self) -> DepthFormat:
+        """Return how the files are decoded."""
+        return DepthFormat(self.units_per_metre, self.invalid, self.minimum, self.maximum)
+
+
+@dataclass(frozen=True)
+class NormalsFolder:
+    """Where normals are, as 8-bit RGB images."""
+
+    folder: str = 'normals'
+    ending: str = ''
+    optional: bool = False
+    origin: str = 'measured'
+
+
+@dataclass(frozen=True)
+class Intrinsics:
+    """The camera: focal length in pixels of the images as stored; the rest is for people."""
+
+    fx: float
+    fy: float | None = None
+    cx: float | None = None
+    cy: float | None = None
+
+
+@dataclass(frozen=True)
+class Split:
+    """
+    Which samples belong to a split; all that are given must hold.
+
+    Attributes
+    ----------
+    root
+        Folder below the dataset's root that holds this split's folders.
+    first, last
+        Smallest and largest stem, both included, in the order of strings.
+    ranges
+        Pairs of such stems: a sample is in one of them.
+    without
+        Name of another split, whose samples are left out.
+    list
+        Text file with a stem a line, relative to the dataset's root.
+    intrinsics, segmentation, depth, normals
+        What holds for this split in place of the dataset's.
+
+    """
+
+    root: str = ''
+    first: str | None = None
+    last: str | None = None
+    ranges: tuple[tuple[str, str], ...] = ()
+    without: str | None = None
+    list: str | None = None
+    intrinsics: Intrinsics | None = None
+    segmentation: SegmentationFolder | None = None
+    depth: DepthFolder | None = None
+    normals: NormalsFolder | None = None
+
+
+@dataclass(frozen=True)
+class FolderLayout:
+    """What a dataset file of the generic layout holds."""
+
+    name: str
+    root: str
+    splits: dict[str, Split]
+    image: ImageFolder = field(default_factory=ImageFolder)
+    segmentation: SegmentationFolder | None = None
+    depth: DepthFolder | None = None
+    normals: NormalsFolder | None = None
+    intrinsics: Intrinsics | None = None
+    license: str = 'unknown'
+
+
+def read_folders(content: Mapping[str, Any], split: str, source: str) -> FileDataset:
+    """
+    Open a dataset of the generic layout.
+
+    Parameters
+    ----------
+    content
+        The fields of :class:`FolderLayout`.
+    split
+        Name of one of its splits.
+    source
+        What to call the dataset file in an error.
+
+    Raises
+    ------
+    HydranetError
+        If the content is wrong, or a folder, list or listed image does not exist.
+
+    """
+    layout = build(FolderLayout, content, source)
+    if split not in layout.splits:
+        raise HydranetError(
+            f'{source} has no split {split!r}; it has: {", ".join(layout.splits)}.'
+        )
+    part = layout.splits[split]
+    root = Path(layout.root).expanduser() / part.root
+    images = files_by_stem(root / layout.image.folder, IMAGE_SUFFIXES, layout.image.ending)
+    stems = _selected(sorted(images), part, Path(layout.root).expanduser(), source)
+    if part.without is not None:
+        if part.without not in layout.splits:
+            raise HydranetError(f'{source}: without names no split: {part.without!r}.')
+        other = layout.splits[part.without]
+        left_out = set(_selected(sorted(images), other, Path(layout.root).expanduser(), source))
+        stems = [stem for stem in stems if stem not in left_out]
+
+    places = {
+        task: getattr(part, task) or getattr(layout, task)
+        for task in ('segmentation', 'depth', 'normals')
+    }
+    annotations = {
+        task: files_by_stem(root / place.folder, ANNOTATION_SUFFIXES, place.ending)
+        for task, place in places.items()
+        if place is not None and not (place.optional and not (root / place.folder).is_dir())
+    }
+    intrinsics = part.intrinsics or layout.intrinsics
+    records = [
+        Record(
+            stem,
+            images[stem],
+            **{task: files.get(stem) for task, files in annotations.items()},
+            fx=intrinsics.fx if intrinsics else None,
+        )
+        for stem in stems
+    ]
+    return FileDataset(
+        f'{layout.name}/{split}',
+        records,
+        places['segmentation'].format() if places['segmentation'] else None,
+        places['depth'].format() if places['depth'] else None,
+        {'license': layout.license, **{task: places[task].origin for task in annotations}},
+    )
+
+
+def files_by_stem(folder: Path, suffixes: tuple[str, ...], ending: str = '') -> dict[str, Path]:
+    """
+    Return the files of a folder by their names without ``ending`` and suffix.
+
+    Raises
+    ------
+    HydranetError
+        If there is no such folder, or two files share a stem.
+
+    """
+    if not folder.is_dir():
+        raise HydranetError(f'There is no folder {folder}; correct the dataset file or its root.')
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() not in suffixes or not path.stem.endswith(ending):
+            continue
+        stem = path.stem[: len(path.stem) - len(ending)]
+        if stem in found:
+            raise HydranetError(f'{found[stem]} and {path} have one stem; remove one of them.')
+        found[stem] = path
+    return found
+
+
+def _selected(stems: list[str], part: Split, root: Path, source: str) -> list[str]:
+    if part.list is not None:
+        path = root / part.list
+        try:
+            listed = noted(path).read_text(encoding='utf-8').split()
+        except OSError as error:
+            raise HydranetError(f'Cannot read {path}: {error.strerror or error}.') from error
+        absent = sorted(set(listed) - set(stems))
+        if absent:
+            raise HydranetError(f'{path} lists {absent[0]!r}, of which there is no image.')
+        stems = listed
+    if part.first is not None:
+        stems = [stem for stem in stems if stem >= part.first]
+    if part.last is not None:
+        stems = [stem for stem in stems if stem <= part.last]
+    if part.ranges:
+        stems = [stem for stem in stems if any(a <= stem <= b for a, b in part.ranges)]
+    if not stems:
+        raise HydranetError(f'A split of {source} selects no image below {root}.')
+    return stems

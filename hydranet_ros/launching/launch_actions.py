@@ -1,0 +1,60 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+What the launch files share: our descriptions of processes as actions of ``launch``.
+
+The only module that needs the packages ``launch`` and ``launch_ros``; only launch files import it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from launch import LaunchContext
+from launch.actions import DeclareLaunchArgument
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import Node
+
+from hydranet_ros.launching.process_specs import ProcessSpec
+
+Arguments = Mapping[str, tuple[str, str]]
+"""Name of a launch argument to its default and description."""
+
+
+def declare_arguments(arguments: Arguments) -> list[DeclareLaunchArgument]:
+    """Return the actions that declare launch arguments."""
+    return [
+        DeclareLaunchArgument(name, default_value=default, description=description)
+        for name, (default, description) in arguments.items()
+    ]
+
+
+def argument_values(context: LaunchContext, arguments: Arguments) -> dict[str, str]:
+    """Return what the user gave for launch arguments, else their defaults."""
+    return {name: LaunchConfiguration(name).perform(context) for name in arguments}
+
+
+def node_action(spec: ProcessSpec) -> Node:
+    """Turn the description of a process into a launch action."""
+    parameters: list[Any] = [str(path) for path in spec.parameter_files]
+    if spec.parameters:
+        parameters.append(dict(spec.parameters))
+    timeouts = {}
+    if spec.shutdown_timeout is not None:
+        timeouts = dict.fromkeys(
+            ('sigterm_timeout', 'sigkill_timeout'), str(spec.shutdown_timeout)
+        )
+    return Node(
+        package=spec.package,
+        executable=spec.executable,
+        name=spec.name,
+        namespace=spec.namespace,
+        parameters=parameters,
+        remappings=list(spec.remappings),
+        arguments=list(spec.arguments),
+        ros_arguments=['--log-level', spec.log_level],
+        additional_env=dict(spec.environment),
+        output='screen',
+        **timeouts,
+    )

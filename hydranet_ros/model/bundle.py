@@ -1,0 +1,381 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The model file: weights, and all that is needed to use and to judge them.
+
+A bundle is a ``.safetensors`` file. Its tensors are the network's state dict, in float16 or
+float32; the entry ``hydranet`` of its metadata is a JSON object with the fields of
+:class:`BundleMetadata`. Reading one needs neither torch nor trust: nothing is unpickled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+import hashlib
+import json
+import math
+from pathlib import Path
+from typing import Any, Literal, TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.model.labels import LabelSet
+from hydranet_ros.model.tasks import TASKS
+from hydranet_ros.resources import noted
+
+if TYPE_CHECKING:
+    from hydranet_ros.model.network import HydraNet, Upsampling
+
+FORMAT_VERSION = 1
+METADATA_KEY = 'hydranet'
+INTERPOLATIONS = ('bicubic', 'bilinear')
+UPSAMPLINGS = ('double', 'fit')
+StorageType = Literal['float16', 'float32']
+Weights = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class LabelSlice:
+    """
+    A label set and the first of the logits that belong to it.
+
+    A network trained on several data sets gives the logits of all their label sets one behind
+    the other; class ``id`` of this one is channel ``start + id``.
+    """
+
+    labels: LabelSet
+    start: int = 0
+
+    @property
+    def stop(self) -> int:
+        """Return the number of the channel behind the last one."""
+        return self.start + self.labels.size
+
+
+@dataclass(frozen=True)
+class BundleMetadata:
+    """
+    All that is needed to use a set of weights.
+
+    Attributes
+    ----------
+    name
+        What people call the model.
+    tasks
+        Task name to number of output channels.
+    label_slices
+        The label sets of the segmentation logits; empty without that task. The first is the
+        default.
+    mean, std
+        Normalisation of RGB in [0, 1].
+    depth_range
+        Smallest and largest depth, in metres at the canonical focal length.
+    interpolation
+        How raw outputs are brought to image size; ``bicubic`` for the published models.
+    upsampling
+        How coarse maps are laid over finer ones (:data:`~hydranet_ros.model.network.Upsampling`);
+        ``fit`` for the published models.
+    canonical_focal
+        Focal length in pixels for which depth is given, or None for a model that knows one
+        camera only: metric depth = output x fx / canonical_focal (Yin et al., Metric3D, 2023).
+    default_focal
+        Focal length in pixels that is assumed where the camera's is unknown.
+    license, provenance, figures
+        Terms of use; how the weights were made; what was measured. For people, and printed by
+        ``hydranet info``.
+
+    """
+
+    name: str
+    tasks: dict[str, int]
+    label_slices: tuple[LabelSlice, ...] = ()
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    std: tuple[float, float, float] = (0.229, 0.224, 0.225)
+    depth_range: tuple[float, float] = (1e-3, 1000.0)
+    interpolation: str = 'bicubic'
+    upsampling: Upsampling = 'fit'
+    canonical_focal: float | None = None
+    default_focal: float | None = None
+    license: str = 'unknown'
+    provenance: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """
+        Check that the parts fit each other.
+
+        Raises
+        ------
+        HydranetError
+            If they do not.
+
+        """
+        fault = self._fault()
+        if fault:
+            raise HydranetError(f'Model {self.name!r} contradicts itself: {fault}.')
+
+    def _fault(self) -> str | None:
+        if not self.tasks:
+            return 'it has no task'
+        for task, channels in self.tasks.items():
+            if task not in TASKS:
+                return f'its task {task!r} is unknown (known are {", ".join(TASKS)})'
+            expected = TASKS[task].fixed_channels
+            if channels < 1 or (expected is not None and channels != expected):
+                return f'its task {task!r} has {channels} output channels'
+        if len(self.mean) != 3 or len(self.std) != 3 or not all(value > 0 for value in self.std):
+            return 'its normalisation is not three means and three positive deviations'
+        minimum, maximum = self.depth_range
+        if not (math.isfinite(maximum) and 0 < minimum < maximum):
+            return f'its depth range {minimum} to {maximum} m is not positive and increasing'
+        for attribute, known in (('interpolation', INTERPOLATIONS), ('upsampling', UPSAMPLINGS)):
+            if getattr(self, attribute) not in known:
+                return f'its {attribute} {getattr(self, attribute)!r} is none of {known}'
+        for focal in (self.canonical_focal, self.default_focal):
+            if focal is not None and not (math.isfinite(focal) and focal > 0):
+                return f'its focal length {focal} px is not positive'
+        return self._fault_of_label_slices()
+
+    def _fault_of_label_slices(self) -> str | None:
+        stop = 0
+        for piece in self.label_slices:
+            if piece.start != stop:
+                return f'label set {piece.labels.name!r} starts at {piece.start}, not at {stop}'
+            stop = piece.stop
+        if stop != self.tasks.get('segmentation', 0):
+            return (
+                f'its label sets name {stop} classes and its segmentation has '
+                f'{self.tasks.get("segmentation", 0)} channels'
+            )
+        return None
+
+    def label_slice(self, name: str | None = None) -> LabelSlice | None:
+        """
+        Return the slice of a label set, the first if none is named, None without segmentation.
+
+        Raises
+        ------
+        HydranetError
+            If the model has no label set of that name.
+
+        """
+        if not name:
+            return self.label_slices[0] if self.label_slices else None
+        for piece in self.label_slices:
+            if piece.labels.name == name:
+                return piece
+        names = ', '.join(piece.labels.name for piece in self.label_slices) or 'none'
+        raise HydranetError(f'Model {self.name!r} has no label set {name!r}; it has: {names}.')
+
+    def to_json(self) -> str:
+        """Return the metadata as the JSON text that a model file carries."""
+        content = {
+            'format_version': FORMAT_VERSION,
+            **{key: getattr(self, key) for key in self.__dataclass_fields__},
+            'label_slices': [
+                {'start': piece.start, 'labels': piece.labels.to_dict()}
+                for piece in self.label_slices
+            ],
+        }
+        return json.dumps(content, ensure_ascii=False)
+
+    @classmethod
+    def from_json(cls, text: str, source: str = 'The model') -> BundleMetadata:
+        """
+        Read what :meth:`to_json` wrote.
+
+        Raises
+        ------
+        HydranetError
+            If the text is of another format or version, or contradicts itself.
+
+        """
+        try:
+            content = json.loads(text)
+            version = content.pop('format_version')
+            if version != FORMAT_VERSION:
+                raise HydranetError(
+                    f'{source} has format version {version} and this package reads version '
+                    f'{FORMAT_VERSION}; use a release of hydranet_ros that fits it.'
+                )
+            content['label_slices'] = tuple(
+                LabelSlice(LabelSet.from_dict(piece['labels'], source), int(piece['start']))
+                for piece in content['label_slices']
+            )
+            content['tasks'] = {str(k): int(v) for k, v in content['tasks'].items()}
+            for key in ('mean', 'std', 'depth_range'):
+                content[key] = tuple(float(value) for value in content[key])
+            return cls(**content)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise HydranetError(
+                f'{source} has metadata that hydranet_ros cannot read ({error}).'
+            ) from error
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """
+    A model in memory.
+
+    Attributes
+    ----------
+    metadata
+        What the weights mean.
+    weights
+        State-dict key to float32 array.
+    path, sha256
+        The file that it came from and that file's hash, or None for one made in memory.
+
+    """
+
+    metadata: BundleMetadata
+    weights: Weights = field(repr=False)
+    path: Path | None = None
+    sha256: str | None = None
+
+    @classmethod
+    def from_network(cls, metadata: BundleMetadata, network: HydraNet) -> Bundle:
+        """
+        Copy the weights of a network.
+
+        Raises
+        ------
+        ValueError
+            If its tasks or its upsampling are not the metadata's.
+
+        """
+        if (network.tasks, network.upsampling) != (metadata.tasks, metadata.upsampling):
+            raise ValueError(f'Model {metadata.name!r} is not what its metadata says.')
+        weights = {
+            key: tensor.detach().cpu().float().numpy().copy()
+            for key, tensor in network.state_dict().items()
+            if not key.endswith('num_batches_tracked')
+        }
+        return cls(metadata, weights)
+
+    def network(self) -> HydraNet:
+        """
+        Build the network with these weights, in evaluation mode; needs torch.
+
+        Raises
+        ------
+        HydranetError
+            If the weights are not those of a network with the metadata's tasks.
+
+        """
+        import torch
+
+        from hydranet_ros.model.network import HydraNet
+
+        network = HydraNet(self.metadata.tasks, self.metadata.upsampling).eval()
+        expected = {
+            key: tuple(tensor.shape)
+            for key, tensor in network.state_dict().items()
+            if not key.endswith('num_batches_tracked')
+        }
+        found = {key: tuple(array.shape) for key, array in self.weights.items()}
+        for key in sorted(expected.keys() | found.keys()):
+            if expected.get(key) != found.get(key):
+                raise HydranetError(
+                    f'{self.path or "The model"} does not fit its own metadata: {key} should be '
+                    f'{_shape(expected.get(key))} and is {_shape(found.get(key))}; convert or '
+                    'train it again.'
+                )
+        state = {key: torch.from_numpy(np.array(array)) for key, array in self.weights.items()}
+        network.load_state_dict(state, strict=False)
+        return network
+
+
+def _shape(shape: tuple[int, ...] | None) -> str:
+    return 'absent' if shape is None else 'x'.join(str(n) for n in shape) or 'a scalar'
+
+
+def load_bundle(path: str | Path) -> Bundle:
+    """
+    Read a model file.
+
+    Raises
+    ------
+    HydranetError
+        If the file is missing, truncated, no safetensors file, or not a model of this package.
+
+    """
+    from safetensors import safe_open, SafetensorError
+
+    path = Path(path)
+    try:
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        with safe_open(noted(path), framework='numpy') as file:
+            metadata = file.metadata() or {}
+            if METADATA_KEY not in metadata:
+                raise HydranetError(
+                    f'{path} is a safetensors file but no model of hydranet_ros: make one with '
+                    '`hydranet convert` or `hydranet train`.'
+                )
+            keys = file.keys()
+            weights = {key: file.get_tensor(key).astype(np.float32) for key in keys}
+    except SafetensorError as error:
+        raise HydranetError(
+            f'{path} is truncated or no safetensors file ({error}); copy it again, or convert a '
+            'checkpoint with `hydranet convert`.'
+        ) from error
+    except OSError as error:
+        raise HydranetError(f'Cannot read model {path}: {error.strerror or error}.') from error
+    for key, array in weights.items():
+        if not np.isfinite(array).all():
+            raise HydranetError(f'{path} is damaged: {key} holds values that are not finite.')
+    return Bundle(
+        BundleMetadata.from_json(metadata[METADATA_KEY], str(path)), weights, path, digest
+    )
+
+
+def save_bundle(path: str | Path, bundle: Bundle, dtype: StorageType = 'float16') -> Bundle:
+    """
+    Write a model file; a file that is there is replaced whole or not at all.
+
+    Parameters
+    ----------
+    path
+        Where to; ends in ``.safetensors``.
+    bundle
+        What to write.
+    dtype
+        How the weights are stored; float16 halves the file and costs about 1e-3 relative.
+
+    Returns
+    -------
+    Bundle
+        The same, with the path and hash of the file.
+
+    Raises
+    ------
+    HydranetError
+        If a weight does not fit float16, or the file cannot be written.
+
+    """
+    from safetensors.numpy import save
+
+    path = Path(path)
+    if path.suffix != '.safetensors':
+        raise HydranetError(f'A model file ends in .safetensors, which {path} does not.')
+    limit = float(np.finfo(dtype).max)
+    for key, array in bundle.weights.items():
+        if not (np.abs(array) <= limit).all():
+            raise HydranetError(
+                f'{key} has values that {dtype} cannot hold; store the model as float32.'
+            )
+    stored = {
+        key: np.ascontiguousarray(array, dtype=dtype) for key, array in bundle.weights.items()
+    }
+    content = save(stored, {METADATA_KEY: bundle.metadata.to_json()})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + '.partial')
+        partial.write_bytes(content)
+        partial.replace(path)
+    except OSError as error:
+        raise HydranetError(f'Cannot write model {path}: {error.strerror or error}.') from error
+    return replace(bundle, path=path, sha256=hashlib.sha256(content).hexdigest())

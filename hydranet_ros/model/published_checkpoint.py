@@ -1,0 +1,120 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Published checkpoints: pickled torch files of a state dict, made into a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+import hashlib
+from pathlib import Path
+from typing import Any, TYPE_CHECKING
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.model.bundle import Bundle, BundleMetadata, LabelSlice
+from hydranet_ros.model.labels import LabelSet
+from hydranet_ros.model.torch_files import read_torch_file
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+def convert_checkpoint(
+    path: str | Path,
+    label_sets: Sequence[LabelSet],
+    *,
+    name: str | None = None,
+    depth_range: tuple[float, float] = BundleMetadata.depth_range,
+    license_name: str = BundleMetadata.license,
+) -> Bundle:
+    """
+    Read a published checkpoint; the tasks follow from the heads that it has.
+
+    Parameters
+    ----------
+    path
+        A file by ``torch.save``, from Python 2 or 3: a state dict, or a mapping with one under
+        ``state_dict``; keys may have the prefix ``module.`` of a data-parallel network.
+    label_sets
+        The label sets of the segmentation logits, in the order of their channels.
+    name
+        What to call the model; the file's name if None.
+    depth_range
+        Smallest and largest depth, in metres.
+    license_name
+        Terms of use of the weights.
+
+    Raises
+    ------
+    HydranetError
+        If the file is no such checkpoint, or its weights do not fit the network or the labels.
+
+    """
+    path = Path(path)
+    state = _load_state_dict(path)
+    tasks = _tasks_of(state, path)
+    start = 0
+    slices = []
+    for labels in label_sets if 'segmentation' in tasks else ():
+        slices.append(LabelSlice(labels, start))
+        start += labels.size
+    if start != tasks.get('segmentation', 0):
+        names = ' + '.join(f'{labels.name} ({labels.size})' for labels in label_sets) or 'none'
+        raise HydranetError(
+            f'{path} segments into {tasks["segmentation"]} classes and the label sets given have '
+            f'{start}: {names}; name those it was trained on with --labels, in their order.'
+        )
+    metadata = BundleMetadata(
+        name=name or path.name.split('.')[0],
+        tasks=tasks,
+        label_slices=tuple(slices),
+        depth_range=depth_range,
+        license=license_name,
+        provenance={
+            'converted_from': path.name,
+            'sha256': hashlib.sha256(path.read_bytes()).hexdigest(),
+        },
+    )
+    weights = {
+        key: tensor.float().numpy()
+        for key, tensor in state.items()
+        if not key.endswith('num_batches_tracked')
+    }
+    bundle = Bundle(metadata, weights, path)
+    bundle.network()
+    return bundle
+
+
+def _load_state_dict(path: Path) -> dict[str, Tensor]:
+    import torch
+
+    content = read_torch_file(path, 'torch checkpoint of plain tensors')
+    if isinstance(content, Mapping) and isinstance(_get(content, 'state_dict'), Mapping):
+        content = _get(content, 'state_dict')
+    state = {}
+    for key, value in content.items() if isinstance(content, Mapping) else ():
+        text = key.decode('ascii', 'replace') if isinstance(key, bytes) else str(key)
+        if isinstance(value, torch.Tensor):
+            state[text.removeprefix('module.')] = value
+    if not state:
+        raise HydranetError(f'{path} holds no state dict, which a checkpoint of a network does.')
+    return state
+
+
+def _get(content: Mapping[Any, Any], key: str) -> Any:
+    return content.get(key, content.get(key.encode()))
+
+
+def _tasks_of(state: Mapping[str, Tensor], path: Path) -> dict[str, int]:
+    from hydranet_ros.model.network import HEAD_PREFIX
+
+    tasks = {
+        name: len(state[f'{prefix}.weight'])
+        for name, prefix in HEAD_PREFIX.items()
+        if f'{prefix}.weight' in state and state[f'{prefix}.weight'].ndim == 4
+    }
+    if not tasks:
+        heads = ', '.join(f'{prefix}.weight' for prefix in HEAD_PREFIX.values())
+        raise HydranetError(
+            f'{path} is a checkpoint of another network: it has none of the heads {heads}.'
+        )
+    return tasks

@@ -1,0 +1,253 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+Exact rewrites of the network for deployment: the same function, cheaper to compute.
+
+None changes a result beyond the rounding of float32; each has a test that says so. What each
+gained is in docs/performance.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn, Tensor
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from hydranet_ros.model.network import (
+    DECODER_CHANNELS,
+    HEAD_PREFIX,
+    HydraNet,
+    max_pool_5x5,
+    OUTPUT_STRIDE,
+    upper_left,
+    upsample,
+    Upsampling,
+)
+
+_TAPS = 9
+_TAPS_LIMIT = 64
+"""Largest number of tap maps for which a head is computed tap by tap."""
+
+
+def fold_batch_norm(module: nn.Module) -> None:
+    """Merge every batch norm that follows a convolution into it, in place; evaluation only."""
+    for child in module.children():
+        fold_batch_norm(child)
+    if not isinstance(module, nn.Sequential):
+        return
+    for index in range(len(module) - 1):
+        convolution, norm = module[index], module[index + 1]
+        if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+            module[index] = fuse_conv_bn_eval(convolution, norm)
+            module[index + 1] = nn.Identity()
+
+
+def keep_channels(network: HydraNet, start: int, stop: int) -> None:
+    """Drop the segmentation logits outside a slice, in place, so that they cost nothing."""
+    head = _convolution(network, HEAD_PREFIX['segmentation'])
+    kept = nn.Conv2d(head.in_channels, stop - start, 3, padding=1)
+    assert head.bias is not None and kept.bias is not None
+    with torch.no_grad():
+        kept.weight.copy_(head.weight[start:stop])
+        kept.bias.copy_(head.bias[start:stop])
+    setattr(network, HEAD_PREFIX['segmentation'], kept)
+
+
+def enlarge(x: Tensor, height: int, width: int, upsampling: Upsampling, mode: str) -> Tensor:
+    """
+    Do what :func:`hydranet_ros.model.network.enlarge` does, by two matrix products.
+
+    Interpolation is linear and separable, so one small matrix holds the weights of the rows and
+    one those of the columns. Runtimes multiply matrices far better than they interpolate few
+    channels, and leave the result in the layout that the argmax over channels wants.
+
+    Parameters
+    ----------
+    x
+        N x C x ceil(height/4) x ceil(width/4).
+    height, width
+        Size of the result, in pixels.
+    upsampling
+        As for :class:`hydranet_ros.model.network.HydraNet`.
+    mode
+        ``bilinear`` or ``bicubic``, pixel centres aligned as OpenCV does.
+
+    """
+    rows = _interpolation_matrix(x, x.shape[2], height, upsampling, mode)
+    columns = _interpolation_matrix(x, x.shape[3], width, upsampling, mode)
+    return torch.matmul(rows, torch.matmul(x, columns.transpose(0, 1)))
+
+
+def _interpolation_matrix(
+    like: Tensor, size: int, new_size: int, upsampling: Upsampling, mode: str
+) -> Tensor:
+    """Return the new_size x size weights; a constant once the sizes are known."""
+    identity = torch.eye(size, dtype=like.dtype, device=like.device)[None, None]
+    rows = new_size if upsampling == 'fit' else OUTPUT_STRIDE * size
+    weights = functional.interpolate(identity, size=(rows, size), mode=mode, align_corners=False)
+    return upper_left(weights[0, 0], new_size, size)
+
+
+def convolution_by_taps(convolution: nn.Conv2d) -> nn.Conv2d:
+    """
+    Turn a 3x3 convolution into a 1x1 that computes its nine taps as channels of their own.
+
+    Runtimes pad the output channels of a convolution to the width of a vector register, 16 say.
+    Of a head with one output channel that wastes fifteen sixteenths; its nine taps side by side
+    waste less than half. :func:`shift_and_add` completes the result, but for the bias.
+    """
+    channels_out, channels_in = convolution.weight.shape[:2]
+    taps = nn.Conv2d(channels_in, _TAPS * channels_out, 1, bias=False)
+    weight = convolution.weight.detach().permute(2, 3, 0, 1)
+    taps.weight = nn.Parameter(weight.reshape(-1, channels_in, 1, 1).clone())
+    return taps
+
+
+def shift_and_add(taps: Tensor) -> Tensor:
+    """Sum the maps of nine taps, N x 9 C x H x W, each moved to its place: N x C x H x W."""
+    height, width = taps.shape[-2:]
+    channels = taps.shape[1] // _TAPS
+    # Beyond the border a 3x3 reads zeros, and a 1x1 without bias makes zeros of zeros.
+    padded = functional.pad(taps, (1, 1, 1, 1))
+    shifted = []
+    for tap in range(_TAPS):
+        row, column = divmod(tap, 3)
+        own = slice(tap * channels, (tap + 1) * channels)
+        rows, columns = slice(row, row + height), slice(column, column + width)
+        shifted.append(padded[:, own, rows, columns])
+    return _sum(shifted)
+
+
+class FinestSlice(nn.Module):
+    """
+    A slice of the channels of the decoder's finest level, from its inputs to the heads.
+
+    There nothing mixes channels but the heads at the end, which sum over them: upsampling,
+    pooling and the depthwise 1x1s act on each channel alone. In slices, the maps that pooling
+    reads again and again stay in the processor's cache. The depthwise 1x1s become products with
+    one number a channel, and the sum over the chain of poolings is made at once.
+    """
+
+    def __init__(self, network: HydraNet, channels: slice, tapwise: frozenset[str]) -> None:
+        super().__init__()
+        self._upsampling = network.upsampling
+        self.lateral = _keep_outputs(_convolution(network, 'conv3'), channels)
+        self.adapt = _keep_outputs(_convolution(network, 'conv_adapt2'), channels)
+        links = network.get_submodule('crp1').modules()
+        self.links = nn.ParameterList(
+            _scale(link, channels) for link in links if isinstance(link, nn.Conv2d)
+        )
+        self.scales, self.heads = nn.ParameterDict(), nn.ModuleDict()
+        for name in network.tasks:
+            prefix = HEAD_PREFIX[name]
+            self.scales[name] = _scale(_convolution(network, f'pre_{prefix}'), channels)
+            head = _keep_inputs(_convolution(network, prefix), channels)
+            self.heads[name] = convolution_by_taps(head) if name in tapwise else head
+
+    def forward(self, fine: Tensor, coarse: Tensor) -> dict[str, Tensor]:
+        """
+        Return this slice's share of each head.
+
+        Parameters
+        ----------
+        fine
+            Output of layer 3: N x 24 x H x W.
+        coarse
+            Output of CRP2: N x 256 x ceil(H/2) x ceil(W/2).
+
+        """
+        lateral = self.lateral(fine)
+        upsampled = upsample(self.adapt(coarse), lateral, self._upsampling)
+        link = functional.relu6(lateral + upsampled)
+        chain = [link]
+        for scale in self.links:
+            link = max_pool_5x5(link) * scale
+            chain.append(link)
+        x = _sum(chain)
+        return {
+            name: head(functional.relu6(x * self.scales[name]))
+            for name, head in self.heads.items()
+        }
+
+
+class RewrittenNetwork(nn.Module):
+    """
+    The network with every rewrite applied; same input, same outputs.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode; it is used up.
+    slices
+        In how many parts the finest level is computed: 1 for a GPU, which wants few large
+        operations, 4 for a processor with a few megabytes of cache.
+
+    """
+
+    def __init__(self, network: HydraNet, slices: int = 4) -> None:
+        super().__init__()
+        if slices < 1 or DECODER_CHANNELS % slices:
+            raise ValueError(f'{slices} slices do not divide {DECODER_CHANNELS} channels.')
+        fold_batch_norm(network)
+        self._tapwise = frozenset(
+            name for name, channels in network.tasks.items() if _TAPS * channels <= _TAPS_LIMIT
+        )
+        width = DECODER_CHANNELS // slices
+        self.finest = nn.ModuleList(
+            FinestSlice(network, slice(start, start + width), self._tapwise)
+            for start in range(0, DECODER_CHANNELS, width)
+        )
+        self.biases = nn.ParameterDict()
+        for name in network.tasks:
+            bias = _convolution(network, HEAD_PREFIX[name]).bias
+            assert bias is not None
+            self.biases[name] = bias.detach().view(1, -1, 1, 1)
+        self.network = network
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """See :meth:`hydranet_ros.model.network.HydraNet.forward`."""
+        levels = self.network.encode(image)
+        coarse = self.network.decode_coarse(levels)
+        shares = [part(levels[3], coarse) for part in self.finest]
+        outputs = {}
+        for name, bias in self.biases.items():
+            total = _sum([share[name] for share in shares])
+            outputs[name] = (shift_and_add(total) if name in self._tapwise else total) + bias
+        return outputs
+
+
+def _convolution(network: HydraNet, name: str) -> nn.Conv2d:
+    module = network.get_submodule(name)
+    assert isinstance(module, nn.Conv2d)
+    return module
+
+
+def _scale(depthwise: nn.Conv2d, channels: slice) -> nn.Parameter:
+    """Return the weights of a depthwise 1x1 convolution as factors of the channels."""
+    return nn.Parameter(depthwise.weight.detach()[channels].clone().view(1, -1, 1, 1))
+
+
+def _keep_outputs(convolution: nn.Conv2d, channels: slice) -> nn.Conv2d:
+    """Return the part of a 1x1 convolution that gives these output channels."""
+    weight = convolution.weight.detach()[channels]
+    kept = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=False)
+    kept.weight = nn.Parameter(weight.clone())
+    return kept
+
+
+def _keep_inputs(convolution: nn.Conv2d, channels: slice) -> nn.Conv2d:
+    """Return the part of a 3x3 convolution that reads these input channels; no bias."""
+    weight = convolution.weight.detach()[:, channels]
+    kept = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1, bias=False)
+    kept.weight = nn.Parameter(weight.clone())
+    return kept
+
+
+def _sum(terms: Sequence[Tensor]) -> Tensor:
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return total

@@ -1,0 +1,155 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the processes around a bag share: parameters, topic names, message classes, receiving."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+import time
+from typing import Any, Protocol
+
+from builtin_interfaces.msg import Time
+from rcl_interfaces.msg import ParameterDescriptor
+from rclpy.exceptions import InvalidParameterTypeException
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.topic_endpoint_info import TopicEndpointInfo
+from std_msgs.msg import Header
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.messages.stamps import NANOSECONDS
+
+ParameterTable = Mapping[str, tuple[Any, str]]
+"""Name -> (default, or `Parameter.Type.STRING_ARRAY` for an empty list of names; description)."""
+
+
+LOOK_PERIOD = 0.1
+"""Seconds between looks for topics that have appeared."""
+DRAIN_LIMIT = 5.0
+"""Seconds at most for taking what has already arrived at the end."""
+IDLE_ROUNDS = 5
+"""Rounds of the executor without a message after which nothing is left."""
+
+
+class Receiver(Protocol):
+    """A node that takes in what topics carry, also such as appear later."""
+
+    @property
+    def received(self) -> int:
+        """Return the number of messages taken in."""
+        ...
+
+    def subscribe_to_new_topics(self) -> None:
+        """Subscribe to wanted topics that have appeared."""
+        ...
+
+    def idle(self, seconds: float) -> None:
+        """Take note that for so long nothing has come, and nothing waits to be taken in."""
+        ...
+
+
+def receive(
+    receiver: Receiver, executor: SingleThreadedExecutor, is_over: Callable[[], bool]
+) -> None:
+    """Take in messages until told that it is over, and then what has already arrived."""
+    look = 0.0
+    while not is_over():
+        if time.monotonic() >= look:
+            receiver.subscribe_to_new_topics()
+            look = time.monotonic() + LOOK_PERIOD
+        before, began = receiver.received, time.monotonic()
+        executor.spin_once(timeout_sec=LOOK_PERIOD)
+        if receiver.received == before:
+            receiver.idle(time.monotonic() - began)
+    deadline = time.monotonic() + DRAIN_LIMIT
+    idle = 0
+    while idle < IDLE_ROUNDS and time.monotonic() < deadline:
+        before = receiver.received
+        executor.spin_once(timeout_sec=0)
+        idle = idle + 1 if receiver.received == before else 0
+
+
+def matching_qos(publishers: Sequence[TopicEndpointInfo], depth: int) -> QoSProfile:
+    """
+    Ask for what all publishers of a topic offer, so that nothing is lost for want of asking.
+
+    Parameters
+    ----------
+    publishers
+        At least one.
+    depth
+        How many messages may wait.
+
+    """
+    offered = [info.qos_profile for info in publishers]
+    qos = QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT)
+    if all(profile.reliability == ReliabilityPolicy.RELIABLE for profile in offered):
+        qos.reliability = ReliabilityPolicy.RELIABLE
+    if all(profile.durability == DurabilityPolicy.TRANSIENT_LOCAL for profile in offered):
+        qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
+    return qos
+
+
+def declare_parameters(node: Node, table: ParameterTable) -> dict[str, Any]:
+    """
+    Declare read-only parameters.
+
+    Returns
+    -------
+    dict
+        Their values; lists of names as tuples.
+
+    Raises
+    ------
+    HydranetError
+        If a value that was given has the wrong type.
+
+    """
+    values = {}
+    for name, (default, description) in table.items():
+        descriptor = ParameterDescriptor(description=description, read_only=True)
+        try:
+            value = node.declare_parameter(name, default, descriptor).value
+        except InvalidParameterTypeException as error:
+            raise HydranetError(f'The parameter {name} has the wrong type: {error}') from error
+        values[name] = tuple(value or ()) if default is Parameter.Type.STRING_ARRAY else value
+    return values
+
+
+def required(values: Mapping[str, Any], name: str) -> str:
+    """Return a parameter that has no useful default, or say that it is missing."""
+    if not values[name]:
+        raise HydranetError(f'The parameter {name} is missing: --ros-args -p {name}:=….')
+    return str(values[name])
+
+
+def absolute_names(node: Node, names: Sequence[str]) -> tuple[str, ...]:
+    """Resolve topic names as ROS does, with the node's namespace and remappings."""
+    return tuple(node.resolve_topic_name(name) for name in names)
+
+
+def message_class(message_type: str) -> Any | None:
+    """Return the class of a message type, None where its package is not installed."""
+    package, _, name = message_type.partition('/msg/')
+    try:
+        return getattr(import_module(f'{package}.msg'), name, None)
+    except ImportError:
+        return None
+
+
+def stamp_header(stamp: int) -> Header:
+    """Return a header with a stamp, given in nanoseconds, as an answer to an image."""
+    seconds, nanoseconds = divmod(stamp, NANOSECONDS)
+    return Header(stamp=Time(sec=seconds, nanosec=nanoseconds))
+
+
+def markdown_table(table: ParameterTable) -> str:
+    """Return a table of parameters for docs/demo.md."""
+    rows = ['| Parameter | Default | Meaning |', '|---|---|---|']
+    for name, (default, description) in table.items():
+        shown = '[]' if default is Parameter.Type.STRING_ARRAY else str(default).lower()
+        rows.append(f'| `{name}` | {shown and f"`{shown}`"} | {description} |')
+    return '\n'.join(rows)

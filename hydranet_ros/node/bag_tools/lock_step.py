@@ -1,0 +1,115 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Wait for the answer to an image before the next one is played."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+import threading
+import time
+
+from rclpy.node import Node
+
+from hydranet_ros.messages.stamps import read_stamp
+from hydranet_ros.node.bag_tools.bag_process import matching_qos, message_class
+
+_DEPTH = 10
+# The node subscribes best effort: one image may be lost, and is then sent again.
+_RESEND = 3.0  # s
+
+
+class LockStep:
+    """
+    Know which answers have come.
+
+    Parameters
+    ----------
+    node
+        Which subscribes; something else must spin it.
+    replies
+        Absolute topics, each of which carries the stamp of an image as the answer to it.
+    timeout
+        Seconds to wait for the answers to one image.
+
+    Attributes
+    ----------
+    unanswered
+        Number of images whose answers did not come in time.
+
+    """
+
+    def __init__(self, node: Node, replies: Sequence[str], timeout: float) -> None:
+        self._node = node
+        self._replies = tuple(replies)
+        self._timeout = timeout
+        self._connected: set[str] = set()
+        self._changed = threading.Condition()
+        self._stamp = -1
+        self._missing: set[str] = set()
+        self.unanswered = 0
+
+    def connect(self) -> tuple[str, ...]:
+        """Subscribe to the answers that somebody publishes by now; returns the other topics."""
+        types = dict(self._node.get_topic_names_and_types())
+        for topic in self._replies:
+            if topic in self._connected:
+                continue
+            publishers = self._node.get_publishers_info_by_topic(topic)
+            if not publishers:
+                continue
+            kind = message_class(types[topic][0]) if topic in types else None
+            if kind is not None:
+                qos = matching_qos(publishers, _DEPTH)
+                self._node.create_subscription(kind, topic, self._callback(topic), qos, raw=True)
+                self._connected.add(topic)
+        return tuple(topic for topic in self._replies if topic not in self._connected)
+
+    def exchange(self, stamp: int, send: Callable[[], None], stop: threading.Event) -> bool:
+        """
+        Send an image and wait for its answers.
+
+        Parameters
+        ----------
+        stamp
+            The image's.
+        send
+            Publishes it; called again where no answer comes for seconds.
+        stop
+            Ends the wait.
+
+        Returns
+        -------
+        Whether it was answered.
+
+        """
+        with self._changed:
+            self._stamp, self._missing = stamp, set(self._replies)
+        deadline = time.monotonic() + self._timeout
+        resend = 0.0
+        while not stop.is_set():
+            now = time.monotonic()
+            if now >= deadline:
+                break
+            if now >= resend:
+                send()
+                resend = now + _RESEND
+            with self._changed:
+                if self._changed.wait_for(lambda: not self._missing, timeout=0.1):
+                    return True
+        if not stop.is_set():
+            self.unanswered += 1
+            names = ', '.join(sorted(self._missing))
+            self._node.get_logger().warning(
+                f'The image of stamp {stamp} was not answered on {names} within '
+                f'{self._timeout:g} s.'
+            )
+        return False
+
+    def _callback(self, topic: str) -> Callable[[bytes], None]:
+        def answered(data: bytes) -> None:
+            with self._changed:
+                if read_stamp(data) == self._stamp:
+                    self._missing.discard(topic)
+                    self._changed.notify_all()
+
+        return answered

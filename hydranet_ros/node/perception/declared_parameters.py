@@ -1,0 +1,134 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The table of parameters on a node: declared, validated, refused while they cannot change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rcl_interfaces.msg import (
+    FloatingPointRange,
+    IntegerRange,
+    ParameterDescriptor,
+    SetParametersResult,
+)
+from rclpy.exceptions import ParameterException
+from rclpy.node import Node
+from rclpy.parameter import Parameter as RosParameter
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.node.perception.parameters import (
+    Change,
+    Parameter,
+    PARAMETERS,
+    Settings,
+    user_parameters,
+    Value,
+)
+
+
+class DeclaredParameters:
+    """
+    The parameters of a node.
+
+    Parameters
+    ----------
+    node
+        Where to declare them.
+    is_configured
+        Whether the node is configured now, so that only live parameters can change.
+
+    Raises
+    ------
+    HydranetError
+        If a value given at start is of the wrong type, out of range or contradicts another.
+
+    """
+
+    def __init__(self, node: Node, is_configured: Callable[[], bool]) -> None:
+        self._node = node
+        self._is_configured = is_configured
+        self._filling = False
+        try:
+            for row in PARAMETERS.values():
+                node.declare_parameter(
+                    row.name,
+                    _ros_value(row.default),
+                    parameter_descriptor(row),
+                    ignore_override=row.change is Change.NEVER,
+                )
+        except ParameterException as error:
+            raise HydranetError(f'A parameter cannot be used: {error}') from error
+        self._settings = Settings.from_values(self._values())
+        node.add_on_set_parameters_callback(self._on_set)
+
+    @property
+    def settings(self) -> Settings:
+        """Values of the moment; the object itself does not change."""
+        return self._settings
+
+    def fill(self, name: str, value: Value) -> None:
+        """Set a parameter that only the node itself may set."""
+        self._filling = True
+        try:
+            self._node.set_parameters([RosParameter(name, value=_ros_value(value))])
+        finally:
+            self._filling = False
+
+    def clear(self, name: str) -> None:
+        """Set a parameter that only the node itself may set to its default."""
+        self.fill(name, PARAMETERS[name].default)
+
+    def _values(self) -> dict[str, Any]:
+        """Return the values that the user sets, by name."""
+        return {row.name: self._node.get_parameter(row.name).value for row in user_parameters()}
+
+    def _on_set(self, changes: Sequence[RosParameter]) -> SetParametersResult:
+        """Accept or refuse changes that belong together."""
+        ours = {p.name: p.value for p in changes if p.name in PARAMETERS}
+        values = self._values()
+        try:
+            for name, value in ours.items():
+                if value != values.get(name):
+                    self._check_changeable(PARAMETERS[name])
+            user_changes = {name: value for name, value in ours.items() if name in values}
+            self._settings = Settings.from_values({**values, **user_changes})
+        except HydranetError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return SetParametersResult(successful=True)
+
+    def _check_changeable(self, row: Parameter) -> None:
+        """Raise a sentence if a parameter cannot be set now."""
+        if row.change is Change.NEVER and not self._filling:
+            raise HydranetError(f'Parameter {row.name} comes from the model and cannot be set.')
+        if row.change is Change.UNCONFIGURED and self._is_configured():
+            name = self._node.get_fully_qualified_name()
+            raise HydranetError(
+                f'Parameter {row.name} cannot change while the node is configured: deactivate '
+                f'and clean it up first (ros2 lifecycle set {name} deactivate, then cleanup).'
+            )
+
+
+def _ros_value(value: Value) -> Any:
+    """Return a value as rclpy takes it on every distribution: lists, no tuples."""
+    return list(value) if isinstance(value, tuple) else value
+
+
+def parameter_descriptor(row: Parameter) -> ParameterDescriptor:
+    """Return the ROS descriptor of a row of the table."""
+    descriptor = ParameterDescriptor(
+        description=row.description,
+        additional_constraints=f'Can be set {row.change.value}.'
+        + (f' Allowed: {row.allowed}.' if row.choices else ''),
+        read_only=row.change is Change.START,
+    )
+    if isinstance(row.default, float):
+        descriptor.floating_point_range = [
+            FloatingPointRange(from_value=row.minimum, to_value=row.maximum)
+        ]
+    elif isinstance(row.default, int) and not isinstance(row.default, bool):
+        descriptor.integer_range = [
+            IntegerRange(from_value=int(row.minimum), to_value=int(row.maximum))
+        ]
+    return descriptor

@@ -1,0 +1,206 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What the node says of itself on /diagnostics: how it fares, and why nothing comes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+
+from hydranet_ros.node.perception.frame_processor import InputFacts
+from hydranet_ros.node.perception.statistics import Snapshot, WINDOW
+
+PROFILE_HINT = (
+    'so that images fit the shared memory of Fast DDS, start the camera driver and this node with '
+    'config/fastdds_images.xml (docs/node.md)'
+)
+
+_RESTING = {
+    'unconfigured': 'Unconfigured: waiting to be configured and activated.',
+    'inactive': 'Inactive: waiting to be activated.',
+    'finalized': 'Finalized: start the process anew to use it again.',
+}
+
+
+class Level(IntEnum):
+    """Severity of a diagnostic status."""
+
+    OK = 0
+    WARN = 1
+    ERROR = 2
+
+
+@dataclass(frozen=True)
+class Report:
+    """
+    All that the diagnostics are made of.
+
+    Attributes
+    ----------
+    state
+        Lifecycle state: ``unconfigured``, ``inactive``, ``active`` or ``finalized``.
+    statistics
+        Since activation.
+    fault
+        Why the last transition failed, empty if it did not.
+    incompatible_qos
+        What an incompatible publisher offers, empty if there was none.
+    image_topic, image_type
+        Absolute name and message type, e.g. ``sensor_msgs/msg/Image``, of the input.
+    publisher_types
+        Message type of each publisher on that topic.
+    image_timeout
+        Seconds after which a missing image is an error.
+    input_facts
+        Of the last processed frame.
+    camera_info_frame
+        frame_id of the latest calibration, None if there was none.
+    facts
+        Of the model and where it runs.
+
+    """
+
+    state: str
+    statistics: Snapshot = field(default_factory=Snapshot)
+    fault: str = ''
+    incompatible_qos: str = ''
+    image_topic: str = ''
+    image_type: str = ''
+    publisher_types: Sequence[str] = ()
+    image_timeout: float = 2.0
+    input_facts: InputFacts | None = None
+    camera_info_frame: str | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def assess(report: Report) -> tuple[Level, str]:
+    """Return how severe the node's situation is, and a sentence that says why."""
+    if report.fault:
+        return Level.ERROR, f'{report.state.capitalize()}: {report.fault}'
+    if report.state in _RESTING:
+        return Level.WARN, _RESTING[report.state]
+    statistics = report.statistics
+    waited = statistics.uptime if statistics.since_image is None else statistics.since_image
+    if waited > report.image_timeout:
+        return Level.ERROR, _why_no_image(report, waited)
+    if _recent(statistics.since_failure):
+        return _failing(statistics)
+    if statistics.since_image is None:
+        return Level.OK, f'Waiting for the first image on {report.image_topic}.'
+    if _recent(statistics.since_loss):
+        return Level.WARN, f'{statistics.lost} images were lost on the way here; {PROFILE_HINT}.'
+    if _idle(statistics):
+        return Level.OK, 'Idle: no output has a subscriber.'
+    facts = report.input_facts
+    if facts is not None and facts.scale_assumed:
+        return Level.WARN, _why_scale_assumed(report, facts)
+    return Level.OK, f'Running at {statistics.rate:.1f} Hz.'
+
+
+def diagnostic_array(report: Report, name: str, stamp: Time) -> DiagnosticArray:
+    """
+    Make the message.
+
+    Parameters
+    ----------
+    report
+        The node's situation.
+    name
+        The node's absolute name.
+    stamp
+        Time of the report.
+
+    """
+    level, message = assess(report)
+    status = DiagnosticStatus(
+        level=bytes([level]),
+        name=f'{name.lstrip("/")}: perception',
+        message=message,
+        hardware_id=report.facts.get('device', ''),
+        values=[KeyValue(key=key, value=value) for key, value in key_values(report).items()],
+    )
+    array = DiagnosticArray(status=[status])
+    array.header.stamp = stamp
+    return array
+
+
+def key_values(report: Report) -> dict[str, str]:
+    """Return the figures of a report as texts by name."""
+    statistics = report.statistics
+    values = {
+        'state': report.state,
+        'rate (Hz)': f'{statistics.rate:.2f}',
+        'images received': str(statistics.received),
+        'images processed': str(statistics.processed),
+        'images dropped': str(statistics.dropped),
+        'images idle': str(statistics.idle),
+        'images failed': str(statistics.failed),
+        'images lost in transport': str(statistics.lost),
+        'last error': statistics.last_error,
+    }
+    for stage, percentiles in statistics.durations.items():
+        values[f'{stage} p50 (ms)'] = f'{1e3 * percentiles.p50:.1f}'
+        values[f'{stage} p95 (ms)'] = f'{1e3 * percentiles.p95:.1f}'
+    facts = report.input_facts
+    if facts is not None:
+        values['image size'] = f'{facts.width}x{facts.height}'
+        values['image frame_id'] = facts.frame_id
+        values['camera_info'] = 'used' if facts.calibrated else 'none for this frame_id'
+        values['depth scale'] = 'assumed' if facts.scale_assumed else 'known'
+    return {**values, **report.facts}
+
+
+def _recent(seconds: float | None) -> bool:
+    """Return whether something happened within the statistics' window."""
+    return seconds is not None and seconds < WINDOW
+
+
+def _idle(statistics: Snapshot) -> bool:
+    """Return whether nobody wanted the results of the latest image."""
+    if statistics.since_idle is None:
+        return False
+    return statistics.since_processed is None or statistics.since_idle < statistics.since_processed
+
+
+def _failing(statistics: Snapshot) -> tuple[Level, str]:
+    """Tell an image that was refused among good ones from a stream that fails."""
+    succeeded_since = (
+        statistics.since_processed is not None
+        and statistics.since_failure is not None
+        and statistics.since_processed < statistics.since_failure
+    )
+    level = Level.WARN if succeeded_since else Level.ERROR
+    return level, f'{statistics.failed} images failed; the last: {statistics.last_error}'
+
+
+def _why_no_image(report: Report, waited: float) -> str:
+    """Return a sentence on the missing input and its likely cause."""
+    others = sorted(set(report.publisher_types) - {report.image_type})
+    if report.incompatible_qos:
+        cause = report.incompatible_qos
+    elif not report.publisher_types:
+        cause = 'nobody publishes it'
+    elif others and report.image_type not in report.publisher_types:
+        cause = f'it carries {others[0]}, not {report.image_type} (parameter image_transport)'
+    else:
+        cause = f'it has {len(report.publisher_types)} publisher(s) and nothing arrives; '
+        cause += PROFILE_HINT
+    return f'No image on {report.image_topic} for {waited:.1f} s: {cause}.'
+
+
+def _why_scale_assumed(report: Report, facts: InputFacts) -> str:
+    """Return a sentence on why the depth's scale is not known."""
+    if report.camera_info_frame is None:
+        cause = 'no camera_info arrives'
+    elif not facts.calibrated:
+        cause = (
+            f'camera_info is for frame {report.camera_info_frame!r}, the images are of '
+            f'{facts.frame_id!r}'
+        )
+    else:
+        cause = 'camera_info has no focal length'
+    return f'Depth is scaled for an assumed focal length, since {cause}.'

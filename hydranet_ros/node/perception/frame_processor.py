@@ -1,0 +1,250 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""One frame from its serialised message to the published outputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+import time
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from rclpy.serialization import deserialize_message
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from std_msgs.msg import Header
+
+from hydranet_ros.camera.calibration import camera_of
+from hydranet_ros.camera.camera import RayTable
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.messages.images import compressed_to_rgb, image_to_rgb
+from hydranet_ros.messages.stamps import NANOSECONDS
+from hydranet_ros.node.perception.held_subscription import Arrival
+from hydranet_ros.node.perception.outputs import Frame, Output
+from hydranet_ros.node.perception.parameters import Settings
+from hydranet_ros.node.perception.statistics import Statistics
+from hydranet_ros.runtime.predictor import Predictor
+
+
+@dataclass(frozen=True)
+class Source:
+    """The input's message type and how it becomes RGB."""
+
+    message_type: type
+    to_rgb: Callable[..., NDArray[np.uint8]]
+    topic_suffix: str
+
+
+SOURCES = {
+    'raw': Source(Image, image_to_rgb, ''),
+    'compressed': Source(CompressedImage, compressed_to_rgb, '/compressed'),
+}
+"""By the parameter ``image_transport``."""
+
+
+class MessagePublisher(Protocol):
+    """The part of rclpy's publisher that is used here."""
+
+    def publish(self, msg: object) -> None:
+        """Publish a message."""
+
+    def get_subscription_count(self) -> int:
+        """Return the number of subscribers."""
+
+
+class Calibrations(Protocol):
+    """Finds the calibration of an image."""
+
+    def match(self, header: Header) -> CameraInfo | None:
+        """Return the message that belongs to an image, None if there is none."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """An output and its publisher."""
+
+    output: Output
+    publisher: MessagePublisher
+
+
+@dataclass(frozen=True)
+class InputFacts:
+    """What is known of the input from the last frame that was processed."""
+
+    width: int
+    height: int
+    frame_id: str
+    calibrated: bool
+    scale_assumed: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Perceived:
+    """
+    A frame that waits to be published.
+
+    Attributes
+    ----------
+    frame
+        What outputs are made of.
+    wanted
+        The outputs that had a subscriber when the work began.
+    arrived, predicted
+        When the image came in and when the network was done, in seconds of ``time.monotonic``.
+    durations
+        Seconds by stage until then.
+
+    """
+
+    frame: Frame
+    wanted: Sequence[Publication]
+    arrived: float
+    predicted: float
+    durations: Mapping[str, float]
+
+
+class FrameProcessor:
+    """
+    Turn arrivals into published outputs.
+
+    In two steps for two threads, so that the network works on the next image while the outputs
+    of the last are made.
+
+    Parameters
+    ----------
+    predictor
+        The model.
+    source
+        How the input is decoded.
+    publications
+        Outputs, each computed only while somebody subscribes.
+    camera_infos
+        The camera's calibration.
+    settings
+        Returns the parameters of the moment.
+    now
+        Returns the ROS time in nanoseconds.
+    statistics
+        Where to count.
+    warn
+        Tells the user, once, why an output cannot be published.
+
+    """
+
+    def __init__(
+        self,
+        *,
+        predictor: Predictor,
+        source: Source,
+        publications: Sequence[Publication],
+        camera_infos: Calibrations,
+        settings: Callable[[], Settings],
+        now: Callable[[], int],
+        statistics: Statistics,
+        warn: Callable[[str], None],
+    ) -> None:
+        self._predictor = predictor
+        self._source = source
+        self._publications = publications
+        self._camera_infos = camera_infos
+        self._settings = settings
+        self._now = now
+        self._statistics = statistics
+        self._warn = warn
+        self._warned: set[str] = set()
+        self._rays = RayTable()
+        self.input_facts: InputFacts | None = None
+
+    def perceive(self, arrival: Arrival) -> Perceived | None:
+        """
+        Run the network on one image; without a subscriber it is discarded unread.
+
+        Returns
+        -------
+        What to publish, None if nobody wants it.
+
+        Raises
+        ------
+        HydranetError
+            If the image cannot be used.
+
+        """
+        wanted = [p for p in self._publications if p.publisher.get_subscription_count() > 0]
+        if not wanted:
+            self._statistics.idle()
+            return None
+        begin = time.monotonic()
+        header, rgb = self._decode(arrival.data)
+        decoded = time.monotonic()
+        frame = self._predict(header, rgb)
+        predicted = time.monotonic()
+        durations = {
+            'wait': begin - arrival.moment,
+            'decode': decoded - begin,
+            'predict': predicted - decoded,
+            **{f'predict/{stage}': s for stage, s in frame.prediction.timing.items()},
+        }
+        return Perceived(frame, wanted, arrival.moment, predicted, durations)
+
+    def publish(self, perceived: Perceived) -> None:
+        """Make and publish the outputs of one frame."""
+        begin = time.monotonic()
+        frame = perceived.frame
+        for publication in perceived.wanted:
+            self._publish(publication, frame)
+        end = time.monotonic()
+        durations = {
+            **perceived.durations,
+            'queued': begin - perceived.predicted,
+            'publish': end - begin,
+            'latency': end - perceived.arrived,
+        }
+        stamp = frame.header.stamp.sec * NANOSECONDS + frame.header.stamp.nanosec
+        self._statistics.processed(durations, age=(self._now() - stamp) / NANOSECONDS)
+
+    def _publish(self, publication: Publication, frame: Frame) -> None:
+        """Publish an output, or say once why it cannot be; the others are published."""
+        try:
+            message = publication.output.build(frame)
+        except HydranetError as error:
+            if str(error) not in self._warned:
+                self._warned.add(str(error))
+                self._warn(str(error))
+            return
+        if message is not None:
+            publication.publisher.publish(message)
+
+    def _decode(self, data: bytes) -> tuple[Header, NDArray[np.uint8]]:
+        """Return the header and the RGB image of a serialised message."""
+        try:
+            message = deserialize_message(data, self._source.message_type)
+        except RuntimeError as error:  # the base of what rclpy raises for a damaged message
+            raise HydranetError(
+                f'A message of {len(data)} bytes is no {self._source.message_type.__name__}.'
+            ) from error
+        return message.header, self._source.to_rgb(message)
+
+    def _predict(self, header: Header, rgb: NDArray[np.uint8]) -> Frame:
+        """Run the model with the focal length of the camera."""
+        height, width = rgb.shape[:2]
+        settings = self._settings()
+        info = self._camera_infos.match(header)
+        camera = None if info is None else camera_of(info, width, height)
+        if camera is not None and settings.image_rectified:
+            camera = camera.rectified()
+        focal_length = None if camera is None else camera.focal_length
+        prediction = self._predictor.predict(rgb, focal_length)
+        self.input_facts = InputFacts(
+            width, height, header.frame_id, info is not None, prediction.scale_assumed
+        )
+        return Frame(
+            header=header,
+            prediction=prediction,
+            settings=settings,
+            label_set=self._predictor.label_set,
+            camera_info=info,
+            rgb=rgb,
+            camera=camera,
+            rays=self._rays,
+        )

@@ -1,0 +1,239 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The camera's side: subscriptions, the newest image to a worker thread, and what goes wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+import traceback
+from typing import Any
+
+from rclpy.node import Node
+from rclpy.qos import HistoryPolicy, qos_policy_name_from_kind, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import CameraInfo
+
+from hydranet_ros.camera.calibration import CameraInfoBuffer
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.node.distributions import (
+    SubscriptionEventCallbacks,
+    UnsupportedEventTypeError,
+)
+from hydranet_ros.node.perception.frame_processor import Source
+from hydranet_ros.node.perception.held_subscription import Arrival, HeldSubscription, Waiter
+from hydranet_ros.node.perception.statistics import Statistics
+from hydranet_ros.node.perception.worker import Worker
+
+LOG_PERIOD = 5.0
+"""Seconds between repeated warnings."""
+CALIBRATIONS_HELD = 5
+"""Messages of camera_info that wait for the image that they belong to."""
+FIRST_CALIBRATION = 0.1
+"""Seconds that the first image waits for a calibration."""
+
+
+class ImageInput:
+    """
+    Subscriptions to images and their calibration.
+
+    Parameters
+    ----------
+    node
+        Where to subscribe and log.
+    source
+        Kind of the images.
+    statistics
+        Where to count.
+
+    Attributes
+    ----------
+    topic
+        Absolute name of the images' topic.
+    camera_infos
+        What arrived on ``camera_info``.
+    incompatible_qos
+        A clause on the last publisher that cannot be heard, empty if there was none.
+
+    """
+
+    def __init__(self, node: Node, source: Source, statistics: Statistics) -> None:
+        self._node = node
+        self._source = source
+        self._statistics = statistics
+        self._images: HeldSubscription | None = None
+        self._waiter: Waiter | None = None
+        self._wait_until_ready: Callable[[], None] = lambda: None
+        self._lost = 0
+        self._started = ExitStack()
+        # As image_transport does it: remapping the base topic moves the compressed one too.
+        self.topic: str = node.resolve_topic_name('image') + source.topic_suffix
+        self.camera_infos = HeldCalibrations()
+        self.incompatible_qos = ''
+
+    @property
+    def message_type(self) -> str:
+        """ROS name of the images' type."""
+        return f'sensor_msgs/msg/{self._source.message_type.__name__}'
+
+    def start(
+        self,
+        handle: Callable[[Arrival], None],
+        wait_until_ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        """
+        Subscribe, and hand the newest image to a worker thread.
+
+        Parameters
+        ----------
+        handle
+            Called in that thread, one image at a time.
+        wait_until_ready
+            Called in that thread before it takes an image.
+
+        """
+        self._wait_until_ready = wait_until_ready
+        with ExitStack() as stack:
+            self.camera_infos.subscribe(self._node)
+            stack.callback(self.camera_infos.unsubscribe)
+            self._images = self._subscribe_to_images()
+            stack.callback(self._images.destroy)
+            self._waiter = Waiter(self._node, self._images)
+            stack.callback(self._waiter.destroy)
+            worker = Worker(self._next, handle, self.on_failure, 'perception')
+            worker.start()
+            stack.callback(worker.join)
+            stack.callback(self._waiter.stop)
+            self._started = stack.pop_all()
+
+    def stop(self) -> None:
+        """Unsubscribe, and return when the image in hand is done."""
+        self._started.close()
+
+    def publisher_types(self) -> list[str]:
+        """Return the message type of each publisher on the images' topic."""
+        return [info.topic_type for info in self._node.get_publishers_info_by_topic(self.topic)]
+
+    def _subscribe_to_images(self) -> HeldSubscription:
+        """Subscribe with all the events that the middleware supports."""
+        told: dict[str, Any] = {'incompatible_qos': self._on_incompatible_qos}
+        try:
+            return self._create_image_subscription({**told, 'message_lost': self._on_lost})
+        except UnsupportedEventTypeError:
+            return self._create_image_subscription(told)
+
+    def _create_image_subscription(self, events: dict[str, Any]) -> HeldSubscription:
+        """Subscribe to the newest image; it comes raw, to be deserialised by the worker."""
+        return HeldSubscription(
+            self._node,
+            self._source.message_type,
+            self.topic,
+            _sensor_qos(1),
+            raw=True,
+            event_callbacks=SubscriptionEventCallbacks(**events),
+        )
+
+    def _next(self) -> Arrival | None:
+        """Wait for the newest image and return it, None once the input is stopped."""
+        assert self._waiter and self._images
+        self._wait_until_ready()
+        self._statistics.ready()
+        while self._waiter.wait():
+            arrival = self._images.take_newest()
+            if arrival is not None:
+                # What was lost on the way here is missing, too, and was told before.
+                dropped = max(0, arrival.missed - self._lost)
+                self._lost = 0
+                self._statistics.received(1 + dropped)
+                self._statistics.dropped(dropped)
+                return arrival
+        return None
+
+    def _on_lost(self, event: Any) -> None:
+        """Count images that were lost on the way here; called while the worker waits."""
+        self._lost += event.total_count_change
+        self._statistics.lost(event.total_count_change)
+
+    def on_failure(self, error: Exception) -> None:
+        """Count and tell what went wrong with an image."""
+        if isinstance(error, HydranetError):
+            self._statistics.failed(str(error))
+            self._node.get_logger().warning(str(error), throttle_duration_sec=LOG_PERIOD)
+            return
+        self._statistics.failed(f'{type(error).__name__}: {error}')
+        trace = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
+        self._node.get_logger().error(trace, throttle_duration_sec=LOG_PERIOD)
+
+    def _on_incompatible_qos(self, event: Any) -> None:
+        """Note that a publisher offers less than was asked for."""
+        policy = qos_policy_name_from_kind(event.last_policy_kind)
+        self.incompatible_qos = (
+            f'a publisher offers an incompatible quality of service ({policy}); remove the '
+            'override of it in qos_overrides'
+        )
+        self._node.get_logger().warning(f'{self.topic}: {self.incompatible_qos}.')
+
+
+class HeldCalibrations:
+    """
+    The camera's calibration, taken from the middleware when an image asks for its own.
+
+    Drivers publish the calibration behind the image, so that it arrives while that is decoded.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = CameraInfoBuffer()
+        self._held: HeldSubscription | None = None
+        self._waiter: Waiter | None = None
+        self._waited = False
+
+    def subscribe(self, node: Node) -> None:
+        """Begin to hold what is published on ``camera_info``."""
+        self._held = HeldSubscription(
+            node,
+            CameraInfo,
+            'camera_info',
+            _sensor_qos(CALIBRATIONS_HELD),
+            # Nobody waits for them in the long run, so nobody could tell of events.
+            event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
+        )
+        self._waiter = Waiter(node, self._held)
+
+    def unsubscribe(self) -> None:
+        """End it; what was taken stays known."""
+        if self._held is not None and self._waiter is not None:
+            self._waiter.destroy()
+            self._held.destroy()
+            self._held = self._waiter = None
+
+    def match(self, header: Any) -> Any | None:
+        """
+        Return the message that belongs to an image, as `CameraInfoBuffer` does.
+
+        For the first image, if no calibration has come before, one is waited for shortly.
+        """
+        self._take()
+        if not self._waited and self._waiter is not None:
+            self._waited = True
+            assert self._held is not None
+            if (
+                not self.latest_frame_id()
+                and self._held.publishers()
+                and self._waiter.wait(FIRST_CALIBRATION)
+            ):
+                self._take()
+        return self._buffer.match(header)
+
+    def latest_frame_id(self) -> str | None:
+        """Return the frame_id of the latest message, None if there is none."""
+        return self._buffer.latest_frame_id()
+
+    def _take(self) -> None:
+        while self._held is not None and (arrival := self._held.take()) is not None:
+            self._buffer.put(arrival.data)
+
+
+def _sensor_qos(depth: int) -> QoSProfile:
+    """Return the input's quality of service: best effort matches every publisher."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT
+    )

@@ -1,0 +1,80 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The names of the classes as a latched message, where ``vision_msgs`` is installed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from std_msgs.msg import Header
+
+from hydranet_ros.model.labels import LabelSet
+
+TOPIC = 'label_info'
+TYPE = 'vision_msgs/LabelInfo'
+CONTENT = (
+    'names of the classes by id, latched; only where vision_msgs is installed, else see '
+    'parameter `class_names`'
+)
+
+
+def latched_qos() -> QoSProfile:
+    """Return the quality of service by which late subscribers get the message too."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST,
+        depth=1,
+        reliability=ReliabilityPolicy.RELIABLE,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+    )
+
+
+def message_types() -> tuple[Any, Any] | None:
+    """Return the classes ``LabelInfo`` and ``VisionClass``, None where they are not installed."""
+    try:
+        from vision_msgs.msg import LabelInfo, VisionClass
+    except ImportError:
+        return None
+    return LabelInfo, VisionClass
+
+
+class LabelInfoOutput:
+    """
+    The publisher of the names; it does nothing where ``vision_msgs`` is not installed.
+
+    Parameters
+    ----------
+    node
+        Whose topic it is.
+    label_set
+        The classes; the class of an id is its index.
+    types
+        As `message_types` returns them.
+
+    """
+
+    def __init__(
+        self, node: LifecycleNode, label_set: LabelSet, types: tuple[Any, Any] | None
+    ) -> None:
+        self._node, self._label_set, self._types = node, label_set, types
+        self._publisher = types and node.create_lifecycle_publisher(types[0], TOPIC, latched_qos())
+
+    def publish(self) -> None:
+        """Publish the names once; the middleware keeps them for late subscribers."""
+        if self._types is None or self._publisher is None:
+            return
+        message_type, class_type = self._types
+        classes = [
+            class_type(class_id=index, class_name=name)
+            for index, name in enumerate(self._label_set.classes)
+        ]
+        header = Header(stamp=self._node.get_clock().now().to_msg())
+        # No threshold is applied: each pixel has its likeliest class.
+        self._publisher.publish(message_type(header=header, class_map=classes, threshold=0.0))
+
+    def destroy(self) -> None:
+        """Remove the topic."""
+        if self._publisher is not None:
+            self._node.destroy_lifecycle_publisher(self._publisher)
+            self._publisher = None

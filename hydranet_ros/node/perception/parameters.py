@@ -1,0 +1,355 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The node's parameters: one table that declares, validates and documents them.
+
+The table also yields the reference in the README and ``config/hydranet.yaml``, which tests
+compare with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+import math
+import textwrap
+from typing import Any
+
+from hydranet_ros.errors import HydranetError
+
+IMAGE_TRANSPORTS = ('raw', 'compressed')
+DEPTH_ENCODINGS = ('32FC1', '16UC1')
+MAXIMUM_DEPTH = 10000.0
+"""Metres; beyond all that the network can give."""
+
+Value = str | bool | int | float | Sequence[str]
+
+
+class Change(Enum):
+    """When a parameter can be set."""
+
+    LIVE = 'any time'
+    UNCONFIGURED = 'while unconfigured'
+    START = 'at start'
+    NEVER = 'never, filled by the node'
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """
+    One row of the table.
+
+    Attributes
+    ----------
+    name
+        ROS name.
+    default
+        Its type is the parameter's type.
+    description
+        One or more sentences.
+    change
+        When it can be set.
+    unit
+        Of numbers, empty where there is none.
+    minimum, maximum
+        Of numbers, both included.
+    choices
+        Of strings, empty where any is allowed.
+
+    """
+
+    name: str
+    default: Value
+    description: str
+    change: Change = Change.UNCONFIGURED
+    unit: str = ''
+    minimum: float = -math.inf
+    maximum: float = math.inf
+    choices: tuple[str, ...] = ()
+
+    @property
+    def allowed(self) -> str:
+        """Values that are allowed, in words; empty where all are."""
+        if self.choices:
+            return ', '.join(self.choices)
+        if math.isinf(self.maximum):
+            return ''
+        return f'{self.minimum:g} to {self.maximum:g}{" " if self.unit else ""}{self.unit}'
+
+    def fault(self, value: Any) -> str:
+        """Return one sentence on what is wrong with a value, empty if nothing is."""
+        kind = type(self.default)
+        if isinstance(self.default, str | bool | int | float) and type(value) is not kind:
+            name = {str: 'a text', bool: 'true or false', int: 'a whole number'}.get(
+                kind, 'a number with a point, such as 10.0'
+            )
+            return f'Parameter {self.name} must be {name}, not {value!r}.'
+        if self.choices and value not in self.choices:
+            return f'Parameter {self.name} must be one of {self.allowed}, not {value!r}.'
+        # Written so that NaN is refused.
+        if isinstance(value, int | float) and not self.minimum <= value <= self.maximum:
+            return f'Parameter {self.name} must be {self.allowed}, not {value:g}.'
+        return ''
+
+
+def _depth_limit(name: str, default: float, description: str, minimum: float = 0.0) -> Parameter:
+    return Parameter(name, default, description, Change.LIVE, 'm', minimum, MAXIMUM_DEPTH)
+
+
+PARAMETERS: Mapping[str, Parameter] = {
+    parameter.name: parameter
+    for parameter in (
+        Parameter(
+            'model',
+            '',
+            'Path of a model file, or the name of one that comes with the package. Empty for '
+            'the default model of the package.',
+        ),
+        Parameter(
+            'label_set',
+            '',
+            'Which of the label sets of the model to segment into. Empty for its first.',
+        ),
+        Parameter(
+            'device',
+            'auto',
+            'Where the network runs: auto, cpu, cuda or cuda:N; with OpenVINO also gpu, gpu.N or '
+            'npu.',
+        ),
+        Parameter(
+            'backend',
+            'auto',
+            'Runtime of the network: auto, openvino, onnxruntime, torch or torch-compile.',
+        ),
+        Parameter(
+            'precision',
+            'auto',
+            'Arithmetic of the network. Auto is the fastest that is safe on the device.',
+            choices=('auto', 'float32', 'bfloat16', 'float16', 'int8'),
+        ),
+        Parameter(
+            'warm_up_height',
+            480,
+            "Height of the warm-up image. Set it to the camera's, so that the first frame is not "
+            'slow.',
+            unit='px',
+            minimum=32,
+            maximum=8192,
+        ),
+        Parameter(
+            'warm_up_width',
+            640,
+            'Its width.',
+            unit='px',
+            minimum=32,
+            maximum=8192,
+        ),
+        Parameter(
+            'image_transport',
+            'raw',
+            'Subscribe to sensor_msgs/Image on image, or to sensor_msgs/CompressedImage (JPEG, '
+            'PNG) on image/compressed.',
+            choices=IMAGE_TRANSPORTS,
+        ),
+        Parameter(
+            'autostart',
+            True,
+            'Configure and activate the node when it starts. With false it waits for a lifecycle '
+            'manager or ros2 lifecycle set.',
+            change=Change.START,
+        ),
+        Parameter(
+            'depth_encoding',
+            '32FC1',
+            'Encoding of depth (REP 118): 32FC1 in metres, invalid is NaN; 16UC1 in millimetres '
+            'up to 65.535 m, invalid is 0.',
+            choices=DEPTH_ENCODINGS,
+        ),
+        _depth_limit('depth_minimum', 0.0, 'Depth below it is published as invalid.'),
+        _depth_limit('depth_maximum', MAXIMUM_DEPTH, 'Depth beyond it is published as invalid.'),
+        _depth_limit(
+            'depth_color_minimum',
+            0.5,
+            'Depth at the near end of the colours of depth/color.',
+            minimum=0.01,
+        ),
+        _depth_limit(
+            'depth_color_maximum',
+            80.0,
+            'Depth at their far end. The range is fixed, never fitted to a frame.',
+            minimum=0.01,
+        ),
+        Parameter(
+            'image_rectified',
+            False,
+            'Whether the images are rectified already (image_rect). Then P of camera_info is '
+            'used, otherwise K and the distortion coefficients.',
+            Change.LIVE,
+        ),
+        Parameter(
+            'points_stride',
+            1,
+            'One point for every n-th row and column. Consumers that want a point for each pixel '
+            'of segmentation need 1.',
+            Change.LIVE,
+            'px',
+            1,
+            64,
+        ),
+        Parameter(
+            'points_maximum_range',
+            100.0,
+            'Points farther from the camera are invalid.',
+            Change.LIVE,
+            'm',
+            0.1,
+            10000.0,
+        ),
+        Parameter(
+            'overlay_opacity',
+            0.5,
+            'Share of the colours of the classes in overlay.',
+            Change.LIVE,
+            '',
+            0.0,
+            1.0,
+        ),
+        Parameter(
+            'overlay_legend',
+            False,
+            'Whether to list the visible classes at the bottom of overlay.',
+            Change.LIVE,
+        ),
+        Parameter(
+            'confidence',
+            False,
+            'Whether confidence is published. It costs a little time in each frame.',
+        ),
+        Parameter(
+            'image_timeout',
+            2.0,
+            'Seconds without an image before diagnostics report an error.',
+            change=Change.LIVE,
+            unit='s',
+            minimum=0.1,
+            maximum=3600.0,
+        ),
+        Parameter(
+            'class_names',
+            ('',),
+            'Names of the classes of segmentation by id, from the model; one empty name before.',
+            change=Change.NEVER,
+        ),
+    )
+}
+
+_ORDERED = (('depth_minimum', 'depth_maximum'), ('depth_color_minimum', 'depth_color_maximum'))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Values of the parameters that the user sets; units and ranges stand in the table."""
+
+    model: str
+    label_set: str
+    device: str
+    backend: str
+    precision: str
+    warm_up_height: int
+    warm_up_width: int
+    image_transport: str
+    autostart: bool
+    depth_encoding: str
+    depth_minimum: float
+    depth_maximum: float
+    depth_color_minimum: float
+    depth_color_maximum: float
+    image_rectified: bool
+    points_stride: int
+    points_maximum_range: float
+    overlay_opacity: float
+    overlay_legend: bool
+    confidence: bool
+    image_timeout: float
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> Settings:
+        """
+        Validate values by name.
+
+        Raises
+        ------
+        HydranetError
+            If one is of the wrong type or out of range, or two contradict each other.
+
+        """
+        for name, value in values.items():
+            fault = PARAMETERS[name].fault(value)
+            if fault:
+                raise HydranetError(fault)
+        for lower, upper in _ORDERED:
+            if not values[lower] < values[upper]:
+                raise HydranetError(
+                    f'Parameter {lower} ({values[lower]:g} m) must be less than {upper} '
+                    f'({values[upper]:g} m); set both at once if need be.'
+                )
+        return cls(**values)
+
+
+def user_parameters() -> list[Parameter]:
+    """Return the parameters that a user can set."""
+    return [p for p in PARAMETERS.values() if p.change is not Change.NEVER]
+
+
+def markdown_table() -> str:
+    """Return the table of parameters for the README."""
+    head = ['| Parameter | Default | Allowed | Can be set | Meaning |', '|---|---|---|---|---|']
+    rows = [
+        f'| `{p.name}` | `{yaml_value(p.default)}` | {p.allowed} | {p.change.value} '
+        f'| {p.description} |'
+        for p in PARAMETERS.values()
+    ]
+    return '\n'.join(head + rows) + '\n'
+
+
+def yaml_file() -> str:
+    """Return the text of ``config/hydranet.yaml``: every parameter at its default, commented."""
+    lines = [
+        '# Parameters of the perception node, all at their defaults; copy the file and change the',
+        '# copy. Generated from hydranet_ros/node/perception/parameters.py by',
+        '#   python -m hydranet_ros.node.perception.parameters > config/hydranet.yaml',
+        '',
+        '/**:',
+        '  ros__parameters:',
+    ]
+    for p in user_parameters():
+        allowed = f' Allowed: {p.allowed}.' if p.allowed else ''
+        comment = f'{p.description}{allowed} Can be set {p.change.value}.'
+        lines += textwrap.wrap(comment, 95, initial_indent='    # ', subsequent_indent='    # ')
+        lines += [f'    {p.name}: {yaml_value(p.default)}', '']
+    lines += [
+        '    # The quality of service of each topic can be overridden too, e.g. to ask for every',
+        '    # image of a reliable camera and to publish depth as best effort:',
+        '    # qos_overrides:',
+        '    #   /image:',
+        '    #     subscription: {reliability: reliable}',
+        '    #   /depth:',
+        '    #     publisher: {reliability: best_effort}',
+    ]
+    return '\n'.join(lines) + '\n'
+
+
+def yaml_value(value: Value) -> str:
+    """Return a value as ROS's YAML parser reads it back with the same type."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return f"'{value}'"
+    if isinstance(value, int | float):
+        return str(value)
+    return f'[{", ".join(yaml_value(item) for item in value)}]'
+
+
+if __name__ == '__main__':
+    print(yaml_file(), end='')

@@ -1,0 +1,311 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The perception node: camera images in, segmentation and metric depth out.
+
+This module is wiring. The middleware keeps the newest image; the worker thread of `ImageInput`
+takes it when the network is free, and hands what `FrameProcessor` made of it to a second thread
+that publishes; the executor is free for parameters, lifecycle and diagnostics meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import sys
+import threading
+import time
+import traceback
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.qos_overriding_options import QoSOverridingOptions
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.launching.process_specs import NODE_NAME
+from hydranet_ros.model.exported_model import ExportedModel, read_model
+from hydranet_ros.model.tasks import default_fields
+from hydranet_ros.node.distributions import spin_once
+from hydranet_ros.node.perception.declared_parameters import DeclaredParameters
+from hydranet_ros.node.perception.diagnostics import diagnostic_array, Report
+from hydranet_ros.node.perception.frame_processor import (
+    FrameProcessor,
+    Perceived,
+    Publication,
+    SOURCES,
+)
+from hydranet_ros.node.perception.held_subscription import Arrival
+from hydranet_ros.node.perception.image_input import ImageInput
+from hydranet_ros.node.perception.label_info import LabelInfoOutput, message_types
+from hydranet_ros.node.perception.outputs import available_outputs
+from hydranet_ros.node.perception.parameters import Settings
+from hydranet_ros.node.perception.statistics import Statistics
+from hydranet_ros.node.perception.worker import Handover, Worker
+from hydranet_ros.node.process import run_process
+from hydranet_ros.resources import default_model, model_path
+from hydranet_ros.runtime.predictor import Predictor
+
+UNCONFIGURED, INACTIVE, ACTIVE, FINALIZED = 'unconfigured', 'inactive', 'active', 'finalized'
+DIAGNOSTICS_PERIOD = 1.0
+"""Seconds."""
+SPIN_PERIOD = 0.1
+"""Seconds after which the process notices a signal."""
+
+
+class PerceptionNode(LifecycleNode):
+    """
+    The lifecycle node; parameters in `parameters.py`, outputs in `outputs.py`.
+
+    Raises
+    ------
+    HydranetError
+        If a parameter given at start cannot be used.
+
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(NODE_NAME, **options)
+        self._lifecycle = UNCONFIGURED
+        self._fault = ''
+        self._declared = DeclaredParameters(self, lambda: self._lifecycle != UNCONFIGURED)
+        self._statistics = Statistics()
+        self._predictor: Predictor | None = None
+        self._publications: list[Publication] = []
+        self._label_info: LabelInfoOutput | None = None
+        self._input: ImageInput | None = None
+        self._processor: FrameProcessor | None = None
+        self._finished: Handover[Perceived] | None = None
+        self._publishing: Worker[Perceived] | None = None
+        self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
+        # Not the ROS time: with use_sim_time it stands still until somebody publishes /clock.
+        steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self.create_timer(DIAGNOSTICS_PERIOD, self._publish_diagnostics, clock=steady)
+        if self._declared.settings.autostart:
+            self._autostart_timer = self.create_timer(0.0, self._autostart, clock=steady)
+
+    @property
+    def finalized(self) -> bool:
+        """Whether the node was shut down for good."""
+        return self._lifecycle == FINALIZED
+
+    # Lifecycle: each step up has its counterpart down.
+
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load the model and create the outputs that it can give."""
+        return self._transition(self._configure, INACTIVE)
+
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start the worker and subscribe."""
+        return self._transition(lambda: self._activate(state), ACTIVE)
+
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe and stop the worker."""
+        return self._transition(lambda: self._deactivate(state), INACTIVE)
+
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the model and remove the outputs."""
+        return self._transition(self._clean_up, UNCONFIGURED)
+
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Take everything down, from any state."""
+        return self._transition(lambda: self._take_down(state), FINALIZED)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Return to the beginning after a step that failed half-way; its fault stays to see."""
+        fault = self._fault
+        result = self._transition(lambda: self._take_down(state), UNCONFIGURED)
+        if result != TransitionCallbackReturn.SUCCESS:
+            self._lifecycle = FINALIZED
+        self._fault = fault
+        return result
+
+    def _transition(self, step: Callable[[], None], reached: str) -> TransitionCallbackReturn:
+        """Run a step; rclpy itself would swallow what it raises without a word."""
+        try:
+            step()
+        except HydranetError as error:
+            self._fault = str(error)
+            self.get_logger().error(self._fault)
+            return TransitionCallbackReturn.FAILURE
+        except Exception as error:
+            self._fault = f'{type(error).__name__}: {error}'
+            self.get_logger().error(traceback.format_exc())
+            return TransitionCallbackReturn.ERROR
+        self._fault = ''
+        self._lifecycle = reached
+        return TransitionCallbackReturn.SUCCESS
+
+    def _configure(self) -> None:
+        begin = time.monotonic()
+        self._predictor = _load_model(self._declared.settings)
+        label_set = self._predictor.label_set
+        if label_set is not None:
+            self._declared.fill('class_names', label_set.classes)
+            self._label_info = LabelInfoOutput(self, label_set, message_types())
+        for output in available_outputs(self._predictor.fields):
+            publisher = self.create_lifecycle_publisher(
+                output.message_type,
+                output.topic,
+                _output_qos(),
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+            self._publications.append(Publication(output, publisher))
+        facts = ', '.join(f'{key} {value}' for key, value in self._model_facts().items())
+        self.get_logger().info(f'Configured in {time.monotonic() - begin:.1f} s: {facts}.')
+
+    def _clean_up(self) -> None:
+        for publication in self._publications:
+            self.destroy_lifecycle_publisher(publication.publisher)
+        self._publications = []
+        if self._label_info is not None:
+            self._label_info.destroy()
+            self._label_info = None
+        if self._predictor is not None:
+            self._predictor.close()
+            self._predictor = None
+        self._declared.clear('class_names')
+
+    def _activate(self, state: LifecycleState) -> None:
+        assert self._predictor is not None
+        super().on_activate(state)
+        source = SOURCES[self._declared.settings.image_transport]
+        self._statistics = Statistics()
+        self._input = ImageInput(self, source, self._statistics)
+        self._processor = processor = FrameProcessor(
+            predictor=self._predictor,
+            source=source,
+            publications=self._publications,
+            camera_infos=self._input.camera_infos,
+            settings=lambda: self._declared.settings,
+            now=lambda: self.get_clock().now().nanoseconds,
+            statistics=self._statistics,
+            warn=self.get_logger().warning,
+        )
+        if self._label_info is not None:
+            self._label_info.publish()
+        finished: Handover[Perceived] = Handover()
+        self._finished = finished
+        self._publishing = Worker(
+            finished.take, processor.publish, self._input.on_failure, 'publication'
+        )
+        self._publishing.start()
+
+        def perceive(arrival: Arrival) -> None:
+            perceived = processor.perceive(arrival)
+            if perceived is not None:
+                finished.put(perceived)
+
+        # An image that is taken while outputs wait to be published would be old when they are out.
+        self._input.start(perceive, finished.wait_until_free)
+
+    def _deactivate(self, state: LifecycleState) -> None:
+        if self._input is not None:
+            self._input.stop()
+            self._input = None
+        if self._publishing is not None:
+            assert self._finished is not None
+            self._finished.close()
+            self._publishing.join()
+            self._publishing = self._finished = None
+        self._processor = None
+        super().on_deactivate(state)
+
+    def _take_down(self, state: LifecycleState) -> None:
+        self._deactivate(state)
+        self._clean_up()
+
+    def _autostart(self) -> None:
+        self.destroy_timer(self._autostart_timer)
+        if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    # Diagnostics.
+
+    def _model_facts(self) -> dict[str, str]:
+        """Return what people want to know of the model and where it runs."""
+        predictor = self._predictor
+        if predictor is None:
+            return {}
+        return {
+            'model': predictor.metadata.name,
+            'label set': predictor.label_set.name if predictor.label_set else 'none',
+            'backend': predictor.backend_name,
+            'device': predictor.device,
+            'precision': predictor.precision,
+        }
+
+    def _publish_diagnostics(self) -> None:
+        report = Report(
+            state=self._lifecycle,
+            statistics=self._statistics.snapshot(),
+            fault=self._fault,
+            image_timeout=self._declared.settings.image_timeout,
+            facts=self._model_facts(),
+            input_facts=self._processor.input_facts if self._processor else None,
+            image_topic=self._input.topic if self._input else '',
+            image_type=self._input.message_type if self._input else '',
+            publisher_types=self._input.publisher_types() if self._input else (),
+            incompatible_qos=self._input.incompatible_qos if self._input else '',
+            camera_info_frame=self._input.camera_infos.latest_frame_id() if self._input else None,
+        )
+        stamp = self.get_clock().now().to_msg()
+        message = diagnostic_array(report, self.get_fully_qualified_name(), stamp)
+        self._diagnostics.publish(message)
+
+
+def _load_model(settings: Settings) -> Predictor:
+    """Load and warm up the model that the parameters name."""
+    model = settings.model or default_model()
+    if model is None:
+        raise HydranetError(
+            'No model comes with this installation: set the parameter model to the path of a '
+            'model file.'
+        )
+    loaded = read_model(model_path(model))
+    extra = ('confidence',) if settings.confidence else ()
+    fields = (*default_fields(loaded.metadata.tasks), *extra)
+    return Predictor(
+        loaded,
+        device=settings.device,
+        backend=settings.backend,
+        precision=settings.precision,
+        label_set=settings.label_set or None,
+        # An exported graph has the outputs that it was exported with.
+        fields=None if isinstance(loaded, ExportedModel) and not extra else fields,
+        warm_up_size=(settings.warm_up_height, settings.warm_up_width),
+    )
+
+
+def _output_qos() -> QoSProfile:
+    """Return the outputs' quality of service: reliable matches every subscriber."""
+    return QoSProfile(
+        history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE
+    )
+
+
+def main() -> int:
+    """Run the node until it is asked to end."""
+    return run_process(NODE_NAME, _spin)
+
+
+def _spin(stop: threading.Event) -> None:
+    """Run the node's callbacks, then take it down in order."""
+    node = PerceptionNode()
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    try:
+        while not stop.is_set():
+            spin_once(executor, node, SPIN_PERIOD)
+    finally:
+        # In any case before the node goes: its threads use what belongs to it.
+        if not node.finalized:
+            node.trigger_shutdown()
+        executor.shutdown()
+        node.destroy_node()
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,283 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Put an image and what was predicted of it side by side: panels, legends, contact sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.model.labels import LabelSet
+from hydranet_ros.pictures.render import (
+    colorize_depth,
+    colorize_labels,
+    colorize_normals,
+    depth_legend,
+    legend,
+    overlay,
+    RgbImage,
+    write_text,
+)
+
+BACKGROUND = (24, 24, 24)
+MUTED = (165, 165, 165)
+WARNING = (255, 190, 60)
+GAP = 8
+_NEAREST_COLOR, _FARTHEST_COLOR = 0.5, 80.0
+_TITLE_HEIGHT = 26
+_BANNER_HEIGHT = 44
+_MARGIN = 16
+
+
+@dataclass(frozen=True)
+class Look:
+    """
+    How results are coloured, the same for every frame.
+
+    Attributes
+    ----------
+    label_set
+        Whose colours and names; None where nothing is segmented.
+    depth_range
+        Depths at the ends of the colour map, in metres.
+
+    """
+
+    label_set: LabelSet | None
+    depth_range: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """
+    One picture of a result.
+
+    Attributes
+    ----------
+    name
+        Short, fit for a folder: ``overlay``, ``segmentation``, ``depth``, ``normals``.
+    picture
+        H×W×3 uint8 RGB.
+
+    """
+
+    name: str
+    picture: RgbImage
+
+
+def _label_panels(rgb: RgbImage, labels: NDArray, look: Look) -> list[Panel]:
+    assert look.label_set is not None
+    return [
+        Panel('overlay', overlay(rgb, labels, look.label_set)),
+        Panel('segmentation', colorize_labels(labels, look.label_set)),
+    ]
+
+
+def _depth_panels(_rgb: RgbImage, depth: NDArray, look: Look) -> list[Panel]:
+    return [Panel('depth', colorize_depth(depth, *look.depth_range))]
+
+
+def _normal_panels(_rgb: RgbImage, normals: NDArray, _look: Look) -> list[Panel]:
+    return [Panel('normals', colorize_normals(normals))]
+
+
+_PANELS: Mapping[str, Callable[[RgbImage, NDArray, Look], list[Panel]]] = {
+    'labels': _label_panels,
+    'depth': _depth_panels,
+    'normals': _normal_panels,
+}
+
+
+def depth_colors(
+    model_range: tuple[float, float], wanted: Sequence[float] | None = None
+) -> tuple[float, float]:
+    """
+    Choose the depths at the ends of the colour map.
+
+    Parameters
+    ----------
+    model_range
+        Smallest and largest depth that the model gives, in metres.
+    wanted
+        What the user asks for; None for the model's range within 0.5 to 80 m.
+
+    Raises
+    ------
+    HydranetError
+        If what is asked for is no range.
+
+    """
+    if wanted is None:
+        near = max(model_range[0], _NEAREST_COLOR)
+        return near, max(min(model_range[1], _FARTHEST_COLOR), 2 * near)
+    near, far = wanted
+    if not 0 < near < far < float('inf'):
+        raise HydranetError(
+            f'Depth cannot be coloured from {near:g} to {far:g} m; give 0 < near < far.'
+        )
+    return near, far
+
+
+def result_panels(rgb: RgbImage, results: Mapping[str, NDArray | None], look: Look) -> list[Panel]:
+    """
+    Draw what was predicted of an image.
+
+    Parameters
+    ----------
+    rgb
+        The image, H×W×3 uint8.
+    results
+        Arrays by their name in ``Prediction``; those that are None or have no picture are left
+        out.
+    look
+        How to colour them.
+
+    """
+    panels = []
+    for name, draw in _PANELS.items():
+        values = results.get(name)
+        if values is not None:
+            panels += draw(rgb, values, look)
+    return panels
+
+
+def mosaic(panels: Sequence[Panel], columns: int = 2) -> RgbImage:
+    """
+    Lay panels of one size out in rows, each with its name in a corner.
+
+    Returns
+    -------
+    RgbImage
+        Uint8; places without a panel are dark.
+
+    """
+    height, width = panels[0].picture.shape[:2]
+    rows = -(-len(panels) // columns)
+    result = _blank(rows * height, columns * width)
+    for index, panel in enumerate(panels):
+        row, column = divmod(index, columns)
+        cell = panel.picture.copy()
+        label_corner(cell, panel.name)
+        _place(result, cell, column * width, row * height)
+    return result
+
+
+def label_corner(picture: RgbImage, text: str) -> None:
+    """Write a few words into the upper left corner of a picture, on a dark ground, in place."""
+    (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
+    corner = picture[: min(22, picture.shape[0]), : width + 14]
+    corner[:] = corner // 4
+    write_text(picture, text, (7, 15), 0.5)
+
+
+def banner(width: int, text: str, note: str = '', *, warning: bool = False) -> RgbImage:
+    """
+    Draw a line of title.
+
+    Parameters
+    ----------
+    width
+        Of the picture in pixels.
+    text
+        What to say.
+    note
+        Said smaller behind it.
+    warning
+        Whether the text must strike the eye.
+
+    """
+    picture = _blank(_BANNER_HEIGHT, width)
+    if warning:
+        write_text(picture, text, (_MARGIN, 29), 0.75, WARNING)
+    else:
+        write_text(picture, text, (_MARGIN, 29), 0.75)
+    (used, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.75, 1)
+    write_text(picture, note, (2 * _MARGIN + used, 28), 0.5, MUTED)
+    return picture
+
+
+def contact_sheet(
+    rows: Sequence[Sequence[Panel]],
+    look: Look,
+    *,
+    title: str,
+    note: str = '',
+    warning: str = '',
+    panel_width: int = 480,
+) -> RgbImage:
+    """
+    Compose frames and their results into one picture with legends.
+
+    Parameters
+    ----------
+    rows
+        One row a frame, each of the same panels, pictures of one size.
+    look
+        How they were coloured.
+    title, note
+        Said above them.
+    warning
+        Said loudly above them, empty for none.
+    panel_width
+        Width of each panel in pixels; heights follow.
+
+    Returns
+    -------
+    RgbImage
+        Uint8.
+
+    """
+    columns = len(rows[0])
+    height, width = rows[0][0].picture.shape[:2]
+    size = (panel_width, round(panel_width * height / width))
+    total = columns * panel_width + (columns - 1) * GAP + 2 * _MARGIN
+    parts = [banner(total, title, note)]
+    if warning:
+        parts.append(banner(total, warning, warning=True))
+    names = _blank(_TITLE_HEIGHT, total)
+    for column, panel in enumerate(rows[0]):
+        write_text(names, panel.name, (_MARGIN + column * (panel_width + GAP), 17), 0.55)
+    parts.append(names)
+    for row in rows:
+        line = _blank(size[1], total)
+        for column, panel in enumerate(row):
+            small = cv2.resize(panel.picture, size, interpolation=cv2.INTER_AREA)
+            _place(line, np.asarray(small, np.uint8), _MARGIN + column * (panel_width + GAP), 0)
+        parts += [line, _blank(GAP, total)]
+    parts.append(legends([panel.name for panel in rows[0]], look, total))
+    return np.concatenate(parts)
+
+
+def legends(names: Sequence[str], look: Look, width: int) -> RgbImage:
+    """Draw the legends that panels of these names need, side by side."""
+    pictures = []
+    inner = width - 2 * _MARGIN
+    with_depth = 'depth' in names
+    if look.label_set is not None and 'segmentation' in names:
+        classes = legend(look.label_set, width=inner - inner // 3 if with_depth else inner)
+        pictures.append(classes)
+    if with_depth:
+        left = inner - sum(p.shape[1] for p in pictures)
+        pictures.append(depth_legend(*look.depth_range, width=left))
+    result = _blank(max((p.shape[0] for p in pictures), default=0) + _MARGIN, width)
+    x = _MARGIN
+    for picture in pictures:
+        _place(result, picture, x, 0)
+        x += picture.shape[1]
+    return result
+
+
+def _blank(height: int, width: int) -> RgbImage:
+    """Return a dark picture."""
+    return np.full((height, width, 3), BACKGROUND, np.uint8)
+
+
+def _place(canvas: RgbImage, picture: RgbImage, x: int, y: int) -> None:
+    """Lay a picture on a larger one, its upper left corner at (x, y), in place."""
+    rows, columns = slice(y, y + picture.shape[0]), slice(x, x + picture.shape[1])
+    canvas[rows, columns] = picture

@@ -1,0 +1,243 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Pictures for people: colours, overlay, legends, depth in a fixed range."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.model.labels import LabelSet
+
+RgbImage = NDArray[np.uint8]
+
+TEXT_SCALE = 0.45
+"""Size of letters, in OpenCV's unit: about 10 pixels high."""
+
+_SMALLEST_TEXT_SCALE = 0.3
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_BACKGROUND = (24, 24, 24)
+_FOREGROUND = (235, 235, 235)
+
+
+@lru_cache(maxsize=32)
+def _lookup_table(label_set: LabelSet) -> RgbImage:
+    return label_set.palette().reshape(256, 1, 3)
+
+
+def colorize_labels(labels: NDArray[np.uint8], label_set: LabelSet) -> RgbImage:
+    """
+    Colour class ids.
+
+    Parameters
+    ----------
+    labels
+        H x W, uint8.
+    label_set
+        Whose colours are used; ids that are none of its classes become black.
+
+    Returns
+    -------
+    RgbImage
+        H x W x 3, uint8.
+
+    """
+    # cv2.LUT with a three-channel table wants a three-channel image; it is still faster than
+    # indexing the table with the image.
+    return np.asarray(cv2.LUT(cv2.merge([labels] * 3), _lookup_table(label_set)), np.uint8)
+
+
+def overlay(
+    rgb: RgbImage, labels: NDArray[np.uint8], label_set: LabelSet, opacity: float = 0.5
+) -> RgbImage:
+    """
+    Lay the classes' colours over the image they were predicted from.
+
+    Parameters
+    ----------
+    rgb
+        H x W x 3, uint8.
+    labels
+        H x W, uint8; where an id is no class of the set, the image shows unchanged.
+    label_set
+        Whose colours are used.
+    opacity
+        Share of the colour in the result, 0 to 1.
+
+    """
+    colors = colorize_labels(labels, label_set)
+    mixed = cv2.addWeighted(rgb, 1.0 - opacity, colors, opacity, 0.0)
+    unlabeled = labels >= label_set.size
+    if unlabeled.any():
+        mixed[unlabeled] = rgb[unlabeled]
+    return np.asarray(mixed, np.uint8)
+
+
+def overlay_legend(picture: RgbImage, labels: NDArray[np.uint8], label_set: LabelSet) -> None:
+    """
+    Draw the names of the classes that are seen at the foot of a picture, in place.
+
+    Parameters
+    ----------
+    picture
+        H x W x 3, uint8.
+    labels
+        Uint8 class ids that occur.
+    label_set
+        Whose names and colours.
+
+    """
+    seen = np.flatnonzero(np.bincount(labels.reshape(-1), minlength=256)[: label_set.size])
+    height, width = picture.shape[:2]
+    # Small letters in small pictures, so that little is covered.
+    scale = min(TEXT_SCALE, max(_SMALLEST_TEXT_SCALE, width / 1600))
+    drawn = legend(label_set, seen.tolist(), width, scale)[:height]
+    picture[height - len(drawn) :] = drawn
+
+
+def colorize_depth(depth: NDArray[np.float32], minimum: float, maximum: float) -> RgbImage:
+    """
+    Colour depth, near warm and far cold, in a range that does not change from frame to frame.
+
+    The colour goes with the logarithm of depth, so that near things, which matter most, are told
+    apart.
+
+    Parameters
+    ----------
+    depth
+        H x W, metres; NaN, infinite and non-positive values are invalid and become black.
+    minimum, maximum
+        Depths of the ends of the colour map, in metres, 0 < minimum < maximum.
+
+    Returns
+    -------
+    RgbImage
+        H x W x 3, uint8.
+
+    """
+    valid = np.isfinite(depth) & (depth > 0)
+    span = np.log(maximum / minimum)
+    with np.errstate(invalid='ignore', divide='ignore'):
+        position = np.log(np.where(valid, depth, maximum) / minimum) / span
+    level = (255.0 * (1.0 - np.clip(position, 0.0, 1.0))).astype(np.uint8)
+    colors = cv2.applyColorMap(level, cv2.COLORMAP_TURBO)
+    colors[~valid] = 0
+    return np.asarray(cv2.cvtColor(colors, cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def colorize_normals(normals: NDArray[np.float32]) -> RgbImage:
+    """Colour unit normals, H x W x 3: each of x, y, z from -1…1 to 0…255 of red, green, blue."""
+    return np.clip(np.rint((normals + 1.0) * 127.5), 0, 255).astype(np.uint8)
+
+
+def legend(
+    label_set: LabelSet,
+    classes: Sequence[int] | None = None,
+    width: int = 640,
+    scale: float = TEXT_SCALE,
+) -> RgbImage:
+    """
+    Draw the colours and names of classes, in rows.
+
+    Parameters
+    ----------
+    label_set
+        Whose classes.
+    classes
+        Ids to show; all if None.
+    width
+        Width of the picture in pixels; its height follows.
+    scale
+        Size of the letters, 1 being about 22 pixels high.
+
+    Returns
+    -------
+    RgbImage
+        H x width x 3, uint8.
+
+    """
+    ids = range(label_set.size) if classes is None else classes
+    names = [label_set.classes[i].replace('_', ' ') for i in ids]
+    line = _line_height(scale)
+    patch = line - 8
+    widest = max((_text_width(name, scale) for name in names), default=0)
+    columns = max(1, width // (widest + patch + 22))
+    rows = -(-len(names) // columns)
+    picture = np.full((max(rows, 1) * line + 8, width, 3), _BACKGROUND, np.uint8)
+    for index, (class_id, name) in enumerate(zip(ids, names, strict=True)):
+        row, column = divmod(index, columns)
+        x, y = 8 + column * (width // columns), 4 + row * line
+        color = tuple(int(value) for value in label_set.colors[class_id])
+        cv2.rectangle(picture, (x, y + 4), (x + patch, y + 4 + patch), color, cv2.FILLED)
+        # The middle of small letters at the middle of the patch.
+        baseline = y + 4 + patch // 2 + round(9 * scale)
+        write_text(picture, name, (x + patch + 6, baseline), scale)
+    return picture
+
+
+def depth_legend(
+    minimum: float, maximum: float, width: int = 640, scale: float = TEXT_SCALE
+) -> RgbImage:
+    """
+    Draw the colour bar of :func:`colorize_depth` with ticks in metres.
+
+    Parameters
+    ----------
+    minimum, maximum
+        As for :func:`colorize_depth`.
+    width
+        Width of the picture in pixels.
+    scale
+        Size of the letters.
+
+    """
+    margin, bar, line = 8, 14, _line_height(scale)
+    inner = width - 2 * margin
+    ramp = minimum * (maximum / minimum) ** np.linspace(0.0, 1.0, inner)
+    picture = np.full((bar + line + 10, width, 3), _BACKGROUND, np.uint8)
+    colors = colorize_depth(ramp[None].astype(np.float32), minimum, maximum)
+    picture[4 : 4 + bar, margin : margin + inner] = colors
+    last = -1
+    for value in _round_depths(minimum, maximum):
+        share = np.log(value / minimum) / np.log(maximum / minimum)
+        x = margin + int(share * (inner - 1))
+        text = f'{value:g} m'
+        text_width = _text_width(text, scale)
+        left = min(max(x - text_width // 2, margin), width - text_width)
+        if left <= last:
+            continue
+        cv2.line(picture, (x, 4 + bar), (x, 8 + bar), _FOREGROUND, 1)
+        write_text(picture, text, (left, bar + line + 2), scale)
+        last = left + text_width + 6
+    return picture
+
+
+def write_text(
+    picture: RgbImage,
+    text: str,
+    origin: tuple[int, int],
+    scale: float = TEXT_SCALE,
+    color: tuple[int, int, int] = _FOREGROUND,
+) -> None:
+    """Write ASCII text into an RGB picture, in place; ``origin`` is its lower left corner."""
+    thickness = 2 if scale > 0.8 else 1
+    cv2.putText(picture, text, origin, _FONT, scale, color, thickness, cv2.LINE_AA)
+
+
+def _line_height(scale: float) -> int:
+    return round(44 * scale) + 2
+
+
+def _text_width(text: str, scale: float) -> int:
+    return int(cv2.getTextSize(text, _FONT, scale, 1)[0][0])
+
+
+def _round_depths(minimum: float, maximum: float) -> list[float]:
+    """Return 1, 2 and 5 times the powers of ten in the range."""
+    exponents = range(int(np.floor(np.log10(minimum))), int(np.ceil(np.log10(maximum))) + 1)
+    values = [digit * 10.0**exponent for exponent in exponents for digit in (1, 2, 5)]
+    return [value for value in values if minimum <= value <= maximum]

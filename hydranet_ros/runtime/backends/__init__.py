@@ -1,0 +1,296 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The runtimes that can run the deployed graph, one module each, behind one small interface.
+
+A runtime's module is imported only when it is chosen, so that none needs another's packages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.model.bundle import Bundle
+from hydranet_ros.model.exported_model import ExportedModel
+from hydranet_ros.runtime.backends.choice import choose, named_by_environment, VARIABLE
+
+
+class Backend(Protocol):
+    """
+    One model, ready to run on one device.
+
+    Attributes
+    ----------
+    name
+        Name of the runtime, e.g. ``torch``.
+    device
+        Where it runs, e.g. ``cpu`` or ``cuda:0``.
+    precision
+        ``float32``, ``float16``, ``bfloat16`` or ``int8``.
+    fields
+        Names of the arrays that :meth:`run` returns.
+
+    """
+
+    name: str
+    device: str
+    precision: str
+    fields: tuple[str, ...]
+
+    def run(
+        self, image: NDArray[np.uint8], length_scale: float
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, float]]:
+        """
+        Run the deployed graph on one image.
+
+        Parameters
+        ----------
+        image
+            H x W x 3, uint8, RGB, C-contiguous; read only during the call.
+        length_scale
+            Factor on lengths: fx / canonical focal length.
+
+        Returns
+        -------
+        outputs
+            Field name to array of H x W or H x W x C, owned by the caller.
+        timing
+            Seconds by stage: ``upload``, ``forward``, ``download``.
+
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the device's memory; the backend is not used afterwards."""
+        ...
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """
+    What a runtime can do.
+
+    Attributes
+    ----------
+    module
+        Our module for it.
+    package
+        The Python package that it needs.
+    precisions, formats
+        The arithmetic and the formats of exported graphs that it knows.
+    devices
+        Kinds of devices that it runs on, in the words of ``device``.
+    converter
+        A further package that it needs for a bundle, beside torch; empty for none.
+    rank
+        On a CPU ``auto`` takes the lowest that is there; those of one rank are measured.
+        None: only where it is named.
+
+    """
+
+    module: str
+    package: str
+    precisions: tuple[str, ...]
+    formats: tuple[str, ...]
+    devices: tuple[str, ...]
+    converter: str = ''
+    rank: int | None = None
+
+
+RUNTIMES: Mapping[str, Runtime] = {
+    'openvino': Runtime(
+        'hydranet_ros.runtime.backends.openvino_backend',
+        'openvino',
+        ('float32', 'bfloat16', 'float16', 'int8'),
+        ('openvino', 'onnx'),
+        ('cpu', 'gpu', 'npu'),
+        rank=0,
+    ),
+    'onnxruntime': Runtime(
+        'hydranet_ros.runtime.backends.onnxruntime_backend',
+        'onnxruntime',
+        ('float32', 'float16'),
+        ('onnx',),
+        ('cpu', 'cuda'),
+        converter='onnx',
+        rank=0,
+    ),
+    'torch': Runtime(
+        'hydranet_ros.runtime.backends.torch_backend',
+        'torch',
+        ('float32', 'bfloat16', 'float16'),
+        ('torchscript', 'torch-export'),
+        ('cpu', 'cuda'),
+        rank=1,
+    ),
+    'torch-compile': Runtime(
+        'hydranet_ros.runtime.backends.torch_compile_backend',
+        'torch',
+        ('float32', 'bfloat16', 'float16'),
+        (),
+        ('cpu', 'cuda'),
+    ),
+}
+"""By preference on a CPU: docs/performance.md has the measurements behind the order."""
+USUAL_SIZE = (480, 640)
+"""Height and width of the image by which runtimes are compared, if the model allows any."""
+DEVICES = ('cpu', 'cuda', 'gpu', 'npu')
+"""Kinds of devices; ``gpu`` and ``npu`` are OpenVINO's words for Intel's."""
+
+
+def open_backend(
+    model: Bundle | ExportedModel,
+    *,
+    backend: str = 'auto',
+    device: str = 'auto',
+    precision: str = 'auto',
+    label_set: str | None = None,
+    fields: Sequence[str] | None = None,
+) -> Backend:
+    """
+    Load a model into a runtime.
+
+    Parameters
+    ----------
+    model
+        The model.
+    backend
+        A name of ``RUNTIMES``, or ``auto``.
+    device
+        ``auto``: a CUDA device where torch sees one, else the CPU. Or ``cpu``, ``cuda``,
+        ``cuda:N``, ``gpu``, ``gpu.N``, ``npu``.
+    precision
+        ``auto``, or one that the runtime has.
+    label_set, fields
+        As for :class:`~hydranet_ros.model.deployed_graph.DeployedGraph`; an exported graph has
+        those that it was exported with.
+
+    Raises
+    ------
+    HydranetError
+        If the runtime is unknown or not installed, or it has no such device or precision.
+
+    """
+    if backend not in ('auto', *RUNTIMES):
+        raise HydranetError(
+            f'There is no backend {backend!r}; known are auto, {", ".join(RUNTIMES)}.'
+        )
+    known = {name for runtime in RUNTIMES.values() for name in runtime.precisions}
+    if precision not in ('auto', *known):
+        raise HydranetError(
+            f'There is no precision {precision!r}; known are auto, {", ".join(sorted(known))}.'
+        )
+    if isinstance(model, ExportedModel):
+        _check_export(model, precision, label_set, fields)
+    elif precision == 'int8':
+        raise HydranetError('int8 needs a quantised model: make one with `hydranet quantize`.')
+    options = {
+        'device': device,
+        'precision': precision,
+        'label_set': label_set,
+        'fields': fields,
+    }
+    name = _choose_runtime(model, options) if backend == 'auto' else backend
+    return _open(name, model, options)
+
+
+def _open(name: str, model: Bundle | ExportedModel, options: Mapping[str, Any]) -> Backend:
+    """Load a model into a named runtime."""
+    runtime = RUNTIMES[name]
+    precision = options['precision']
+    fault = _unfit(runtime, model, options['device'])
+    if fault is None and precision not in ('auto', *runtime.precisions):
+        fault = f'has no precision {precision}; it has {", ".join(runtime.precisions)}'
+    if fault:
+        raise HydranetError(f'Backend {name!r} {fault}.')
+    try:
+        opened: Backend = import_module(runtime.module).open_backend(model, **options)
+    except ModuleNotFoundError as error:
+        raise HydranetError(
+            f'Backend {name!r} needs the Python package {error.name} to convert a bundle; install '
+            'it, or convert the model with `hydranet export` where it is installed.'
+        ) from error
+    return opened
+
+
+def _check_export(
+    model: ExportedModel, precision: str, label_set: str | None, fields: Sequence[str] | None
+) -> None:
+    """Refuse to give what an exported graph does not hold."""
+    wanted = None
+    if label_set and label_set != model.label_set:
+        wanted = f'label set {label_set!r} (it has {model.label_set})'
+    elif fields is not None and set(fields) != set(model.fields):
+        wanted = f'fields {", ".join(fields)} (it has {", ".join(model.fields)})'
+    elif (precision == 'int8') != (model.precision == 'int8') and precision != 'auto':
+        wanted = f'precision {precision} (it has {model.precision})'
+    if wanted:
+        raise HydranetError(f'{model.path} was exported without {wanted}; export it again.')
+
+
+def _unfit(runtime: Runtime, model: Bundle | ExportedModel, device: str) -> str | None:
+    """Say why a runtime cannot run a model on a device; None if it can."""
+    if find_spec(runtime.package) is None:
+        return f'needs the Python package {runtime.package}; install it or choose another backend'
+    if isinstance(model, Bundle) and runtime.converter and not find_spec(runtime.converter):
+        return f'needs the Python package {runtime.converter} for a bundle; install it, or export'
+    if isinstance(model, ExportedModel) and model.format not in runtime.formats:
+        return f'cannot run {model.path}, whose format is {model.format}'
+    if device != 'auto' and _kind(device) not in runtime.devices:
+        return f'runs on {" or ".join(runtime.devices)}, not on device {device!r}'
+    return None
+
+
+def _kind(device: str) -> str:
+    return device.lower().split(':')[0].split('.')[0]
+
+
+def _choose_runtime(model: Bundle | ExportedModel, options: Mapping[str, Any]) -> str:
+    device = options['device']
+    if device != 'auto' and _kind(device) not in DEVICES:
+        raise HydranetError(
+            f'There is no device {device!r}; use auto, {", ".join(DEVICES)}, or cuda:N, gpu.N.'
+        )
+    told = named_by_environment()
+    if told is not None and told not in RUNTIMES:
+        raise HydranetError(
+            f'The environment variable {VARIABLE} names {told!r}; known are {", ".join(RUNTIMES)}.'
+        )
+    if told is not None and _unfit(RUNTIMES[told], model, device) is None:
+        return told
+    wants_cuda = _kind(device) == 'cuda' or (device == 'auto' and _cuda_is_there())
+    if wants_cuda and isinstance(model, Bundle) and find_spec('torch') is not None:
+        return 'torch'
+    fit = {
+        name: runtime.rank
+        for name, runtime in RUNTIMES.items()
+        if runtime.rank is not None and _unfit(runtime, model, device) is None
+    }
+    if fit:
+        best = [name for name, rank in fit.items() if rank == min(fit.values())]
+        kind = (model.metadata.tasks, model.metadata.interpolation, sorted(options.items()))
+        size = model.size if isinstance(model, ExportedModel) else None
+        return choose(
+            best, lambda name: _open(name, model, options), repr(kind), size or USUAL_SIZE
+        )
+    reasons = (f'{name} {_unfit(runtime, model, device)}' for name, runtime in RUNTIMES.items())
+    raise HydranetError(f'No backend can run this model here: {"; ".join(reasons)}.')
+
+
+def _cuda_is_there() -> bool:
+    """Tell whether torch can use an NVIDIA GPU; it is not imported where there is no driver."""
+    drivers = ('/dev/nvidiactl', '/dev/nvhost-gpu', '/dev/nvgpu', '/dev/dxg')
+    if find_spec('torch') is None or not any(Path(driver).exists() for driver in drivers):
+        return False
+    import torch
+
+    return torch.cuda.is_available()

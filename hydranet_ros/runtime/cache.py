@@ -1,0 +1,141 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What is kept so that nothing is converted or compiled twice: on disk, and by image size."""
+
+from __future__ import annotations
+
+from collections import defaultdict, OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+import hashlib
+import os
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from hydranet_ros.model.bundle import Bundle
+from hydranet_ros.model.provenance import source_digest
+
+SIZES_KEPT = 4
+DISK_LIMIT = 2**30
+"""Bytes; the files used longest ago are removed beyond it."""
+
+T = TypeVar('T')
+
+
+class BySize(Generic[T]):
+    """
+    Keep what was made for the image sizes used last.
+
+    Parameters
+    ----------
+    make
+        ``(height, width) -> T``, slow.
+    limit
+        How many are kept.
+
+    """
+
+    def __init__(self, make: Callable[[int, int], T], limit: int = SIZES_KEPT) -> None:
+        self._make = make
+        self._limit = limit
+        self._kept: OrderedDict[tuple[int, int], T] = OrderedDict()
+
+    def __call__(self, height: int, width: int) -> T:
+        """Return what belongs to a size, made now if it is not there."""
+        size = (height, width)
+        if size in self._kept:
+            self._kept.move_to_end(size)
+        else:
+            while len(self._kept) >= self._limit:
+                self._kept.popitem(last=False)
+            self._kept[size] = self._make(height, width)
+        return self._kept[size]
+
+    def clear(self) -> None:
+        """Drop all."""
+        self._kept.clear()
+
+
+def cache_directory() -> Path | None:
+    """
+    Return the directory for compiled models, made if needed; None where none can be written.
+
+    It is ``$XDG_CACHE_HOME/hydranet_ros``, or ``~/.cache/hydranet_ros``.
+    """
+    base = os.environ.get('XDG_CACHE_HOME')
+    try:
+        directory = (Path(base) if base else Path.home() / '.cache') / 'hydranet_ros'
+        directory.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # no home, or a read-only one
+        return None
+    return directory if os.access(directory, os.W_OK) else None
+
+
+def graph_key(
+    bundle: Bundle, label_set: str | None, fields: Sequence[str] | None, runtime: str
+) -> str:
+    """Return a name for the deployed graph of a bundle, the same for the same graph alone."""
+    digest = hashlib.sha256()
+    code = source_digest('hydranet_ros.model.export')  # what makes the graph
+    facts = (code, runtime, bundle.metadata.to_json(), label_set, fields)
+    digest.update(repr(facts).encode())
+    for key in sorted(bundle.weights):
+        digest.update(key.encode())
+        digest.update(bundle.weights[key].tobytes())
+    return digest.hexdigest()[:32]
+
+
+def cached_file(name: str, write: Callable[[Path], None]) -> Path | None:
+    """
+    Return a file of the cache, written now if it is not there; None where there is no cache.
+
+    Parameters
+    ----------
+    name
+        File name; names its content in full.
+    write
+        Writes it to the path given, in an empty directory; the files beside it that begin with
+        its stem belong to it.
+
+    """
+    directory = cache_directory()
+    if directory is None:
+        return None
+    path = directory / name
+    if path.is_file():
+        with suppress(OSError):  # another user's
+            path.touch()  # used again: the last to be removed
+        return path
+    import tempfile
+
+    with tempfile.TemporaryDirectory(dir=directory) as fresh:
+        write(Path(fresh) / name)
+        # The file itself last: whoever sees it finds the others too.
+        for file in sorted(Path(fresh).iterdir(), key=lambda file: file.name == name):
+            file.replace(directory / file.name)
+    prune(directory, DISK_LIMIT)
+    return path
+
+
+def prune(directory: Path, limit: int) -> None:
+    """
+    Remove what was used longest ago until the rest takes no more than ``limit`` bytes.
+
+    Files with the same stem belong together, as an OpenVINO graph and its weights do, and go
+    together.
+    """
+    groups: defaultdict[str, list[tuple[Path, os.stat_result]]] = defaultdict(list)
+    for file in directory.iterdir():
+        with suppress(FileNotFoundError):  # another process prunes too
+            if file.is_file():
+                groups[file.stem].append((file, file.stat()))
+    total = 0
+    for group in sorted(groups.values(), key=_last_use, reverse=True):
+        total += sum(status.st_size for _, status in group)
+        if total > limit:
+            for file, _ in group:
+                file.unlink(missing_ok=True)
+
+
+def _last_use(group: Sequence[tuple[Path, os.stat_result]]) -> float:
+    return max(status.st_mtime for _, status in group)

@@ -1,0 +1,200 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""From an image to a prediction, on the best runtime that this machine has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+import math
+from pathlib import Path
+import time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.model.bundle import Bundle, BundleMetadata
+from hydranet_ros.model.exported_model import ExportedModel, read_model
+from hydranet_ros.model.labels import LabelSet
+from hydranet_ros.resources import model_path
+from hydranet_ros.runtime.backends import open_backend
+
+MINIMUM_SIZE = 32
+"""Smallest height and width of an image, in pixels: one cell of the network's coarsest level."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """
+    What one forward pass says of one image; H x W is the image's size.
+
+    Attributes
+    ----------
+    labels
+        H x W, uint8: class ids of the predictor's label set; None without the task.
+    depth
+        H x W, float32: metres along the optical axis (REP 118); None without the task.
+    normals
+        H x W x 3, float32: unit surface normals; None without the task.
+    confidence
+        H x W, uint8: 255 x softmax probability of the label; None unless asked for.
+    timing
+        Seconds by stage: ``upload``, ``forward``, ``download`` and their ``total``.
+    scale_assumed
+        True if depth was scaled for an assumed focal length, since the camera's was not given.
+
+    """
+
+    labels: NDArray[np.uint8] | None = None
+    depth: NDArray[np.float32] | None = None
+    normals: NDArray[np.float32] | None = None
+    confidence: NDArray[np.uint8] | None = None
+    timing: dict[str, float] = field(default_factory=dict)
+    scale_assumed: bool = False
+
+
+class Predictor:
+    """
+    A model, loaded and warmed up.
+
+    Parameters
+    ----------
+    model
+        A bundle, the path of one or of an exported graph, or the name of a bundle that comes
+        with the package.
+    device
+        ``auto``, ``cpu``, ``cuda``, ``cuda:N``, or Intel's ``gpu`` or ``npu``.
+    backend
+        ``openvino``, ``torch``, ``onnxruntime``, or ``auto``.
+    precision
+        ``float32``, ``float16``, ``bfloat16``, ``int8`` (a quantised graph), or ``auto`` for
+        the device's best.
+    label_set
+        Which of the model's label sets to predict; its first if None.
+    fields
+        Fields of :class:`Prediction` to compute, e.g. ``('labels', 'confidence')``; the first
+        of each task if None.
+    warm_up_size
+        Height and width of the image that is run once now, so that the first frame is not slow;
+        None for none.
+
+    Raises
+    ------
+    HydranetError
+        If the model cannot be read, or the machine has no such runtime, device or precision.
+
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Bundle | ExportedModel,
+        *,
+        device: str = 'auto',
+        backend: str = 'auto',
+        precision: str = 'auto',
+        label_set: str | None = None,
+        fields: Sequence[str] | None = None,
+        warm_up_size: tuple[int, int] | None = (64, 64),
+    ) -> None:
+        if not isinstance(model, Bundle | ExportedModel):
+            model = read_model(model_path(model))
+        self.metadata: BundleMetadata = model.metadata
+        self._only_size = model.size if isinstance(model, ExportedModel) else None
+        if isinstance(model, ExportedModel):
+            label_set = label_set or model.label_set
+        piece = self.metadata.label_slice(label_set)
+        self.label_set: LabelSet | None = piece.labels if piece else None
+        self._backend = open_backend(
+            model,
+            backend=backend,
+            device=device,
+            precision=precision,
+            label_set=label_set,
+            fields=fields,
+        )
+        if warm_up_size is not None:
+            self.warm_up(*(self._only_size or warm_up_size))
+
+    @property
+    def backend_name(self) -> str:
+        """Return the name of the runtime in use."""
+        return self._backend.name
+
+    @property
+    def device(self) -> str:
+        """Return the device in use, e.g. ``cpu`` or ``cuda:0``."""
+        return self._backend.device
+
+    @property
+    def precision(self) -> str:
+        """Return the arithmetic in use, e.g. ``float32``."""
+        return self._backend.precision
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Return the names of the fields of :class:`Prediction` computed."""
+        return self._backend.fields
+
+    def predict(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Prediction:
+        """
+        Predict one image.
+
+        Parameters
+        ----------
+        rgb
+            H x W x 3, uint8, RGB; H and W from 32 pixels up. It is not written to.
+        fx
+            Focal length of the camera in pixels of this image. Where the model has a canonical
+            focal length, depth is output x fx / canonical; without ``fx`` the bundle's default
+            (else the canonical one) is assumed, and the prediction says so.
+
+        Raises
+        ------
+        HydranetError
+            If the image has another shape or type, or the focal length is not positive.
+
+        """
+        if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
+            shape = ' x '.join(str(n) for n in rgb.shape)
+            raise HydranetError(
+                f'The predictor needs an H x W x 3 uint8 RGB image, not {shape} {rgb.dtype}.'
+            )
+        height, width = rgb.shape[:2]
+        if min(height, width) < MINIMUM_SIZE:
+            raise HydranetError(
+                f'An image of {width}x{height} pixels is too small: the network needs at least '
+                f'{MINIMUM_SIZE}x{MINIMUM_SIZE}.'
+            )
+        if self._only_size not in (None, (height, width)):
+            raise HydranetError(
+                f'The model was exported for images of {self._only_size[1]}x{self._only_size[0]} '
+                f'pixels alone, not {width}x{height}; export it again without --size.'
+            )
+        length_scale, assumed = self._length_scale(fx)
+        outputs, timing = self._backend.run(np.ascontiguousarray(rgb), length_scale)
+        timing['total'] = sum(timing.values())
+        return Prediction(**outputs, timing=timing, scale_assumed=assumed)
+
+    def warm_up(self, height: int, width: int) -> float:
+        """Run one black image of this size; returns the seconds that it took."""
+        begin = time.perf_counter()
+        self.predict(np.zeros((height, width, 3), np.uint8))
+        return time.perf_counter() - begin
+
+    def close(self) -> None:
+        """Free the model and the device's memory; the predictor is not used afterwards."""
+        self._backend.close()
+
+    def _length_scale(self, fx: float | None) -> tuple[float, bool]:
+        """Return the factor on depth, and whether the focal length in it is assumed."""
+        if fx is not None and not (math.isfinite(fx) and fx > 0):
+            raise HydranetError(
+                f'A focal length of {fx} pixels is impossible; give a positive one, or none.'
+            )
+        canonical = self.metadata.canonical_focal
+        if canonical is None:
+            return 1.0, False
+        if fx is not None:
+            return fx / canonical, False
+        return (self.metadata.default_focal or canonical) / canonical, True

@@ -1,0 +1,337 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""A teacher's scores and metres as files: what is asked for, written and measured, by task."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.camera.ground import Ground
+from hydranet_ros.data.datasets import FileDataset, Record
+from hydranet_ros.data.image_files import read_depth, read_segmentation
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.evaluation.metrics import ConfusionMatrix, DepthMetrics
+from hydranet_ros.model.labels import load_label_set
+from hydranet_ros.training.distillation.mappings import LabelMapping, load_mapping
+from hydranet_ros.training.distillation.teachers.base import Annotation, file_sha256, Teacher
+
+
+@dataclass(frozen=True)
+class SegmentationTarget:
+    """
+    Labels to be written, as uint8 PNG of ids.
+
+    Attributes
+    ----------
+    output
+        Folder for them.
+    mapping
+        Label mapping from the teacher's classes to the student's; None keeps the teacher's.
+    confidence
+        Labels whose score is below this, 0 to 1, are left unlabelled.
+    every_image
+        Whether images that the dataset has labels for get the teacher's too (in ``output``;
+        the dataset's stay as they are).
+
+    """
+
+    output: str
+    mapping: str | None = None
+    confidence: float = 0.0
+    every_image: bool = False
+
+
+@dataclass(frozen=True)
+class DepthTarget:
+    """
+    Depth to be written.
+
+    Attributes
+    ----------
+    output
+        Folder for it.
+    scale
+        Factor on the teacher's metres: 1 on the camera that it was trained with.
+    minimum, maximum
+        Depth outside this range, in metres, is left unknown.
+    format
+        ``png``: 16 bits, 0 where unknown; ``tiff``: 32-bit floats in metres, NaN where unknown.
+    units_per_metre
+        Value of one metre in a PNG: 1000 stores millimetres up to 65.5 m, 256 reaches 255 m.
+    invalid_classes
+        Classes of the dataset's labels where the teacher's depth has no meaning (the sky).
+    ground
+        Classes whose depth is that of a plane, whatever the teacher says.
+    every_image
+        Whether images that the dataset has depth for get the teacher's too.
+
+    """
+
+    output: str
+    scale: float = 1.0
+    minimum: float = 0.0
+    maximum: float = 80.0
+    format: str = 'png'
+    units_per_metre: float = 256.0
+    invalid_classes: tuple[str, ...] = ()
+    ground: Ground | None = None
+    every_image: bool = False
+
+
+class SegmentationWriter:
+    """
+    Turns a teacher's scores into label files.
+
+    Parameters
+    ----------
+    target
+        What to write.
+    teacher
+        Who gives the scores.
+
+    Raises
+    ------
+    HydranetError
+        If the teacher gives no classes, or others than the mapping translates.
+
+    """
+
+    task = 'segmentation'
+    suffix = '.png'
+
+    def __init__(self, target: SegmentationTarget, teacher: Teacher) -> None:
+        if teacher.labels is None:
+            raise HydranetError('The teacher gives no classes; drop the section segmentation.')
+        self.target = target
+        mapping = load_mapping(target.mapping) if target.mapping else None
+        self.mapping = mapping or LabelMapping.identity(teacher.labels)
+        if self.mapping.source.classes != teacher.labels.classes:
+            raise HydranetError(
+                f'The mapping {target.mapping} translates {self.mapping.source.name} but the '
+                f'teacher gives {teacher.labels.name}; name a mapping from that.'
+            )
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Return what decides the annotations besides the teacher."""
+        return {'mapping': self.mapping.to_dict(), 'confidence': self.target.confidence}
+
+    def existing(self, record: Record) -> Path | None:
+        """Return the dataset's own labels of an image."""
+        return record.segmentation
+
+    def inputs(self, record: Record) -> dict[str, str]:
+        """Return what an annotation is made from: name to the file's SHA-256."""
+        return {'image': file_sha256(record.image)}
+
+    def encode(
+        self, annotation: Annotation, record: Record, dataset: FileDataset
+    ) -> tuple[bytes, dict[str, Any]]:
+        """Return the file's content and what its provenance tells of it."""
+        labels, confidence = self.labels(annotation)
+        about = {
+            'labelled': float((labels != self.mapping.target.ignore_id).mean()),
+            'mean_confidence': float(confidence.mean()),
+        }
+        return _encode('.png', labels), about
+
+    def labels(self, annotation: Annotation) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """Return the labels and their confidence."""
+        assert annotation.scores is not None
+        return self.mapping.translate(annotation.scores, self.target.confidence)
+
+    def measure(
+        self, annotations: Iterator[tuple[Record, Annotation]], dataset: FileDataset
+    ) -> dict[str, Any]:
+        """
+        Compare the teacher with the dataset's own labels.
+
+        Raises
+        ------
+        HydranetError
+            If those are of another label set.
+
+        """
+        student = self.mapping.target
+        form = dataset.segmentation_format
+        own = load_label_set(form.label_set) if form else None
+        if form is None or own is None or own.classes != student.classes:
+            raise HydranetError(
+                f'Dataset {dataset.name} has labels of {own.name if own else "nothing"}; the '
+                f'teacher can be measured by labels of {student.name} alone.'
+            )
+        matrix = ConfusionMatrix(student.size, student.ignore_id)
+        for record, annotation in annotations:
+            if record.segmentation is not None:
+                truth = read_segmentation(record.segmentation, form)
+                matrix.update(self.labels(annotation)[0], truth)
+        return {**matrix.pooled(), 'iou': dict(zip(student.classes, matrix.iou(), strict=True))}
+
+
+class DepthWriter:
+    """
+    Turns a teacher's metres into depth files.
+
+    Parameters
+    ----------
+    target
+        What to write.
+    teacher
+        Who gives the depth.
+
+    Raises
+    ------
+    HydranetError
+        If the teacher gives no depth, or the format cannot hold the range.
+
+    """
+
+    task = 'depth'
+
+    def __init__(self, target: DepthTarget, teacher: Teacher) -> None:
+        if not teacher.gives_depth:
+            raise HydranetError('The teacher gives no depth; drop the section depth.')
+        if target.format not in ('png', 'tiff'):
+            raise HydranetError(f'Depth is written as png or tiff, not as {target.format!r}.')
+        limit = np.iinfo(np.uint16).max / target.units_per_metre
+        if target.format == 'png' and target.maximum > limit:
+            raise HydranetError(
+                f'16 bits of 1/{target.units_per_metre:g} m end before the maximum of '
+                f'{target.maximum:g} m; take fewer units_per_metre.'
+            )
+        self.target = target
+        self.suffix = f'.{target.format}'
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """Return what decides the annotations besides the teacher."""
+        settings = asdict(self.target)
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in settings.items()
+            if key not in ('output', 'every_image') and value is not None
+        }
+
+    def existing(self, record: Record) -> Path | None:
+        """Return the dataset's own depth of an image."""
+        return record.depth
+
+    def inputs(self, record: Record) -> dict[str, str]:
+        """Return what an annotation is made from: name to the file's SHA-256, or the value."""
+        inputs = {'image': file_sha256(record.image)}
+        ground = self.target.ground
+        if (self.target.invalid_classes or ground) and record.segmentation is not None:
+            inputs['labels'] = file_sha256(record.segmentation)
+        if ground:
+            inputs['fx'] = str(record.fx)
+        return inputs
+
+    def encode(
+        self, annotation: Annotation, record: Record, dataset: FileDataset
+    ) -> tuple[bytes, dict[str, Any]]:
+        """Return the file's content and what its provenance tells of it."""
+        depth = self.depth(annotation, record, dataset)
+        known = np.isfinite(depth)
+        about = {
+            'known': float(known.mean()),
+            'median': float(np.median(depth[known])) if known.any() else None,
+        }
+        if self.target.format == 'tiff':
+            return _encode('.tiff', depth), about
+        stored = np.round(np.where(known, depth, 0) * self.target.units_per_metre)
+        return _encode('.png', stored.astype(np.uint16)), about
+
+    def depth(
+        self, annotation: Annotation, record: Record, dataset: FileDataset
+    ) -> NDArray[np.float32]:
+        """
+        Return the depth in metres, NaN where it is to be unknown.
+
+        Raises
+        ------
+        HydranetError
+            If classes are treated apart, and the dataset has no labels that tell where, or no
+            focal length for the depth of the ground.
+
+        """
+        assert annotation.depth is not None
+        depth = annotation.depth * np.float32(self.target.scale)
+        ground = self.target.ground
+        if ground is not None:
+            if record.fx is None:
+                raise HydranetError(
+                    f'{record.image} has no focal length, which the depth of the ground needs; '
+                    'add `intrinsics` to its dataset file.'
+                )
+            on_it = _where(ground.classes, record, dataset)
+            depth = ground.laid(depth, on_it, record.fx, record.stem)
+        with np.errstate(invalid='ignore'):
+            outside = ~((depth > self.target.minimum) & (depth < self.target.maximum))
+        depth[outside] = np.nan
+        if self.target.invalid_classes:
+            depth[_where(self.target.invalid_classes, record, dataset)] = np.nan
+        return depth
+
+    def measure(
+        self, annotations: Iterator[tuple[Record, Annotation]], dataset: FileDataset
+    ) -> dict[str, Any]:
+        """
+        Compare the teacher with the dataset's own depth.
+
+        Pixels that the teacher leaves unknown are not measured; their share is told.
+
+        Raises
+        ------
+        HydranetError
+            If the dataset has no depth.
+
+        """
+        if dataset.depth_format is None:
+            raise HydranetError(f'Dataset {dataset.name} has no depth to measure the teacher by.')
+        metrics = DepthMetrics(max(self.target.minimum, 1e-3), self.target.maximum)
+        pixels = 0
+        for record, annotation in annotations:
+            if record.depth is not None:
+                truth = read_depth(record.depth, dataset.depth_format)
+                depth = self.depth(annotation, record, dataset)
+                pixels += int(np.isfinite(truth).sum())
+                metrics.update(depth, np.where(np.isfinite(depth), truth, np.nan))
+        return {
+            'pooled': metrics.pooled(),
+            'per_image': metrics.per_image(),
+            'known': metrics.pixels / pixels if pixels else 0.0,
+        }
+
+
+def _where(classes: Sequence[str], record: Record, dataset: FileDataset) -> NDArray[np.bool_]:
+    """Return where the dataset's labels say that one of these classes is."""
+    if record.segmentation is None or dataset.segmentation_format is None:
+        raise HydranetError(
+            f'{record.image} has no labels to tell where {", ".join(classes)} is; distil labels '
+            'first.'
+        )
+    names = load_label_set(dataset.segmentation_format.label_set).classes
+    unknown = [name for name in classes if name not in names]
+    if unknown:
+        raise HydranetError(
+            f'The distillation names {", ".join(unknown)}, which '
+            f'{dataset.segmentation_format.label_set} has not.'
+        )
+    labels = read_segmentation(record.segmentation, dataset.segmentation_format)
+    return np.isin(labels, [names.index(name) for name in classes])
+
+
+Writer: TypeAlias = SegmentationWriter | DepthWriter
+
+
+def _encode(suffix: str, image: NDArray) -> bytes:
+    encoded, buffer = cv2.imencode(suffix, image)
+    assert encoded
+    return buffer.tobytes()

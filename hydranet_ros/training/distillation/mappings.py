@@ -1,0 +1,150 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Tables that translate a teacher's classes into those of the network that learns from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.model.labels import LabelSet, load_label_set
+from hydranet_ros.resources import config_path, read_yaml
+
+
+@dataclass(frozen=True)
+class LabelMapping:
+    """
+    What each class of one label set is called in another.
+
+    Attributes
+    ----------
+    source, target
+        The teacher's label set and the student's.
+    table
+        int64, shape (source.size,): the student's id of each teacher's class, or -1 for a class
+        that the student is not taught.
+
+    """
+
+    source: LabelSet
+    target: LabelSet
+    table: NDArray[np.int64]
+
+    @classmethod
+    def identity(cls, labels: LabelSet) -> LabelMapping:
+        """Return the mapping of a label set to itself."""
+        return cls(labels, labels, np.arange(labels.size))
+
+    @classmethod
+    def from_dict(cls, content: Any, origin: str = 'label mapping') -> LabelMapping:
+        """
+        Build a mapping from the content of its file.
+
+        Parameters
+        ----------
+        content
+            A mapping with ``source`` and ``target`` (names of label sets) and ``classes``, which
+            gives for every class of the source a class of the target, or null.
+        origin
+            What to call it in an error.
+
+        Raises
+        ------
+        HydranetError
+            If a class of the source is missing, or a name is unknown.
+
+        """
+        if not isinstance(content, Mapping) or not {'source', 'target', 'classes'} <= set(content):
+            raise HydranetError(f'{origin} needs the keys source, target and classes.')
+        source = load_label_set(content['source'])
+        target = load_label_set(content['target'])
+        names = content['classes']
+        if not isinstance(names, Mapping):
+            raise HydranetError(f'{origin}: classes must map names of {source.name} to names.')
+        missing = [name for name in source.classes if name not in names]
+        unknown = [str(name) for name in names if name not in source.classes]
+        wrong = [str(name) for name in names.values() if name not in (None, *target.classes)]
+        for fault, which in (
+            (missing, f'does not say what becomes of these classes of {source.name}'),
+            (unknown, f'maps names that are no classes of {source.name}'),
+            (wrong, f'maps to names that are no classes of {target.name}'),
+        ):
+            if fault:
+                raise HydranetError(f'{origin} {which}: {", ".join(fault)}.')
+        ids = {name: index for index, name in enumerate(target.classes)}
+        table = [-1 if names[name] is None else ids[names[name]] for name in source.classes]
+        return cls(source, target, np.array(table, np.int64))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the mapping as its file holds it, in plain JSON types."""
+        names = (*self.target.classes, None)
+        return {
+            'source': self.source.name,
+            'target': self.target.name,
+            'classes': {
+                name: names[index]
+                for name, index in zip(self.source.classes, self.table.tolist(), strict=True)
+            },
+        }
+
+    def translate(
+        self, scores: NDArray[np.float32], threshold: float = 0.0
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        """
+        Turn a teacher's scores into the student's labels.
+
+        Scores of classes that share a target add up before the best is taken, so that a teacher
+        torn between two kinds of the same thing is not torn at all.
+
+        Parameters
+        ----------
+        scores
+            float32, shape (height, width, source.size): share of belief in each class.
+        threshold
+            Labels with less score than this become the target's ignored id.
+
+        Returns
+        -------
+        labels
+            uint8, shape (height, width): ids of the target; its ignored id where a class that
+            the student is not taught wins, or the winner lacks score.
+        confidence
+            float32, shape (height, width): the winner's score, 0 to 1.
+
+        """
+        columns = np.where(self.table < 0, self.target.size, self.table)
+        merge = np.zeros((self.source.size, self.target.size + 1), np.float32)
+        merge[np.arange(self.source.size), columns] = 1
+        merged = scores @ merge
+        winner = merged.argmax(axis=-1)
+        confidence = np.take_along_axis(merged, winner[..., None], axis=-1)[..., 0]
+        taught = (winner < self.target.size) & (confidence >= threshold)
+        labels = np.where(taught, winner, self.target.ignore_id).astype(np.uint8)
+        return labels, confidence
+
+
+def load_mapping(name_or_path: str | Path) -> LabelMapping:
+    """
+    Load a mapping that comes with the package by name, or one from a YAML file.
+
+    Parameters
+    ----------
+    name_or_path
+        The stem of a file in ``config/mappings``, or the path of a ``.yaml`` file.
+
+    Raises
+    ------
+    HydranetError
+        If there is none, or it is incomplete.
+
+    """
+    path = Path(name_or_path)
+    if path.suffix not in ('.yaml', '.yml'):
+        path = config_path(f'mappings/{name_or_path}.yaml')
+    return LabelMapping.from_dict(read_yaml(path), f'Label mapping {path}')

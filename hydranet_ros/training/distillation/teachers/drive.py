@@ -1,0 +1,202 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""How a camera on a car moves: where it heads to in its image, and how far it goes in a frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.training.distillation.teachers.base import Frames
+from hydranet_ros.training.distillation.teachers.optical_flow import FlowField
+
+CORNERS_TEXTURE = 15.0
+"""Root mean square of the brightness's gradient (Sobel) from which pixels tell the motion."""
+_EXAMINED = 24
+"""Number of places in a drive where its heading and speed are measured."""
+_HEADING_BASELINE = 6
+_ADVANCE_BASELINE = 3
+_LONGEST_SHIFT = 8.0
+"""Metres that the road may shift in ``_ADVANCE_BASELINE`` frames: less than lane marks repeat."""
+_VIEW_STEP = 0.05
+"""Metres a row of the road seen from above."""
+_CLEAR_MATCH = 0.3
+"""Correlation of two views of the road from above that are of the same place."""
+
+
+@dataclass(frozen=True)
+class Drive:
+    """
+    How the camera moves.
+
+    Attributes
+    ----------
+    heading
+        Column and row of the focus of expansion, pixels.
+    advance
+        Metres a frame.
+
+    """
+
+    heading: tuple[float, float]
+    advance: float
+
+
+def watch(flows: FlowField, height: float) -> Drive:
+    """
+    Tell how the camera moves from a video.
+
+    Parameters
+    ----------
+    flows
+        Of all frames of the video.
+    height
+        Of the camera above the road, metres.
+
+    Raises
+    ------
+    HydranetError
+        If the focal length is unknown, or the video does not show it.
+
+    """
+    heading = find_heading(flows)
+    return Drive(heading, find_advance(flows, heading, height))
+
+
+def find_heading(flows: FlowField) -> tuple[float, float]:
+    """
+    Return the focus of expansion of a drive, in pixels.
+
+    The median over places in it, by the five-point algorithm (Nister 2004). It is a property of
+    how the camera is mounted, so that one holds for all frames.
+
+    Raises
+    ------
+    HydranetError
+        If the drive is too short or does not show.
+
+    """
+    height, width = flows.shape
+    found = []
+    for index in _places(len(flows.frames), _HEADING_BASELINE):
+        displacement, trusted = flows.between(index, index - _HEADING_BASELINE)
+        chosen = np.zeros_like(trusted)
+        chosen[8::12, 8::12] = True
+        chosen &= trusted & (flows.texture(index) > CORNERS_TEXTURE)
+        chosen &= np.hypot(*np.moveaxis(displacement, -1, 0)) > 0.5
+        v, u = np.nonzero(chosen)
+        now = np.stack([u, v], -1).astype(np.float64)
+        then = now + displacement[chosen]
+        fx = focal_length(flows.frames, index)
+        camera = np.array([[fx, 0, width / 2], [0, fx, height / 2], [0, 0, 1]])
+        if len(now) < 20:
+            continue
+        essential, inliers = cv2.findEssentialMat(now, then, camera, cv2.RANSAC, 0.999, 0.7)
+        if essential is None or essential.shape != (3, 3):
+            continue
+        _, rotation, translation, _ = cv2.recoverPose(essential, now, then, camera, mask=inliers)
+        toward = camera @ (rotation.T @ translation[:, 0])
+        if abs(toward[2]) > 1e-6:
+            found.append(toward[:2] / toward[2])
+    if not found:
+        raise HydranetError(
+            'The frames do not show which way the camera moves; depth from motion needs every '
+            'frame of a drive with texture beside the road.'
+        )
+    column, row = np.median(found, axis=0)
+    return float(column), float(row)
+
+
+def find_advance(flows: FlowField, heading: tuple[float, float], height: float) -> float:
+    """
+    Return how far the camera moves in a frame, in metres.
+
+    The road's plane is laid out as seen from above (inverse perspective mapping); the shift along
+    the road at which two views match best is how far the camera went between them. The median
+    over places in the drive.
+
+    Parameters
+    ----------
+    flows
+        Of all frames of the drive.
+    heading
+        Focus of expansion, pixels; the horizon of a level road is in its row.
+    height
+        Of the camera above the road, metres.
+
+    Raises
+    ------
+    HydranetError
+        If the views do not match clearly.
+
+    """
+    column, row = heading
+    fx = focal_length(flows.frames, 0)
+    below = 0.95 * flows.shape[0] - row
+    if below < 20:
+        raise HydranetError('The frames show no road below the point that the camera moves to.')
+    nearest, farthest = fx * height / below, fx * height / (0.18 * below)
+    along = np.arange(nearest, farthest, _VIEW_STEP)[:, None]
+    across = np.linspace(-2.5, 2.5, 256)[None] * height
+    rows = np.broadcast_to(row + fx * height / along, (len(along), 256)).astype(np.float32)
+    columns = (column + fx * across / along).astype(np.float32)
+
+    def from_above(index: int) -> NDArray[np.float32]:
+        view = cv2.remap(flows.grey(index), columns, rows, cv2.INTER_LINEAR).astype(np.float32)
+        # What is the same all along the road, such as edge lines, tells nothing of shifts.
+        view -= cv2.blur(view, (1, 2 * (len(view) // 5) + 1))
+        view -= cv2.GaussianBlur(view, (0, 0), 12)
+        # Marks are brighter than the road; shadows move with the car.
+        return np.clip(view, -10, 40)
+
+    shifts = range(max(1, round(0.3 / _VIEW_STEP)), round(_LONGEST_SHIFT / _VIEW_STEP))
+    found = []
+    places = _places(len(flows.frames), _ADVANCE_BASELINE)
+    for index in places:
+        now, then = from_above(index), from_above(index - _ADVANCE_BASELINE)
+        correlation = [_correlation(now[:-shift], then[shift:]) for shift in shifts]
+        best = int(np.argmax(correlation))
+        # No match within the range shows as a best one at its end: of a car that stands, say.
+        if 0 < best < len(shifts) - 1 and correlation[best] > _CLEAR_MATCH:
+            found.append(shifts[best] * _VIEW_STEP / _ADVANCE_BASELINE)
+    if len(found) < len(places) / 2:
+        raise HydranetError(
+            'The road does not show how fast the camera moves; depth from motion needs every '
+            'frame of a drive on a road with marks.'
+        )
+    return float(np.median(found))
+
+
+def focal_length(frames: Frames, index: int) -> float:
+    """
+    Return the focal length of a frame in pixels.
+
+    Raises
+    ------
+    HydranetError
+        If it is unknown.
+
+    """
+    fx = frames.fx(index)
+    if fx is None:
+        raise HydranetError(
+            f'{frames.name(index)} has no focal length, which depth from motion needs; add '
+            '`intrinsics` to its dataset file.'
+        )
+    return fx
+
+
+def _places(frames: int, baseline: int) -> list[int]:
+    """Return frames spread over a drive that have one ``baseline`` frames before them."""
+    count = min(_EXAMINED, max(frames - baseline, 0))
+    places: list[int] = np.linspace(baseline, frames - 1, count).round().astype(int).tolist()
+    return places
+
+
+def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    size = np.sqrt(float(np.sum(one * one)) * float(np.sum(other * other)))
+    return float(np.sum(one * other)) / max(size, 1e-9)

@@ -1,0 +1,107 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What teachers have in common that see a whole frame, squashed, and its mirror image."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+import torch
+from torch import nn
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.model.torch_files import read_torch_file
+from hydranet_ros.training.distillation.teachers.base import Annotation, Teacher
+
+SMALLEST_SIZE = 32
+"""Pixels; a frame squashed to less shows no street."""
+
+
+class WholeFrameDepthTeacher(Teacher):
+    """
+    A depth network that was trained on whole frames of one size.
+
+    Parameters
+    ----------
+    kind
+        Of the teacher.
+    sha256
+        SHA-256 of its weight file, or of each by its part.
+    size
+        Height and width to which the whole image is brought.
+    agreement
+        Depth is kept where that of the mirrored image differs by at most this share of it; None
+        keeps all. Either way the two are averaged, as inverse metres.
+
+    """
+
+    gives_depth = True
+
+    def __init__(
+        self,
+        kind: str,
+        sha256: str | dict[str, str],
+        size: tuple[int, int],
+        agreement: float | None,
+    ) -> None:
+        self.size = size
+        self.agreement = agreement
+        self.identity = {
+            'kind': kind,
+            'sha256': sha256,
+            'size': list(size),
+            'agreement': agreement,
+        }
+
+    @abstractmethod
+    def inverse_metres(self, images: torch.Tensor) -> torch.Tensor:
+        """Return one over the metres (N, h, w) of images (N, 3, H, W) of values 0 to 1."""
+
+    def annotate(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Annotation:
+        """Annotate one image (see ``Teacher.annotate``); ``fx`` is not used."""
+        height, width = self.size
+        squashed = cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)
+        image = torch.from_numpy(squashed.astype(np.float32) / 255).permute(2, 0, 1)
+        with torch.inference_mode():
+            both = self.inverse_metres(torch.stack([image, image.flip(-1)]))
+        direct, mirrored = both[0].numpy(), both[1].flip(-1).numpy()
+        mean = (direct + mirrored) / 2
+        depth = 1 / cv2.resize(mean, rgb.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+        if self.agreement is not None:
+            ratio = direct / mirrored
+            disagree = np.maximum(ratio, 1 / ratio) > 1 + self.agreement
+            enlarged = cv2.resize(
+                disagree.astype(np.uint8), rgb.shape[1::-1], interpolation=cv2.INTER_NEAREST
+            )
+            depth[enlarged > 0] = np.nan
+        return Annotation(depth=depth.astype(np.float32))
+
+
+def require_size(size: tuple[int, int], multiple: int, network: str) -> None:
+    """Raise HydranetError if a network cannot take frames of this height and width."""
+    if min(size) < SMALLEST_SIZE or any(length % multiple for length in size):
+        raise HydranetError(
+            f'The size for {network} must be multiples of {multiple}, at least {SMALLEST_SIZE}.'
+        )
+
+
+def load_weights(module: nn.Module, path: Path, network: str) -> None:
+    """
+    Load a published weight file, all of it, into a network.
+
+    Raises
+    ------
+    HydranetError
+        If it cannot be loaded or is another network's.
+
+    """
+    content = read_torch_file(path, f'weight file of {network}')
+    tensors = {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise HydranetError(f'{path} holds the weights of another network.') from error

@@ -1,0 +1,7 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where the repository under test lies."""
+
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]

@@ -1,0 +1,113 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Sources of frames and files of results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from hydranet_ros.data.media import (
+    Frame,
+    open_source,
+    read_image,
+    VideoWriter,
+    write_image,
+)
+from hydranet_ros.errors import HydranetError
+
+
+def frames_of(where: Path) -> list[Frame]:
+    return list(open_source(str(where)).frames())
+
+
+def picture(height: int = 20, width: int = 30, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+def flat_film(path: Path, colors: list[tuple[int, int, int]], rate: float = 12.5) -> None:
+    with VideoWriter(path, rate) as video:
+        for color in colors:
+            video.write(np.full((48, 64, 3), color, np.uint8))
+
+
+@pytest.mark.parametrize(
+    'image', [picture(), picture()[..., 0], picture()[..., 0].astype(np.uint16) * 257]
+)
+def test_written_images_read_back(tmp_path: Path, image: np.ndarray) -> None:
+    path = tmp_path / 'new' / 'folder' / 'image.png'
+    write_image(path, image)
+    stored = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    assert stored.dtype == image.dtype
+    np.testing.assert_array_equal(stored[..., ::-1] if image.ndim == 3 else stored, image)
+    expected = image if image.ndim == 3 else np.stack([picture()[..., 0]] * 3, -1)
+    np.testing.assert_array_equal(read_image(path), expected)
+
+
+def test_single_image(tmp_path: Path) -> None:
+    write_image(tmp_path / 'street.png', picture())
+    source = open_source(str(tmp_path / 'street.png'))
+    (frame,) = source.frames()
+    assert (source.name, source.count, source.rate) == ('street', 1, None)
+    assert frame.name == 'street'
+    np.testing.assert_array_equal(frame.read(), picture())
+
+
+def test_folder_is_read_in_order_and_names_stay_apart(tmp_path: Path) -> None:
+    for index, name in enumerate(('b.png', 'a.png', 'c.png')):
+        write_image(tmp_path / name, picture(seed=index))
+    (tmp_path / 'a.bmp').write_bytes(cv2.imencode('.bmp', picture(seed=3))[1].tobytes())
+    (tmp_path / 'notes.txt').write_text('no image')
+    frames = frames_of(tmp_path)
+    assert [frame.name for frame in frames] == ['a.bmp', 'a.png', 'b', 'c']
+    np.testing.assert_array_equal(frames[2].read(), picture(seed=0))
+
+
+def test_damaged_image_is_named_when_it_is_read(tmp_path: Path) -> None:
+    (tmp_path / 'a.png').write_bytes(b'')
+    (tmp_path / 'b.jpg').write_bytes(b'no image at all')
+    write_image(tmp_path / 'c.png', picture())
+    first, second, third = frames_of(tmp_path)
+    for frame in (first, second):
+        with pytest.raises(HydranetError, match=r'[ab]\.(png|jpg) is not an image'):
+            frame.read()
+    assert third.read().shape == (20, 30, 3)
+
+
+def test_video_reads_back(tmp_path: Path) -> None:
+    colors = [(200, 30, 30), (30, 200, 30), (30, 30, 200)]
+    flat_film(tmp_path / 'film.mp4', colors)
+    source = open_source(str(tmp_path / 'film.mp4'))
+    frames = list(source.frames())
+    assert (source.name, source.count, source.rate) == ('film', 3, 12.5)
+    assert [frame.name for frame in frames] == ['film_000000', 'film_000001', 'film_000002']
+    for frame, color in zip(frames, colors, strict=True):
+        # The codec loses a little; channels must not be swapped.
+        assert np.abs(frame.read().mean((0, 1)) - color).max() < 12
+
+
+def test_video_of_odd_and_changing_sizes(tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / 'film.mp4', 10) as video:
+        video.write(picture(49, 65))
+        video.write(picture(120, 33))
+    assert [f.read().shape for f in frames_of(tmp_path / 'film.mp4')] == [(48, 64, 3)] * 2
+
+
+def test_faults_are_named(tmp_path: Path) -> None:
+    with pytest.raises(HydranetError, match=r'no file or folder .*nowhere'):
+        open_source(str(tmp_path / 'nowhere'))
+    with pytest.raises(HydranetError, match='holds no image'):
+        open_source(str(tmp_path))
+    (tmp_path / 'notes.mp4').write_text('no film')
+    with pytest.raises(HydranetError, match='neither an image nor a video'):
+        open_source(str(tmp_path / 'notes.mp4'))
+    with pytest.raises(HydranetError, match='Camera 97 cannot be opened'):
+        open_source('97')
+    (tmp_path / 'file').touch()
+    with pytest.raises(HydranetError, match='cannot be written'):
+        write_image(tmp_path / 'file' / 'image.png', picture())
+    with pytest.raises(HydranetError, match='cannot be written'):
+        flat_film(tmp_path / 'file' / 'film.mp4', [(0, 0, 0)])

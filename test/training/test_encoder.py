@@ -1,0 +1,159 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Tests of the encoder's start from ImageNet weights, by the agreement of features."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn, Tensor
+
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.model.bundle import Bundle, save_bundle
+from hydranet_ros.model.network import HydraNet, TRAINED_UPSAMPLING
+from hydranet_ros.training.encoder import initialize
+from hydranet_ros.training.export import describe_training, metadata_of
+from hydranet_ros.training.objective import start_network
+from hydranet_ros.training.recipe import Ingredient, Recipe
+
+STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+)
+LAST_STAGE = (6, 320, 1, 1)
+
+
+class _Block(nn.Module):
+    def __init__(self, width_in: int, width: int, expansion: int, stride: int) -> None:
+        super().__init__()
+        hidden = width_in * expansion
+        parts: list[nn.Module] = []
+        if expansion != 1:
+            parts += [nn.Conv2d(width_in, hidden, 1, bias=False)]
+            parts += [nn.BatchNorm2d(hidden), nn.ReLU6()]
+        parts += [nn.Conv2d(hidden, hidden, 3, stride, 1, groups=hidden, bias=False)]
+        parts += [nn.BatchNorm2d(hidden), nn.ReLU6()]
+        parts += [nn.Conv2d(hidden, width, 1, bias=False), nn.BatchNorm2d(width)]
+        self.conv = nn.Sequential(*parts)
+        self.residual = stride == 1 and width_in == width
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.conv(x) if self.residual else self.conv(x)
+
+
+class MobileNetV2(nn.Module):
+    """MobileNet-v2 with the names of torchvision, as such files hold it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        stem = nn.Sequential(nn.Conv2d(3, 32, 3, 2, 1, bias=False), nn.BatchNorm2d(32), nn.ReLU6())
+        parts: list[nn.Module] = [stem]
+        self.ends = []
+        width = 32
+        for expansion, channels, repeats, stride in (*STAGES, LAST_STAGE):
+            for repeat in range(repeats):
+                parts.append(_Block(width, channels, expansion, stride if repeat == 0 else 1))
+                width = channels
+            self.ends.append(len(parts) - 1)
+        parts.append(nn.Sequential(nn.Conv2d(320, 1280, 1, bias=False), nn.BatchNorm2d(1280)))
+        self.features = nn.Sequential(*parts)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Return the outputs of the seven stages."""
+        outputs = []
+        for number, part in enumerate(self.features[:18]):
+            x = part(x)
+            if number in self.ends:
+                outputs.append(x)
+        return outputs
+
+
+def imagenet_like() -> MobileNetV2:
+    """Return a network with weights and statistics that are nobody's default."""
+    torch.manual_seed(5)
+    network = MobileNetV2().eval()
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.weight.uniform_(0.5, 1.5)
+                module.bias.normal_(0, 0.2)
+                module.running_mean.normal_(0, 0.2)  # type: ignore[union-attr]
+                module.running_var.uniform_(0.5, 1.5)  # type: ignore[union-attr]
+    return network
+
+
+@torch.inference_mode()
+def test_features_agree_with_the_network_of_the_file(tmp_path: Path) -> None:
+    """All stages give what MobileNet-v2 gives, though ours has one expansion more."""
+    teacher = imagenet_like()
+    path = tmp_path / 'mobilenet.pt'
+    torch.save(teacher.state_dict(), path)
+    network = HydraNet({'depth': 1}).eval()
+    initialize(network, path)
+    image = torch.randn(2, 3, 65, 97)
+    expected = teacher(image)[1:]
+    found = list(network.encode(image).values())
+    assert len(found) == len(expected) == 6
+    for ours, theirs in zip(found, expected, strict=True):
+        scale = theirs.abs().max()
+        assert (ours - theirs).abs().max() < 1e-4 * scale
+
+
+def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
+    """Missing, damaged, or of another network: one sentence that names the file."""
+    network = HydraNet({'depth': 1})
+    with pytest.raises(HydranetError, match=r'none\.pt'):
+        initialize(network, tmp_path / 'none.pt')
+    damaged = tmp_path / 'damaged.pt'
+    damaged.write_bytes(b'no torch file')
+    with pytest.raises(HydranetError, match=r'damaged\.pt'):
+        initialize(network, damaged)
+    state = imagenet_like().state_dict()
+    short = tmp_path / 'short.pt'
+    torch.save({k: v for k, v in state.items() if not k.startswith('features.17')}, short)
+    with pytest.raises(HydranetError, match=r'short\.pt has \d+ tensors'):
+        initialize(network, short)
+    state['features.3.conv.0.weight'] = torch.zeros(7, 24, 1, 1)
+    wide = tmp_path / 'wide.pt'
+    torch.save(state, wide)
+    with pytest.raises(HydranetError, match=r'features\.3\.conv\.0\.weight'):
+        initialize(network, wide)
+
+
+def test_training_can_start_from_a_model_of_other_heads(tmp_path: Path) -> None:
+    """From a bundle, all that fits is taken and the rest stays as it was."""
+    recipe = Recipe(
+        'source', ('segmentation',), (Ingredient('x'),), steps=1, label_sets=('kitti6',)
+    )
+    source = HydraNet(recipe.channels(), TRAINED_UPSAMPLING)
+    path = tmp_path / 'source.safetensors'
+    save_bundle(path, Bundle.from_network(metadata_of(recipe), source), dtype='float32')
+    target = HydraNet({'segmentation': 11, 'depth': 1})
+    head = target.get_submodule('segm').weight.clone()
+    initialize(target, path)
+    ours, theirs = target.state_dict(), source.state_dict()
+    for key in ('crp1.0.1_outvar_dimred.weight', 'layer5.1.output.0.0.weight', 'conv8.weight'):
+        assert torch.equal(ours[key], theirs[key])
+    assert torch.equal(ours['segm.weight'], head)
+
+
+def test_a_start_from_a_model_keeps_its_depth_and_is_told(tmp_path: Path) -> None:
+    """The depth that a model has learned is not set back, and its provenance is handed on."""
+    recipe = Recipe('first', ('depth',), (Ingredient('x'),), steps=1)
+    network = start_network(recipe, 9.0)
+    assert network.get_submodule('depth').bias.item() == 9.0
+    torch.nn.init.constant_(network.get_submodule('depth').bias, 4.0)
+    path = tmp_path / 'first.safetensors'
+    metadata = metadata_of(recipe, {'steps_done': 1})
+    save_bundle(path, Bundle.from_network(metadata, network))
+    second = replace(recipe, name='second', encoder=str(path))
+    assert start_network(second, 9.0).get_submodule('depth').bias.item() == 4.0
+    told = describe_training(second, [], 2, [], '')['started_from']
+    assert told == {'name': 'first', 'steps_done': 1}

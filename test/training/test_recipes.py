@@ -1,0 +1,92 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Tests that the recipes that come with the package are whole, without their data."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from hydranet_ros.data.configuration import substitute
+from hydranet_ros.data.datasets import dataset_config_path, load_dataset
+from hydranet_ros.data.readers import READERS
+from hydranet_ros.model.labels import load_label_set
+from hydranet_ros.resources import read_yaml, share_directory
+from hydranet_ros.training.export import metadata_of
+from hydranet_ros.training.recipe import load_recipe
+
+CONFIG = share_directory() / 'config'
+RECIPES = sorted(path.stem for path in (CONFIG / 'training').glob('*.yaml'))
+DATASETS = sorted(path.stem for path in (CONFIG / 'datasets').glob('*.yaml'))
+NOWHERE = {'data': '/nowhere', 'distilled': '/nowhere', 'imagenet': '/nowhere/m.pt'}
+DATA = Path(os.environ.get('HYDRANET_DATA', CONFIG.parents[1] / 'shared' / 'data'))
+
+
+@pytest.mark.parametrize('name', RECIPES)
+def test_recipes_are_valid_and_their_parts_exist(name: str) -> None:
+    """A recipe loads, describes a model, and names datasets and splits that there are."""
+    recipe, _ = load_recipe(name, [f'{key}={value}' for key, value in NOWHERE.items()])
+    assert recipe.name == name
+    metadata = metadata_of(recipe)
+    assert metadata.tasks == recipe.channels()
+    used = [(part.dataset, part.split) for part in recipe.mixture]
+    used += [(exam.dataset, exam.split) for exam in recipe.evaluation]
+    for dataset, split in used:
+        content = read_yaml(dataset_config_path(dataset))
+        assert split in content.get('splits', {split}), (dataset, split)
+        labels = content.get('segmentation', {}).get('label_set')
+        assert labels is None or labels in recipe.label_sets, dataset
+    if recipe.best:
+        place, figure = recipe.best.split()
+        assert place in {f'{exam.dataset}/{exam.split}' for exam in recipe.evaluation}
+        assert figure
+    not_run = 'NOT RUN HERE' in (CONFIG / 'training' / f'{name}.yaml').read_text()
+    assert not_run == (name in {'nyud', 'nyud_three_tasks', 'kitti', 'nyud_kitti'})
+
+
+@pytest.mark.parametrize('name', DATASETS)
+def test_dataset_files_are_valid(name: str) -> None:
+    """A dataset file has a known reader, known label sets and no path of its author's machine."""
+    path = CONFIG / 'datasets' / f'{name}.yaml'
+    content = substitute(read_yaml(path), NOWHERE, str(path))
+    assert content.get('reader', 'folders') in READERS
+    for place in (content, *content.get('splits', {}).values()):
+        segmentation = place.get('segmentation') if isinstance(place, dict) else None
+        if segmentation:
+            load_label_set(segmentation['label_set'])
+    assert '/home' not in path.read_text() and '/work' not in path.read_text()
+
+
+@pytest.mark.data
+@pytest.mark.skipif(not DATA.is_dir(), reason='needs the research images (HYDRANET_DATA)')
+@pytest.mark.parametrize(
+    ('dataset', 'split', 'count', 'has_depth'),
+    [
+        ('camvid', 'train', 367, False),
+        ('camvid', 'val', 101, False),
+        ('kitti_odometry', 'train', 509, False),
+        ('kitti_stereo_grey', 'train', 51, True),
+        ('kitti_stereo_grey', 'test', 51, True),
+        ('sevenscenes_kitchen', 'train', 300, True),
+        ('sevenscenes_kitchen', 'test', 75, True),
+        ('nyud', 'train', 795, True),
+        ('nyud', 'validation', 79, True),
+        ('nyud', 'fit', 716, True),
+        ('nyud', 'test', 327, True),
+    ],
+)
+def test_research_images_are_as_described(
+    dataset: str, split: str, count: int, has_depth: bool, tmp_path: Path
+) -> None:
+    """Numbers of images, a known camera, and depth in sensible metres unless it is distilled."""
+    opened = load_dataset(dataset, split, {'data': str(DATA), 'distilled': str(tmp_path)})
+    assert len(opened) == count
+    sample = opened.load(count // 2)
+    assert sample.fx
+    assert (sample.depth is not None) == has_depth
+    if sample.depth is None:
+        return
+    known = sample.depth[sample.depth > 0]
+    assert known.min() > 0.3 and known.max() <= 256 and len(known) > 0.3 * sample.depth.size
