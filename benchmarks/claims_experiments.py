@@ -310,7 +310,7 @@ class Bench:
 
     def _write_subsets(self, name: str, experiment: Experiment) -> None:
         """Write the lists of stems that split a dataset in two."""
-        from hydranet_ros.data.datasets import load_dataset
+        from hydranet_ros.data.open_dataset import load_dataset
 
         folder = self.runs / name / 'lists'
         folder.mkdir(parents=True, exist_ok=True)

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.cli.common import parse_variables
-from hydranet_ros.data.datasets import load_dataset
+from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import load_label_set
 

@@ -11,12 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.messages.stamps import NANOSECONDS
-
 Matrix = NDArray[np.float64]
 Numbers = Sequence[float] | NDArray[np.float64]
 
-LONGEST_GAP = NANOSECONDS // 2
+LONGEST_GAP = 500_000_000
 """Nanoseconds between two poses over which is interpolated, and beyond the last one."""
 
 

@@ -12,18 +12,13 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from hydranet_ros.bags.bag_files import BagReader
-from hydranet_ros.bags.recording import (
-    image_values,
-    last_diagnostics,
-    match_by_stamp,
-    result_times,
-    ResultTimes,
-)
+from hydranet_ros.bags.recording import last_diagnostics, match_by_stamp, result_times, ResultTimes
 from hydranet_ros.cli.demo_input import CameraBag, decode_image
 from hydranet_ros.cli.demo_model import DemoModel
 from hydranet_ros.data.media import VideoWriter, write_image
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.launching.process_specs import NODE_NAME
+from hydranet_ros.messages.annotations import image_values
 from hydranet_ros.pictures.panels import (
     banner,
     contact_sheet,

@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
     import numpy as np
     from tqdm import tqdm
 
-    from hydranet_ros.data.datasets import load_dataset
+    from hydranet_ros.data.open_dataset import load_dataset
     from hydranet_ros.evaluation.dataset_evaluation import evaluate
     from hydranet_ros.evaluation.measures import Protocol
     from hydranet_ros.evaluation.report import json_report, text_report

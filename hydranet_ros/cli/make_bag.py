@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _open_source(arguments: argparse.Namespace, selection: Selection) -> ViewSource:
     """Open a dataset by its file or name, else what lies at the path."""
-    from hydranet_ros.data.datasets import load_dataset
+    from hydranet_ros.data.open_dataset import load_dataset
     from hydranet_ros.data.views import open_views
 
     path = Path(arguments.source).expanduser()

@@ -166,7 +166,7 @@ class _DatasetTruth:
     """The annotations of a dataset."""
 
     def __init__(self, config: str, split: str, variables: Mapping[str, str], limit: int) -> None:
-        from hydranet_ros.data.datasets import load_dataset
+        from hydranet_ros.data.open_dataset import load_dataset
 
         self._config = config
         self._variables = variables
@@ -207,7 +207,7 @@ class _DatasetTruth:
 
     def images(self, split: str | None, limit: int) -> Iterator[NDArray[np.uint8]]:
         """Yield images of a split, ``train`` if None."""
-        from hydranet_ros.data.datasets import load_dataset
+        from hydranet_ros.data.open_dataset import load_dataset
 
         dataset = load_dataset(self._config, split or 'train', self._variables)
         for index in _spread(len(dataset), limit):

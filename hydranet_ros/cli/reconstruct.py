@@ -126,9 +126,9 @@ def _write(
     from dataclasses import asdict
     import json
 
-    from hydranet_ros.camera.points import write_ply
     from hydranet_ros.data.media import naming_write_faults, write_image
     from hydranet_ros.evaluation.reconstruction.picture import picture
+    from hydranet_ros.pictures.ply import write_ply
 
     names = label_set.classes if label_set else ()
     surface = result.predicted

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from hydranet_ros.errors import HydranetError
 
+RgbImage = NDArray[np.uint8]
+"""H×W×3, R G B."""
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:

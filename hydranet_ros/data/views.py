@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from hydranet_ros.camera.camera import Camera
 from hydranet_ros.data.media import IMAGE_SUFFIXES, open_source, read_image
+from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.pictures.render import RgbImage
 
 INTRINSICS = 'camera-intrinsics.txt'
 # What sensors write for "nothing measured", beside 0.

@@ -18,6 +18,7 @@ from hydranet_ros.bags.playback import belongings_first
 from hydranet_ros.bags.recovery import open_damaged_bag
 from hydranet_ros.bags.topics import camera_info_topic, choose_image_topic
 from hydranet_ros.camera.calibration import camera_of, CameraInfoBuffer
+from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.dataset_evaluation import ImagePredictor
 from hydranet_ros.evaluation.frame_decoding import FrameDecoder, IMAGE, true
@@ -25,7 +26,6 @@ from hydranet_ros.evaluation.frame_evaluation import FrameEvaluation, MatchedFra
 from hydranet_ros.evaluation.measures import MEASURES, Protocol
 from hydranet_ros.messages.frame_sync import FrameStream, StampedFrame
 from hydranet_ros.messages.stamps import read_stamp
-from hydranet_ros.pictures.render import RgbImage
 
 TRANSPORT_SUFFIXES = ('', '/compressed', '/compressedDepth')
 """What image_transport appends to the topic of what it compresses."""

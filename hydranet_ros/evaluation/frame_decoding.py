@@ -9,11 +9,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.annotations import READERS
 from hydranet_ros.messages.frame_sync import StampedFrame
 from hydranet_ros.messages.images import compressed_to_rgb, image_to_rgb
-from hydranet_ros.pictures.render import RgbImage
 
 IMAGE = 'image'
 """Name of the part of a frame that is the image."""

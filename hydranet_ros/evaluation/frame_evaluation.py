@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.crops import crop_window
 from hydranet_ros.evaluation.frame_pictures import draw_frame, FramePicture, PictureKeeper
@@ -23,7 +24,6 @@ from hydranet_ros.evaluation.measures import MEASURES, Metric, Protocol
 from hydranet_ros.evaluation.metrics import ConfusionMatrix, DepthMetrics
 from hydranet_ros.messages.stamps import NANOSECONDS
 from hydranet_ros.pictures.panels import depth_colors, Look
-from hydranet_ros.pictures.render import RgbImage
 
 HISTOGRAM_LIMIT = 1.0
 """Relative depth error at the ends of the histogram; what is larger counts there."""

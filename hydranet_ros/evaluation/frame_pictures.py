@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.evaluation.measures import MEASURES
 from hydranet_ros.pictures.panels import Look
-from hydranet_ros.pictures.render import RgbImage
 
 PICTURE_WIDTH = 240
 _CANDIDATES = 32

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.evaluation.metrics import ConfusionMatrix, DepthMetrics, NormalsMetrics
 from hydranet_ros.model.labels import LabelSet
 from hydranet_ros.pictures.panels import Look, Panel, result_panels
-from hydranet_ros.pictures.render import RgbImage
 
 Metric: TypeAlias = ConfusionMatrix | DepthMetrics | NormalsMetrics
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.evaluation.dataset_evaluation import (
     AnnotatedImages,
     Evaluation,
@@ -17,7 +18,6 @@ from hydranet_ros.evaluation.dataset_evaluation import (
 )
 from hydranet_ros.evaluation.measures import MEASURES
 from hydranet_ros.pictures.panels import banner, label_corner, legends, Look, Panel
-from hydranet_ros.pictures.render import RgbImage
 
 PANEL_WIDTH = 400
 _GAP = 6

@@ -18,9 +18,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.bags.recording import image_values
 from hydranet_ros.errors import HydranetError
 
+# Encodings of predictions and of ground truth: numpy's type and the number of channels.
+_ENCODINGS = {
+    'mono8': ('u1', 1),
+    '8UC1': ('u1', 1),
+    '16UC1': ('u2', 1),
+    '32FC1': ('f4', 1),
+    '32FC3': ('f4', 3),
+}
 _MILLIMETRE = np.float32(0.001)
 # What compressedDepth puts before its PNG: an enumerator and the two parameters of the
 # quantisation of inverse depth.
@@ -115,6 +122,46 @@ def read_normals(message: Any) -> NDArray[np.float32]:
     if hasattr(message, 'format') or message.encoding != '32FC3':
         raise HydranetError(f'Normals must be 32FC3, not {_kind(message)!r}.')
     return np.asarray(image_values(message), np.float32)
+
+
+def image_values(message: Any) -> NDArray:
+    """
+    Return the values of an image as the node publishes it.
+
+    Parameters
+    ----------
+    message
+        A decoded ``sensor_msgs/msg/Image`` of encoding mono8, 8UC1, 16UC1, 32FC1 or 32FC3.
+
+    Returns
+    -------
+    NDArray
+        H×W or H×W×3, in this machine's byte order.
+
+    Raises
+    ------
+    HydranetError
+        If the encoding is another one or the data is too short.
+
+    """
+    if message.encoding not in _ENCODINGS:
+        raise HydranetError(
+            f'A result of encoding {message.encoding!r} cannot be read; expected one of '
+            f'{", ".join(_ENCODINGS)}.'
+        )
+    kind, channels = _ENCODINGS[message.encoding]
+    dtype = np.dtype(kind).newbyteorder('>' if message.is_bigendian else '<')
+    shape = (message.height, message.width, channels)
+    strides = (message.step, channels * dtype.itemsize, dtype.itemsize)
+    try:
+        values = np.ndarray(shape, dtype, buffer=memoryview(message.data), strides=strides)
+    except (TypeError, ValueError) as error:
+        raise HydranetError(
+            f'An image of {message.width}×{message.height} pixels, encoding {message.encoding}, '
+            f'has {len(message.data)} bytes, which is too few.'
+        ) from error
+    values = values.astype(dtype.newbyteorder('='), copy=False)
+    return values[..., 0] if channels == 1 else values
 
 
 READERS: Mapping[str, Callable[[Any], NDArray]] = {

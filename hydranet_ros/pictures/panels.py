@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import LabelSet
 from hydranet_ros.pictures.render import (
@@ -20,7 +21,6 @@ from hydranet_ros.pictures.render import (
     depth_legend,
     legend,
     overlay,
-    RgbImage,
     write_text,
 )
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.camera.camera import Camera
-from hydranet_ros.pictures.render import RgbImage
+from hydranet_ros.data.sample import RgbImage
 
 _NEAREST = 0.05
 _LARGEST_SPLAT = 12

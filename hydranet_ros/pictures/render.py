@@ -11,9 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.model.labels import LabelSet
-
-RgbImage = NDArray[np.uint8]
 
 TEXT_SCALE = 0.45
 """Size of letters, in OpenCV's unit: about 10 pixels high."""

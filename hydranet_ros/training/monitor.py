@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
-from hydranet_ros.data.sample import Sample
+from hydranet_ros.data.sample import RgbImage, Sample
 from hydranet_ros.model.labels import load_label_set
-from hydranet_ros.pictures.render import colorize_depth, overlay, RgbImage
+from hydranet_ros.pictures.render import colorize_depth, overlay
 
 LOG_NAME = 'log.jsonl'
 _PICTURE_HEIGHT = 240

@@ -20,7 +20,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from hydranet_ros.data.caching import open_dataset
-from hydranet_ros.data.datasets import load_dataset
+from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.bundle import Bundle, save_bundle
 from hydranet_ros.model.network import HydraNet, TRAINED_UPSAMPLING

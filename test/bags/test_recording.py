@@ -20,13 +20,9 @@ from hydranet_ros.bags.message_types import (
     new_typestore,
 )
 from hydranet_ros.bags.playback import Restamper, Timeline
-from hydranet_ros.bags.recording import (
-    image_values,
-    last_diagnostics,
-    match_by_stamp,
-    result_times,
-)
+from hydranet_ros.bags.recording import last_diagnostics, match_by_stamp, result_times
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.messages.annotations import image_values
 from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp
 
 SECOND = NANOSECONDS

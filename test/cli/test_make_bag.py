@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 
 from hydranet_ros.bags.bag_files import BagReader, STORAGES
-from hydranet_ros.bags.recording import image_values
 from hydranet_ros.bags.topics import choose_image_topic
 from hydranet_ros.camera.poses import pose_matrix, quaternion
 from hydranet_ros.cli.main import main
 from hydranet_ros.data.views import open_views
+from hydranet_ros.messages.annotations import image_values
 from hydranet_ros.messages.images import compressed_to_rgb
 from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp
 

@@ -18,7 +18,7 @@ import pytest
 from training_data import street, write_image, write_streets
 import yaml
 
-from hydranet_ros.data.datasets import load_dataset
+from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.data.sample import Dataset
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import load_label_set

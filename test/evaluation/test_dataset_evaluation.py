@@ -16,7 +16,7 @@ import pytest
 from training_data import street, write_streets
 
 from hydranet_ros.cli.main import main
-from hydranet_ros.data.datasets import load_dataset
+from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.data.sample import Sample
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.dataset_evaluation import evaluate, Evaluation, ImageScore

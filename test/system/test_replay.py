@@ -23,7 +23,7 @@ from std_srvs.srv import SetBool, Trigger
 from hydranet_ros.bags.bag_files import BagReader
 from hydranet_ros.bags.conversion import BagLayout
 from hydranet_ros.cli.main import main
-from hydranet_ros.data.datasets import load_dataset
+from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.evaluation.dataset_evaluation import evaluate
 from hydranet_ros.evaluation.measures import Protocol
 from hydranet_ros.evaluation.report import to_json

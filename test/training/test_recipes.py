@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hydranet_ros.data.configuration import substitute
-from hydranet_ros.data.datasets import dataset_config_path, load_dataset
+from hydranet_ros.data.open_dataset import dataset_config_path, load_dataset
 from hydranet_ros.data.readers import READERS
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.resources import read_yaml, share_directory

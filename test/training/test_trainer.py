@@ -23,7 +23,7 @@ from training_data import small_recipe, street, write_image, write_streets
 import yaml
 
 from hydranet_ros.cli.main import main
-from hydranet_ros.data.datasets import load_dataset
+from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.bundle import load_bundle
 from hydranet_ros.runtime.predictor import Predictor

@@ -7,12 +7,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.data.views import pinhole
 from hydranet_ros.evaluation.reconstruction.reconstruct import Reconstruction
 from hydranet_ros.model.labels import LabelSet, UNLABELED
 from hydranet_ros.pictures.panels import mosaic, Panel
 from hydranet_ros.pictures.point_renderer import draw_points, look_at
-from hydranet_ros.pictures.render import legend, RgbImage
+from hydranet_ros.pictures.render import legend
 
 _WIDTH, _HEIGHT, _FOCAL_LENGTH = 720, 540, 470.0
 # As shares of the distance of what is seen.

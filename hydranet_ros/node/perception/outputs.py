@@ -21,20 +21,15 @@ from std_msgs.msg import Header
 
 from hydranet_ros.camera.camera import Camera, depth_to_millimetres, RayTable
 from hydranet_ros.camera.points import organized_cloud
+from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.model.labels import LabelSet
+from hydranet_ros.model.labels import LabelSet, UNLABELED
 from hydranet_ros.node.perception import label_info
 from hydranet_ros.node.perception.camera_info import camera_info_for
 from hydranet_ros.node.perception.image_conversion import array_to_image, array_to_png
 from hydranet_ros.node.perception.parameters import Settings
 from hydranet_ros.node.perception.point_cloud import cloud_message
-from hydranet_ros.pictures.render import (
-    colorize_depth,
-    colorize_labels,
-    overlay,
-    overlay_legend,
-    RgbImage,
-)
+from hydranet_ros.pictures.render import colorize_depth, colorize_labels, overlay, overlay_legend
 from hydranet_ros.runtime.predictor import Prediction
 
 
@@ -164,11 +159,14 @@ def _points(frame: Frame) -> PointCloud2:
             f'{frame.header.frame_id!r}.'
         )
     stride = frame.settings.points_stride
+    labels = frame.prediction.labels
+    if labels is None:
+        labels = np.full(frame.depth.shape, UNLABELED, np.uint8)
     cloud = organized_cloud(
         frame.depth,
         frame.rays.rays(frame.camera, stride),
         _present(frame.rgb),
-        frame.prediction.labels,
+        labels,
         stride=stride,
         maximum_range=frame.settings.points_maximum_range,
     )

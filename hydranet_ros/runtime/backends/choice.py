@@ -14,16 +14,13 @@ from contextlib import ExitStack, suppress
 import hashlib
 import os
 import time
-from typing import TYPE_CHECKING
 import warnings
 
 import numpy as np
 
+from hydranet_ros.runtime.backends.base import Backend
 from hydranet_ros.runtime.cache import cache_directory
 from hydranet_ros.runtime.machine import machine
-
-if TYPE_CHECKING:
-    from hydranet_ros.runtime.backends import Backend
 
 VARIABLE = 'HYDRANET_BACKEND'
 """Environment variable: the runtime that ``auto`` takes, unmeasured, if it can run the model."""

@@ -23,8 +23,9 @@ from numpy.typing import NDArray
 
 from hydranet_ros import __version__
 from hydranet_ros.data.configuration import apply_overrides, build, own_variables, substitute
-from hydranet_ros.data.datasets import FileDataset, load_dataset, Record
+from hydranet_ros.data.datasets import FileDataset, Record
 from hydranet_ros.data.image_files import read_rgb
+from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.resources import config_path, read_yaml
 from hydranet_ros.training.distillation.annotation_folder import AnnotationFolder, State

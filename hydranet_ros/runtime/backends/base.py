@@ -1,0 +1,60 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""What every backend is: one model, ready to run on one device."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Backend(Protocol):
+    """
+    One model, ready to run on one device.
+
+    Attributes
+    ----------
+    name
+        Name of the runtime, e.g. ``torch``.
+    device
+        Where it runs, e.g. ``cpu`` or ``cuda:0``.
+    precision
+        ``float32``, ``float16``, ``bfloat16`` or ``int8``.
+    fields
+        Names of the arrays that :meth:`run` returns.
+
+    """
+
+    name: str
+    device: str
+    precision: str
+    fields: tuple[str, ...]
+
+    def run(
+        self, image: NDArray[np.uint8], length_scale: float
+    ) -> tuple[dict[str, NDArray[Any]], dict[str, float]]:
+        """
+        Run the deployed graph on one image.
+
+        Parameters
+        ----------
+        image
+            H x W x 3, uint8, RGB, C-contiguous; read only during the call.
+        length_scale
+            Factor on lengths: fx / canonical focal length.
+
+        Returns
+        -------
+        outputs
+            Field name to array of H x W or H x W x C, owned by the caller.
+        timing
+            Seconds by stage: ``upload``, ``forward``, ``download``.
+
+        """
+        ...
+
+    def close(self) -> None:
+        """Free the device's memory; the backend is not used afterwards."""
+        ...
