@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The files that come with the package, and a record of those that were read."""
+"""The files that come with the package, and a record of the files that were read."""
 
 from __future__ import annotations
 
@@ -23,15 +23,9 @@ def share_directory() -> Path:
     """
     Return the directory that holds ``config/``, ``launch/`` and ``models/``.
 
-    It is the checkout for a source tree, an editable or a symlink install, and
-    ``<prefix>/share/hydranet_ros`` for a colcon or virtual-environment install; both are found
-    from this file's place, so that no ament index is needed.
-
-    Raises
-    ------
-    HydranetError
-        If the package's files are not installed.
-
+    This is the checkout for a source tree, an editable or a symlink install, and
+    ``<prefix>/share/hydranet_ros`` for a colcon or virtual-environment install. Both are found
+    from the path of this file, so no ament index is needed.
     """
     here = Path(__file__).resolve()
     checkout = here.parents[1]
@@ -42,21 +36,13 @@ def share_directory() -> Path:
         if installed.is_dir():
             return installed
     raise HydranetError(
-        f'The files of {PACKAGE} (config, launch, models) are not installed beside {here.parent}; '
+        f'The files of {PACKAGE} (config, launch, models) are not installed with {here.parent}; '
         'install the package with colcon or pip.'
     )
 
 
 def config_path(name: str) -> Path:
-    """
-    Return the path of a file below ``config/``, e.g. ``labels/kitti6.yaml``.
-
-    Raises
-    ------
-    HydranetError
-        If there is no such file.
-
-    """
+    """Return the path of a file below ``config/``, e.g. ``labels/kitti6.yaml``."""
     path = share_directory() / 'config' / name
     if not path.is_file():
         raise HydranetError(f'There is no file config/{name} in {share_directory()}.')
@@ -64,20 +50,7 @@ def config_path(name: str) -> Path:
 
 
 def model_path(model: str | Path) -> Path:
-    """
-    Resolve a model given as a path or as the name of a shipped one.
-
-    Parameters
-    ----------
-    model
-        The path of a bundle, or a name in ``models/`` with or without its suffix.
-
-    Raises
-    ------
-    HydranetError
-        If it is neither.
-
-    """
+    """Return the path of a model file, given as a path or as the name of a shipped model."""
     given = Path(model).expanduser()
     if given.is_file():
         return given
@@ -100,7 +73,7 @@ def default_model() -> Path | None:
 
 
 def noted(path: str | Path) -> Path:
-    """Return a path, having noted the content of its file for :func:`files_read`."""
+    """Record a file's hash for :func:`files_read` and return its path."""
     path = Path(path)
     if path.is_file():
         _FILES_READ[path.resolve()] = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -113,15 +86,7 @@ def files_read() -> dict[Path, str]:
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """
-    Read a YAML file that holds a mapping.
-
-    Raises
-    ------
-    HydranetError
-        If it is missing or something else.
-
-    """
+    """Read a YAML file that holds a mapping; raises HydranetError if it cannot."""
     try:
         content = yaml.safe_load(noted(path).read_text(encoding='utf-8'))
     except OSError as error:

@@ -1,22 +1,22 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The model file: weights, and all that is needed to use and to judge them.
+The model file: weights, and everything needed to use and to judge them.
 
 A bundle is a ``.safetensors`` file. Its tensors are the network's state dict, in float16 or
 float32; the entry ``hydranet`` of its metadata is a JSON object with the fields of
-:class:`BundleMetadata`. Reading one needs neither torch nor trust: nothing is unpickled.
+:class:`BundleMetadata`. Reading it does not need torch, and nothing is unpickled.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 import hashlib
 import json
 import math
 from pathlib import Path
-from typing import Any, Literal, TYPE_CHECKING
+from typing import Any, Literal, TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,86 +35,60 @@ INTERPOLATIONS = ('bicubic', 'bilinear')
 UPSAMPLINGS = ('double', 'fit')
 StorageType = Literal['float16', 'float32']
 Weights = Mapping[str, NDArray[Any]]
+T = TypeVar('T')
 
 
 @dataclass(frozen=True)
 class LabelSlice:
     """
-    A label set and the first of the logits that belong to it.
+    A label set and its first channel in the segmentation logits.
 
-    A network trained on several data sets gives the logits of all their label sets one behind
-    the other; class ``id`` of this one is channel ``start + id``.
+    A network trained on several datasets outputs the logits of all their label sets, concatenated;
+    class ``id`` of this label set is channel ``start + id``.
     """
 
     labels: LabelSet
     start: int = 0
 
+    @classmethod
+    def concatenate(cls, label_sets: Iterable[LabelSet]) -> tuple[LabelSlice, ...]:
+        """Return the slices of label sets in the order of their logits."""
+        slices: list[LabelSlice] = []
+        for labels in label_sets:
+            slices.append(cls(labels, slices[-1].stop if slices else 0))
+        return tuple(slices)
+
     @property
     def stop(self) -> int:
-        """Return the number of the channel behind the last one."""
+        """Return one past the last channel."""
         return self.start + self.labels.size
 
 
 @dataclass(frozen=True)
 class BundleMetadata:
-    """
-    All that is needed to use a set of weights.
-
-    Attributes
-    ----------
-    name
-        What people call the model.
-    tasks
-        Task name to number of output channels.
-    label_slices
-        The label sets of the segmentation logits; empty without that task. The first is the
-        default.
-    mean, std
-        Normalisation of RGB in [0, 1].
-    depth_range
-        Smallest and largest depth, in metres at the canonical focal length.
-    interpolation
-        How raw outputs are brought to image size; ``bicubic`` for the published models.
-    upsampling
-        How coarse maps are laid over finer ones (:data:`~hydranet_ros.model.network.Upsampling`);
-        ``fit`` for the published models.
-    canonical_focal
-        Focal length in pixels for which depth is given, or None for a model that knows one
-        camera only: metric depth = output x fx / canonical_focal (Yin et al., Metric3D, 2023).
-    default_focal
-        Focal length in pixels that is assumed where the camera's is unknown.
-    license, provenance, figures
-        Terms of use; how the weights were made; what was measured. For people, and printed by
-        ``hydranet info``.
-
-    """
+    """Everything needed to use a set of weights."""
 
     name: str
-    tasks: dict[str, int]
+    tasks: dict[str, int]  # task name to number of output channels
     label_slices: tuple[LabelSlice, ...] = ()
-    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
+    """Of the segmentation logits; the first is the default."""
+    mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # normalisation of RGB in [0, 1]
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
-    depth_range: tuple[float, float] = (1e-3, 1000.0)
-    interpolation: str = 'bicubic'
-    upsampling: Upsampling = 'fit'
+    depth_range: tuple[float, float] = (1e-3, 1000.0)  # metres at the canonical focal length
+    interpolation: str = 'bicubic'  # how raw outputs are enlarged to image size
+    upsampling: Upsampling = 'fit'  # how coarse maps are enlarged, see hydranet_ros.model.network
     canonical_focal: float | None = None
-    default_focal: float | None = None
+    """
+    Focal length in pixels that depth is given for; None for a model of one camera. Metric depth =
+    output x fx / canonical_focal (Yin et al., Metric3D, 2023).
+    """
+    default_focal: float | None = None  # assumed if the camera's is unknown, pixels
     license: str = 'unknown'
-    provenance: dict[str, Any] = field(default_factory=dict)
-    figures: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)  # how the weights were made
+    figures: dict[str, Any] = field(default_factory=dict)  # what was measured
 
     def __post_init__(self) -> None:
-        """
-        Check that the parts fit each other.
-
-        Raises
-        ------
-        HydranetError
-            If they do not.
-
-        """
-        fault = self._fault()
-        if fault:
+        if fault := self._fault():
             raise HydranetError(f'Model {self.name!r} contradicts itself: {fault}.')
 
     def _fault(self) -> str | None:
@@ -133,7 +107,7 @@ class BundleMetadata:
             return f'its depth range {minimum} to {maximum} m is not positive and increasing'
         for attribute, known in (('interpolation', INTERPOLATIONS), ('upsampling', UPSAMPLINGS)):
             if getattr(self, attribute) not in known:
-                return f'its {attribute} {getattr(self, attribute)!r} is none of {known}'
+                return f'its {attribute} {getattr(self, attribute)!r} is not one of {known}'
         for focal in (self.canonical_focal, self.default_focal):
             if focal is not None and not (math.isfinite(focal) and focal > 0):
                 return f'its focal length {focal} px is not positive'
@@ -154,13 +128,7 @@ class BundleMetadata:
 
     def label_slice(self, name: str | None = None) -> LabelSlice | None:
         """
-        Return the slice of a label set, the first if none is named, None without segmentation.
-
-        Raises
-        ------
-        HydranetError
-            If the model has no label set of that name.
-
+        Return a label set's slice, the first by default; None for a model without segmentation.
         """
         if not name:
             return self.label_slices[0] if self.label_slices else None
@@ -171,7 +139,7 @@ class BundleMetadata:
         raise HydranetError(f'Model {self.name!r} has no label set {name!r}; it has: {names}.')
 
     def to_json(self) -> str:
-        """Return the metadata as the JSON text that a model file carries."""
+        """Return the metadata as the JSON text stored in a model file."""
         content = {
             'format_version': FORMAT_VERSION,
             **{key: getattr(self, key) for key in self.__dataclass_fields__},
@@ -185,13 +153,8 @@ class BundleMetadata:
     @classmethod
     def from_json(cls, text: str, source: str = 'The model') -> BundleMetadata:
         """
-        Read what :meth:`to_json` wrote.
-
-        Raises
-        ------
-        HydranetError
-            If the text is of another format or version, or contradicts itself.
-
+        Read what :meth:`to_json` wrote; raises HydranetError if it is invalid or of another
+        version.
         """
         try:
             content = json.loads(text)
@@ -199,7 +162,7 @@ class BundleMetadata:
             if version != FORMAT_VERSION:
                 raise HydranetError(
                     f'{source} has format version {version} and this package reads version '
-                    f'{FORMAT_VERSION}; use a release of hydranet_ros that fits it.'
+                    f'{FORMAT_VERSION}; use a matching release of hydranet_ros.'
                 )
             content['label_slices'] = tuple(
                 LabelSlice(LabelSet.from_dict(piece['labels'], source), int(piece['start']))
@@ -217,42 +180,21 @@ class BundleMetadata:
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """
-    A model in memory.
-
-    Attributes
-    ----------
-    metadata
-        What the weights mean.
-    weights
-        State-dict key to float32 array.
-    path, sha256
-        The file that it came from and that file's hash, or None for one made in memory.
-
-    """
+    """A model in memory."""
 
     metadata: BundleMetadata
-    weights: Weights = field(repr=False)
-    path: Path | None = None
-    sha256: str | None = None
+    weights: Weights = field(repr=False)  # state-dict key to float32 array
+    path: Path | None = None  # None for a model made in memory
+    sha256: str | None = None  # of the file
 
     @classmethod
     def from_network(cls, metadata: BundleMetadata, network: HydraNet) -> Bundle:
-        """
-        Copy the weights of a network.
-
-        Raises
-        ------
-        ValueError
-            If its tasks or its upsampling are not the metadata's.
-
-        """
+        """Copy the weights of a network."""
         if (network.tasks, network.upsampling) != (metadata.tasks, metadata.upsampling):
-            raise ValueError(f'Model {metadata.name!r} is not what its metadata says.')
+            raise ValueError(f'The network does not fit the metadata of model {metadata.name!r}.')
         weights = {
             key: tensor.detach().cpu().float().numpy().copy()
-            for key, tensor in network.state_dict().items()
-            if not key.endswith('num_batches_tracked')
+            for key, tensor in without_counters(network.state_dict()).items()
         }
         return cls(metadata, weights)
 
@@ -260,22 +202,15 @@ class Bundle:
         """
         Build the network with these weights, in evaluation mode; needs torch.
 
-        Raises
-        ------
-        HydranetError
-            If the weights are not those of a network with the metadata's tasks.
-
+        Raises HydranetError if the weights do not fit the metadata's tasks.
         """
         import torch
 
         from hydranet_ros.model.network import HydraNet
 
         network = HydraNet(self.metadata.tasks, self.metadata.upsampling).eval()
-        expected = {
-            key: tuple(tensor.shape)
-            for key, tensor in network.state_dict().items()
-            if not key.endswith('num_batches_tracked')
-        }
+        state = without_counters(network.state_dict())
+        expected = {key: tuple(tensor.shape) for key, tensor in state.items()}
         found = {key: tuple(array.shape) for key, array in self.weights.items()}
         for key in sorted(expected.keys() | found.keys()):
             if expected.get(key) != found.get(key):
@@ -289,20 +224,17 @@ class Bundle:
         return network
 
 
+def without_counters(state: Mapping[str, T]) -> dict[str, T]:
+    """Return a state dict without batch norm's step counters, which no model needs."""
+    return {key: value for key, value in state.items() if not key.endswith('num_batches_tracked')}
+
+
 def _shape(shape: tuple[int, ...] | None) -> str:
     return 'absent' if shape is None else 'x'.join(str(n) for n in shape) or 'a scalar'
 
 
 def load_bundle(path: str | Path) -> Bundle:
-    """
-    Read a model file.
-
-    Raises
-    ------
-    HydranetError
-        If the file is missing, truncated, no safetensors file, or not a model of this package.
-
-    """
+    """Read a model file; raises HydranetError if it is missing, damaged or not a model file."""
     from safetensors import safe_open, SafetensorError
 
     path = Path(path)
@@ -312,15 +244,15 @@ def load_bundle(path: str | Path) -> Bundle:
             metadata = file.metadata() or {}
             if METADATA_KEY not in metadata:
                 raise HydranetError(
-                    f'{path} is a safetensors file but no model of hydranet_ros: make one with '
+                    f'{path} is a safetensors file but not a model of hydranet_ros: make one with '
                     '`hydranet convert` or `hydranet train`.'
                 )
             keys = file.keys()
             weights = {key: file.get_tensor(key).astype(np.float32) for key in keys}
     except SafetensorError as error:
         raise HydranetError(
-            f'{path} is truncated or no safetensors file ({error}); copy it again, or convert a '
-            'checkpoint with `hydranet convert`.'
+            f'{path} is truncated or not a safetensors file ({error}); copy it again, or convert '
+            'a checkpoint with `hydranet convert`.'
         ) from error
     except OSError as error:
         raise HydranetError(f'Cannot read model {path}: {error.strerror or error}.') from error
@@ -334,27 +266,10 @@ def load_bundle(path: str | Path) -> Bundle:
 
 def save_bundle(path: str | Path, bundle: Bundle, dtype: StorageType = 'float16') -> Bundle:
     """
-    Write a model file; a file that is there is replaced whole or not at all.
+    Write a model file and return the bundle with the file's path and hash.
 
-    Parameters
-    ----------
-    path
-        Where to; ends in ``.safetensors``.
-    bundle
-        What to write.
-    dtype
-        How the weights are stored; float16 halves the file and costs about 1e-3 relative.
-
-    Returns
-    -------
-    Bundle
-        The same, with the path and hash of the file.
-
-    Raises
-    ------
-    HydranetError
-        If a weight does not fit float16, or the file cannot be written.
-
+    An existing file is replaced as a whole or not at all. float16 halves the file and changes
+    weights by about 1e-3 relative.
     """
     from safetensors.numpy import save
 

@@ -3,10 +3,9 @@
 """
 The deployed graph: a uint8 RGB image in, labels and metres out.
 
-Everything between the camera's pixels and the published values is one torch module, so that a
-runtime can fuse it and nothing is left to numpy around it. It differs from the network that is
-trained by exact rewrites only (:mod:`hydranet_ros.model.rewrites`), and the logits of a label set
-that is not used are never computed.
+Everything between the camera's pixels and the published values is one torch module: a runtime can
+fuse it, and no processing is left to numpy. It differs from the trained network by exact rewrites
+only (:mod:`hydranet_ros.model.rewrites`), and skips the logits of unused label sets.
 """
 
 from __future__ import annotations
@@ -32,19 +31,12 @@ class DeployedGraph(nn.Module):
 
     Parameters
     ----------
-    bundle
-        The model.
     label_set
-        Name of the label set whose classes are predicted; the bundle's first if None.
+        Label set to predict; the bundle's first if None.
     fields
-        Names of the prediction's fields to compute; the first of each task if None.
+        Fields of the prediction to compute; the first of each task if None.
     slices
         As for :class:`hydranet_ros.model.rewrites.RewrittenNetwork`.
-
-    Raises
-    ------
-    HydranetError
-        If the bundle has no such label set or field.
 
     """
 
@@ -85,7 +77,7 @@ class DeployedGraph(nn.Module):
     def exported(
         self, path: Path, file_format: str, size: tuple[int, int] | None = None
     ) -> ExportedModel:
-        """Describe this graph as it will be in a file, for one image size or any."""
+        """Describe this graph as exported to a file, for one (height, width) or any."""
         return ExportedModel(
             self.metadata,
             file_format,
@@ -103,7 +95,7 @@ class DeployedGraph(nn.Module):
         Parameters
         ----------
         image
-            H x W x 3, uint8, RGB; H and W from 32 up.
+            H x W x 3, uint8, RGB; at least 32 x 32.
         length_scale
             Scalar, float32: fx / canonical focal length, 1 for a model without one.
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""From the deployed graph to the formats that runtimes read."""
+"""Export the deployed graph to the formats that runtimes read."""
 
 from __future__ import annotations
 
@@ -17,25 +17,16 @@ from hydranet_ros.model.deployed_graph import DeployedGraph
 from hydranet_ros.model.exported_model import ExportedModel, FORMAT_OF_SUFFIX
 
 INPUTS = ('image', 'length_scale')
-"""Names of the graph's inputs; its outputs are named as the prediction's fields."""
+"""Names of the graph's inputs; its outputs have the names of the prediction's fields."""
 _TRACED_SIZE = (64, 96)
-# torch.export keeps a size open only where no level of the network shrinks to one cell.
+# torch.export keeps a size dynamic only where no level of the network shrinks to one cell.
 _OPEN_SIZES = {'min': 33, 'max': 8192}
 _AXES = {0: 'height', 1: 'width'}
 _ONNX_OPSET = 17
 
 
 def export_graph(graph: DeployedGraph, model: ExportedModel) -> None:
-    """
-    Write a graph to ``model.path`` in ``model.format``.
-
-    Raises
-    ------
-    HydranetError
-        If the suffix does not fit the format, a package that the format needs is not installed,
-        or the file cannot be written.
-
-    """
+    """Write a graph to ``model.path`` in ``model.format``."""
     if FORMAT_OF_SUFFIX.get(model.path.suffix) != model.format:
         suffix = next(key for key, value in FORMAT_OF_SUFFIX.items() if value == model.format)
         raise HydranetError(f'A file of format {model.format} ends in {suffix}: {model.path}.')
@@ -51,7 +42,7 @@ def export_graph(graph: DeployedGraph, model: ExportedModel) -> None:
 
 
 def to_openvino(graph: DeployedGraph, size: tuple[int, int] | None = None) -> Any:
-    """Return the graph as an ``openvino.Model``, for one size (height, width) or any."""
+    """Return the graph as an ``openvino.Model``, for one (height, width) or any."""
     import openvino
 
     height, width = size or (-1, -1)
@@ -76,7 +67,9 @@ def _trace(graph: DeployedGraph, size: tuple[int, int] | None) -> torch.jit.Scri
 
 @contextmanager
 def _without_deprecations() -> Iterator[None]:
-    """Hush warnings of tracing: every runtime's converter still takes it, and all torch has it."""
+    """
+    Silence the warnings of tracing: it is deprecated, but every runtime's converter takes it.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', DeprecationWarning)
         warnings.simplefilter('ignore', torch.jit.TracerWarning)
@@ -101,7 +94,7 @@ def _write_onnx(graph: DeployedGraph, model: ExportedModel) -> None:
     import onnx
 
     axes = {} if model.size else dict.fromkeys(('image', *graph.fields), _AXES)
-    # The exporter that traces: the newer one takes fifteen times as long for the same graph.
+    # dynamo=False: the newer exporter takes fifteen times as long for the same graph.
     with _without_deprecations():
         torch.onnx.export(
             graph,
@@ -134,7 +127,7 @@ def _write_torch_export(graph: DeployedGraph, model: ExportedModel) -> None:
         graph,
         _example(model.size),
         dynamic_shapes=shapes,
-        # It cannot prove what it assumes of the sizes: it is to check that when it runs.
+        # It cannot prove its assumptions about the sizes: check them at run time.
         prefer_deferred_runtime_asserts_over_guards=True,
     )
     torch.export.save(program, model.path, extra_files={METADATA_KEY: model.to_json()})

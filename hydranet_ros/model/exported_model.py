@@ -1,11 +1,11 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Exported graphs: files that a runtime runs by itself, and that say what they are.
+Exported graphs: files that a runtime can run without this package's network.
 
-Beside the graph such a file carries the metadata of the bundle that it was made of, so that a
-predictor needs nothing else. It is read here with the standard library alone, since a robot has
-just one of the runtimes, and that need not be the one that wrote the file.
+Beside the graph the file holds the metadata of its bundle, so that a predictor needs nothing else.
+It is read here with the standard library alone: a robot may have only one runtime, and not the one
+that wrote the file.
 """
 
 from __future__ import annotations
@@ -33,38 +33,18 @@ _ONNX_METADATA_FIELD = 14
 
 @dataclass(frozen=True)
 class ExportedModel:
-    """
-    A deployed graph in a file.
+    """A deployed graph in a file."""
 
-    Attributes
-    ----------
-    metadata
-        Of the bundle that it was made of.
-    format
-        A value of ``FORMAT_OF_SUFFIX``.
-    fields
-        The graph's outputs, in order: names of the prediction's fields.
-    label_set
-        Name of the label set that it predicts, or None without segmentation.
-    size
-        Height and width of the only image size that it takes, or None for any.
-    precision
-        ``float32``, or ``int8`` for a quantised graph.
-    path
-        The file.
-
-    """
-
-    metadata: BundleMetadata
-    format: str
-    fields: tuple[str, ...]
-    label_set: str | None
-    size: tuple[int, int] | None
-    precision: str
+    metadata: BundleMetadata  # of the bundle it was made from
+    format: str  # a value of FORMAT_OF_SUFFIX
+    fields: tuple[str, ...]  # the graph's outputs, in order
+    label_set: str | None  # predicted label set; None without segmentation
+    size: tuple[int, int] | None  # the only (height, width) it takes; None for any
+    precision: str  # float32, or int8 for a quantised graph
     path: Path
 
     def to_json(self) -> str:
-        """Return what the file says of itself, as JSON."""
+        """Return the JSON text stored in the file."""
         return json.dumps(
             {
                 'model': json.loads(self.metadata.to_json()),
@@ -77,15 +57,7 @@ class ExportedModel:
 
 
 def read_model(path: Path) -> Bundle | ExportedModel:
-    """
-    Read a model file of any kind, by its suffix.
-
-    Raises
-    ------
-    HydranetError
-        If it cannot be read, or is no model of this package.
-
-    """
+    """Read a model file of any kind, by its suffix."""
     if path.suffix not in FORMAT_OF_SUFFIX:
         return load_bundle(path)
     try:

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Label sets: what the ids of a segmentation mean and how they are coloured."""
+"""Label sets: the names and colours of the class ids in a segmentation."""
 
 from __future__ import annotations
 
@@ -21,37 +21,14 @@ UNLABELED = 255
 
 @dataclass(frozen=True, eq=False)
 class LabelSet:
-    """
-    An ordered set of classes.
-
-    Attributes
-    ----------
-    name
-        Short name, e.g. ``kitti6``.
-    classes
-        Class names; a class's id is its index.
-    colors
-        n x 3, uint8, RGB: ``colors[id]`` is the colour of class ``id``.
-    ignore_id
-        Id of unlabelled pixels, outside ``0 … n - 1``.
-
-    """
+    """An ordered set of classes; a class's id is its index."""
 
     name: str
     classes: tuple[str, ...]
-    colors: NDArray[np.uint8]
-    ignore_id: int = UNLABELED
+    colors: NDArray[np.uint8]  # n x 3, RGB, by class id
+    ignore_id: int = UNLABELED  # of unlabelled pixels, outside 0 … n - 1
 
     def __post_init__(self) -> None:
-        """
-        Check that the parts fit each other.
-
-        Raises
-        ------
-        HydranetError
-            If they do not.
-
-        """
         count = len(self.classes)
         if not self.name:
             raise HydranetError('A label set needs a name.')
@@ -78,11 +55,11 @@ class LabelSet:
             )
 
     def __eq__(self, other: object) -> bool:
-        """Compare names, classes, colours and ignored id."""
+        """Compare by content."""
         return isinstance(other, LabelSet) and self.to_dict() == other.to_dict()
 
     def __hash__(self) -> int:
-        """Hash in agreement with equality."""
+        """Hash consistently with equality."""
         return hash((self.name, self.classes, self.ignore_id))
 
     @property
@@ -91,13 +68,13 @@ class LabelSet:
         return len(self.classes)
 
     def palette(self) -> NDArray[np.uint8]:
-        """Return a 256 x 3 uint8 RGB table by id; ids that are no class are black."""
+        """Return a 256 x 3 uint8 RGB table by id; ids without a class are black."""
         table = np.zeros((256, 3), np.uint8)
         table[: self.size] = self.colors
         return table
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the label set as its file holds it, in plain JSON types."""
+        """Return the content of the label set's file, in plain JSON types."""
         return {
             'name': self.name,
             'ignore_id': self.ignore_id,
@@ -112,19 +89,8 @@ class LabelSet:
         """
         Build a label set from the content of its file.
 
-        Parameters
-        ----------
-        content
-            A mapping with ``name``, ``classes`` (each a ``name`` and a ``color``) and,
-            optionally, ``ignore_id`` (255).
-        source
-            What to call it in an error.
-
-        Raises
-        ------
-        HydranetError
-            If anything is missing, of the wrong kind or contradictory.
-
+        That is a mapping with ``name``, ``classes`` (each with ``name`` and ``color``) and,
+        optionally, ``ignore_id``; ``source`` names it in errors.
         """
         try:
             if not isinstance(content, Mapping):
@@ -143,25 +109,12 @@ class LabelSet:
 
 
 def label_set_names() -> list[str]:
-    """Return the names of the label sets that come with the package, sorted."""
+    """Return the sorted names of the label sets that come with the package."""
     return sorted(path.stem for path in (share_directory() / 'config' / 'labels').glob('*.yaml'))
 
 
 def load_label_set(name_or_path: str | Path) -> LabelSet:
-    """
-    Load a label set by name, or from a YAML file of the user's own.
-
-    Parameters
-    ----------
-    name_or_path
-        One of :func:`label_set_names`, or the path of a file like ``config/labels/kitti6.yaml``.
-
-    Raises
-    ------
-    HydranetError
-        If there is none of that name, or the file is not a valid label set.
-
-    """
+    """Load a label set by one of :func:`label_set_names`, or from a YAML file."""
     path = Path(name_or_path)
     if path.suffix not in ('.yaml', '.yml'):
         if str(name_or_path) not in label_set_names():

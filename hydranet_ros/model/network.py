@@ -1,17 +1,18 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The network: MobileNet-v2 encoder, Light-Weight RefineNet decoder, one head a task.
+The network: MobileNet-v2 encoder, Light-Weight RefineNet decoder, one head per task.
 
 Nekrasov et al., Real-Time Joint Semantic Segmentation and Depth Estimation Using Asymmetric
-Annotations (2018), arXiv 1809.04766. Parameter names are those of the checkpoints that its
-authors published, so that these load unchanged; hence ``layer1``, ``conv8``, ``crp4``,
+Annotations (2018), arXiv 1809.04766. Parameters are named as in the authors' published
+checkpoints, so that these load unchanged; hence ``layer1``, ``conv8``, ``crp4``,
 ``1_outvar_dimred`` and the like.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+import copy
 from typing import Literal, TypeAlias
 
 import torch
@@ -26,18 +27,17 @@ OUTPUT_STRIDE = 4
 
 Upsampling: TypeAlias = Literal['double', 'fit']
 """
-How a coarse level is brought to a finer one.
+How a coarse level is enlarged to a finer one.
 
-``double`` enlarges it by exactly two and cuts off the row or column that is beyond: every cell
-stays over the pixels that it was computed from, whatever the size of the image. ``fit`` stretches
-it to the finer level's size, as the published models do. They differ where a level has an odd
-number of rows or columns, for images that are no multiples of 32 that is: there ``fit`` shifts the
-coarse levels, most at the bottom and the right, by nearly one of their cells there, 32 pixels
-(docs/training.md has what that costs).
+``double`` enlarges it by exactly two and crops: every cell stays over the pixels it was computed
+from, at any image size. ``fit`` stretches it to the finer level's size, as the published models
+do. They differ if a side of the image is not a multiple of 32: ``fit`` then shifts coarse levels
+towards the bottom right corner, where the error reaches almost one cell, 32 pixels
+(docs/training.md has the effect on accuracy).
 """
 
 TRAINED_UPSAMPLING: Upsampling = 'double'
-"""That of the networks that are trained by this package."""
+"""Used by the networks that this package trains."""
 
 DECODER_CHANNELS = 256
 HEAD_PREFIX = {'segmentation': 'segm', 'depth': 'depth', 'normals': 'normal'}
@@ -54,19 +54,19 @@ _ENCODER_STAGES = (
     (6, 320, 1, 1),
 )
 _STEM_CHANNELS = 32
-# Ubuntu 24.04's torch 2.1 has none.
+# Ubuntu 24.04's torch 2.1 has no is_compiling.
 _is_compiling: Callable[[], bool] = getattr(torch.compiler, 'is_compiling', lambda: False)
 _POOLINGS_PER_CRP = 4
 
 
 class NormalizedConvolution(nn.Sequential):
     """
-    A convolution without bias, its batch norm, and what follows.
+    A convolution without bias, its batch norm, and an optional activation.
 
-    While batch norm is frozen in training on a CPU, it is a factor and an offset of each channel:
-    they go into the convolution, and two passes over its output are saved, forward and backward.
-    The gradients are the same. A GPU has the bandwidth for those passes, and would rather not
-    launch the small operations on weights that they are saved with, half of all in a step.
+    In training on a CPU with frozen batch norm, batch norm is one factor and one offset per
+    channel. They are merged into the convolution, which saves two passes over its output, forward
+    and backward, and gives the same gradients. A GPU has the bandwidth for these passes, but would
+    have to launch many small operations on weights, half of all in a step.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -91,35 +91,26 @@ class NormalizedConvolution(nn.Sequential):
 
 
 def _conv_bn(
-    channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1
+    channels_in: int, channels_out: int, kernel: int, *activation: nn.Module, **options: int
 ) -> NormalizedConvolution:
-    return NormalizedConvolution(
-        nn.Conv2d(
-            channels_in,
-            channels_out,
-            kernel,
-            stride=stride,
-            padding=kernel // 2,
-            groups=groups,
-            bias=False,
-        ),
-        nn.BatchNorm2d(channels_out, eps=1e-5),
+    convolution = nn.Conv2d(
+        channels_in, channels_out, kernel, padding=kernel // 2, bias=False, **options
     )
+    norm = nn.BatchNorm2d(channels_out, eps=1e-5)
+    return NormalizedConvolution(convolution, norm, *activation)
 
 
 def _conv_bn_relu6(
-    channels_in: int, channels_out: int, kernel: int, stride: int = 1, groups: int = 1
+    channels_in: int, channels_out: int, kernel: int, **options: int
 ) -> NormalizedConvolution:
-    block = _conv_bn(channels_in, channels_out, kernel, stride, groups)
-    block.append(nn.ReLU6(inplace=True))
-    return block
+    return _conv_bn(channels_in, channels_out, kernel, nn.ReLU6(inplace=True), **options)
 
 
 class InvertedResidual(nn.Module):
     """
     Expand by a 1x1, filter by a depthwise 3x3, project by a linear 1x1 (MobileNet-v2).
 
-    The published network keeps the expansion also where its factor is 1.
+    The published network keeps the expansion even where its factor is 1.
     """
 
     def __init__(self, channels_in: int, channels_out: int, expansion: int, stride: int) -> None:
@@ -133,30 +124,19 @@ class InvertedResidual(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map N x C x H x W features to N x C' x H/stride x W/stride features."""
         return x + self.output(x) if self.residual else self.output(x)
 
 
 def upsample(x: Tensor, finer: Tensor, upsampling: Upsampling) -> Tensor:
-    """Bring maps, N x C x ceil(H/2) x ceil(W/2), to the H x W of those of a finer level."""
+    """Enlarge N x C x ceil(H/2) x ceil(W/2) maps to the H x W of the next finer level."""
     return _resize(x, (finer.shape[-2], finer.shape[-1]), 2, upsampling, 'bilinear')
 
 
 def enlarge(raw: Tensor, height: int, width: int, upsampling: Upsampling, mode: str) -> Tensor:
     """
-    Bring raw outputs to the size of the image.
+    Enlarge raw outputs, N x C x ceil(height/4) x ceil(width/4), to image size.
 
-    Parameters
-    ----------
-    raw
-        N x C x ceil(height/4) x ceil(width/4).
-    height, width
-        Size of the image.
-    upsampling
-        As for :class:`HydraNet`.
-    mode
-        ``bilinear`` or ``bicubic``.
-
+    ``mode`` is ``bilinear`` or ``bicubic``.
     """
     return _resize(raw, (height, width), OUTPUT_STRIDE, upsampling, mode)
 
@@ -173,10 +153,10 @@ def _resize(
 
 
 def upper_left(maps: Tensor, height: int, width: int) -> Tensor:
-    """Cut off what is beyond a height and width."""
+    """Crop maps to their first rows and columns."""
     if _is_compiling():
-        # Cutting nothing off is a case of its own to torch.export, which makes a rule of it for
-        # all sizes if the example is such a case: so there is always something.
+        # If nothing is cropped for the example, torch.export assumes that for all sizes: pad, so
+        # that there is always something to crop.
         maps = functional.pad(maps, (0, 1, 0, 1))
     return maps[..., :height, :width]
 
@@ -185,14 +165,14 @@ def max_pool_5x5(x: Tensor) -> Tensor:
     """
     Take the maximum over each 5x5 neighbourhood, at stride 1.
 
-    As a row after a column: the same values with 8 instead of 24 comparisons a pixel.
+    Pooling columns, then rows, gives the same values with 8 instead of 24 comparisons per pixel.
     """
     rows = functional.max_pool2d(x, (1, 5), stride=1, padding=(0, 2))
     return functional.max_pool2d(rows, (5, 1), stride=1, padding=(2, 0))
 
 
 class ChainedResidualPooling(nn.Module):
-    """Sum a chain of 5x5 max-pool and 1x1 convolution pairs onto the input (RefineNet)."""
+    """Add a chain of 5x5 max-pool and 1x1 convolution pairs to the input (RefineNet)."""
 
     def __init__(self, channels: int, groups: int = 1) -> None:
         super().__init__()
@@ -201,7 +181,6 @@ class ChainedResidualPooling(nn.Module):
             self.add_module(f'{index}_outvar_dimred', convolution)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map N x C x H x W features to as many of the same shape."""
         link = x
         for convolution in self.children():
             link = convolution(max_pool_5x5(link))
@@ -213,18 +192,8 @@ class HydraNet(nn.Module):
     """
     One encoder and decoder, shared by any number of dense tasks.
 
-    Parameters
-    ----------
-    tasks
-        Task name to number of output channels, e.g. ``{'segmentation': 6, 'depth': 1}``.
-    upsampling
-        How coarse levels are brought to finer ones.
-
-    Raises
-    ------
-    ValueError
-        If there is no task, an unknown one, or one without channels.
-
+    ``tasks`` maps task names to numbers of output channels, e.g.
+    ``{'segmentation': 6, 'depth': 1}``.
     """
 
     def __init__(self, tasks: Mapping[str, int], upsampling: Upsampling = 'fit') -> None:
@@ -271,8 +240,8 @@ class HydraNet(nn.Module):
         Parameters
         ----------
         image
-            N x 3 x H x W, RGB in [0, 1], normalised by ``IMAGE_MEAN`` and ``IMAGE_STD``; H and W
-            from 32 pixels up, multiples of nothing.
+            N x 3 x H x W, RGB in [0, 1], normalised by ``IMAGE_MEAN`` and ``IMAGE_STD``; any size
+            of at least 32 x 32.
 
         Returns
         -------
@@ -288,15 +257,7 @@ class HydraNet(nn.Module):
         """
         Map the decoder's features to the raw output of a task.
 
-        Parameters
-        ----------
-        task
-            One of ``tasks``.
-        features
-            N x 256 x H/4 x W/4, from :meth:`decode`.
-        channels
-            The output channels to compute, e.g. those of one label set; all if None.
-
+        ``channels`` selects output channels, e.g. those of one label set; all if None.
         """
         prefix = HEAD_PREFIX[task]
         x = functional.relu6(self.get_submodule(f'pre_{prefix}')(features))
@@ -307,7 +268,7 @@ class HydraNet(nn.Module):
         return functional.conv2d(x, weight[channels], bias[channels], padding=1)
 
     def encode(self, image: Tensor) -> dict[int, Tensor]:
-        """Return the outputs of layers 3 to 8 by their number, at strides 4 to 32."""
+        """Return the outputs of layers 3 to 8 by layer number, at strides 4 to 32."""
         levels = {}
         x = image
         for number in range(1, 9):
@@ -323,7 +284,7 @@ class HydraNet(nn.Module):
         return self.get_submodule('crp1')(functional.relu6(l3 + x))
 
     def decode_coarse(self, levels: Mapping[int, Tensor]) -> Tensor:
-        """Fuse the encoder's levels 4 to 8 into N x 256 x ceil(H/8) x ceil(W/8), behind CRP2."""
+        """Fuse levels 4 to 8 into the output of CRP2, N x 256 x ceil(H/8) x ceil(W/8)."""
         l4, l5, l6, l7, l8 = (
             self.get_submodule(f'conv{number}')(levels[number]) for number in range(4, 9)
         )
@@ -332,7 +293,7 @@ class HydraNet(nn.Module):
         return self.get_submodule('crp2')(functional.relu6(l4 + self._upsample(3, x, l4)))
 
     def _upsample(self, level: int, x: Tensor, finer: Tensor) -> Tensor:
-        """Adapt the features of a level and bring them to the size of the next finer one."""
+        """Adapt the features of a level and enlarge them to the next finer one."""
         return upsample(self.get_submodule(f'conv_adapt{level}')(x), finer, self.upsampling)
 
     def encoder_parameters(self) -> Iterator[nn.Parameter]:
@@ -342,7 +303,7 @@ class HydraNet(nn.Module):
                 yield parameter
 
     def decoder_parameters(self) -> Iterator[nn.Parameter]:
-        """Yield the parameters of the decoder and the heads: all that the encoder has not."""
+        """Yield all other parameters: those of the decoder and the heads."""
         for name, parameter in self.named_parameters():
             if not name.startswith('layer'):
                 yield parameter
@@ -358,19 +319,9 @@ def count_macs(network: nn.Module, height: int, width: int) -> int:
     """
     Count the multiply-accumulates of the convolutions for one image.
 
-    Published "GFLOPs" of this network count these. Runs the network once on the meta device, so
-    that nothing is computed.
-
-    Parameters
-    ----------
-    network
-        Any network that takes a 1 x 3 x H x W image.
-    height, width
-        Size of the image in pixels.
-
+    The published "GFLOPs" of this network count these. Runs the network once on the meta device,
+    which computes shapes only.
     """
-    import copy
-
     total = 0
 
     def count(module: nn.Module, _inputs: object, output: Tensor) -> None:

@@ -1,11 +1,10 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which code and which files a result was made with: computed, never a list kept by hand."""
+"""The code and the files that a result was made with: computed, never a list kept by hand."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
 from functools import lru_cache
 import hashlib
 from importlib.util import find_spec
@@ -20,9 +19,9 @@ from hydranet_ros.resources import files_read, PACKAGE, share_directory
 @lru_cache
 def sources_of(module: str) -> dict[str, Path]:
     """
-    Return the package's modules that a module needs, itself among them, and their files.
+    Return the package's modules that a module imports, itself included, and their files.
 
-    Followed are all import statements, also those inside functions, which may not have run yet.
+    Import statements inside functions count, even if they have not run yet.
     """
     found: dict[str, Path] = {}
     waiting = [module]
@@ -68,9 +67,8 @@ def provenance_of(*modules: str) -> dict[str, Any]:
     Returns
     -------
     dict
-        ``commit``, that of the repository, with " with changes" behind it where a source file or
-        a file that was read differs from it; ``code``, the digest of the source files;
-        ``files``, the SHA-256 of each configuration and weights file that was read so far.
+        ``commit``, see :func:`commit_of`; ``code``, the digest of the source files; ``files``, the
+        SHA-256 of each configuration and weights file read so far.
 
     """
     sources = [path for module in modules for path in sources_of(module).values()]
@@ -83,40 +81,28 @@ def provenance_of(*modules: str) -> dict[str, Any]:
 
 
 def _portable_name(path: Path) -> str:
-    """Return a path below the package's files; elsewhere a path means nothing to others."""
+    """Return a path relative to the package's files, or the bare name of any other file."""
     share = share_directory().resolve()
     return str(path.relative_to(share)) if path.is_relative_to(share) else path.name
 
 
 def commit_of(*paths: str | Path) -> str:
     """
-    Return the commit of the code that runs.
+    Return the commit of the running code, with " with changes" appended if one of the paths
+    differs.
 
-    Parameters
-    ----------
-    *paths
-        What must be as in that commit, files or git's pathspecs. Files outside the repository do
-        not count.
-
-    Returns
-    -------
-    str
-        The hash, with " with changes" behind it where a path differs. If the code does not lie in
-        a git repository, copied into a container say, the value of the environment variable
-        HYDRANET_COMMIT; empty without it.
-
+    Paths are files or git pathspecs; files outside the repository are ignored. Outside a git
+    repository, e.g. in a container, returns the environment variable HYDRANET_COMMIT, or ''.
     """
     root = share_directory().resolve()
-    specs = [str(path) for path in _inside(paths, root)]
+    specs = [
+        str(path) for path in paths if isinstance(path, str) or path.resolve().is_relative_to(root)
+    ]
     commit = _git(root, 'rev-parse', 'HEAD')
     if not commit:
         return os.environ.get('HYDRANET_COMMIT', '')
     changed = specs and _git(root, 'status', '--porcelain', '--', *specs)
     return f'{commit} with changes' if changed else commit
-
-
-def _inside(paths: Iterable[str | Path], root: Path) -> list[str | Path]:
-    return [path for path in paths if isinstance(path, str) or path.resolve().is_relative_to(root)]
 
 
 def _git(root: Path, *arguments: str) -> str:

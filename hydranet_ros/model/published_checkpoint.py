@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Published checkpoints: pickled torch files of a state dict, made into a bundle."""
+"""Convert published checkpoints, pickled torch files of a state dict, to bundles."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.model.bundle import Bundle, BundleMetadata, LabelSlice
+from hydranet_ros.model.bundle import Bundle, BundleMetadata, LabelSlice, without_counters
 from hydranet_ros.model.labels import LabelSet
 from hydranet_ros.model.torch_files import read_torch_file
 
@@ -27,7 +27,7 @@ def convert_checkpoint(
     license_name: str = BundleMetadata.license,
 ) -> Bundle:
     """
-    Read a published checkpoint; the tasks follow from the heads that it has.
+    Read a published checkpoint; its heads decide which tasks the model has.
 
     Parameters
     ----------
@@ -37,36 +37,26 @@ def convert_checkpoint(
     label_sets
         The label sets of the segmentation logits, in the order of their channels.
     name
-        What to call the model; the file's name if None.
+        Name of the model; the file's name if None.
     depth_range
         Smallest and largest depth, in metres.
-    license_name
-        Terms of use of the weights.
-
-    Raises
-    ------
-    HydranetError
-        If the file is no such checkpoint, or its weights do not fit the network or the labels.
 
     """
     path = Path(path)
     state = _load_state_dict(path)
     tasks = _tasks_of(state, path)
-    start = 0
-    slices = []
-    for labels in label_sets if 'segmentation' in tasks else ():
-        slices.append(LabelSlice(labels, start))
-        start += labels.size
-    if start != tasks.get('segmentation', 0):
+    slices = LabelSlice.concatenate(label_sets if 'segmentation' in tasks else ())
+    count = slices[-1].stop if slices else 0
+    if count != tasks.get('segmentation', 0):
         names = ' + '.join(f'{labels.name} ({labels.size})' for labels in label_sets) or 'none'
         raise HydranetError(
             f'{path} segments into {tasks["segmentation"]} classes and the label sets given have '
-            f'{start}: {names}; name those it was trained on with --labels, in their order.'
+            f'{count}: {names}; name those it was trained on with --labels, in their order.'
         )
     metadata = BundleMetadata(
         name=name or path.name.split('.')[0],
         tasks=tasks,
-        label_slices=tuple(slices),
+        label_slices=slices,
         depth_range=depth_range,
         license=license_name,
         provenance={
@@ -74,13 +64,9 @@ def convert_checkpoint(
             'sha256': hashlib.sha256(path.read_bytes()).hexdigest(),
         },
     )
-    weights = {
-        key: tensor.float().numpy()
-        for key, tensor in state.items()
-        if not key.endswith('num_batches_tracked')
-    }
+    weights = {key: tensor.float().numpy() for key, tensor in without_counters(state).items()}
     bundle = Bundle(metadata, weights, path)
-    bundle.network()
+    bundle.network()  # raises if the weights do not fit the network
     return bundle
 
 
@@ -96,7 +82,7 @@ def _load_state_dict(path: Path) -> dict[str, Tensor]:
         if isinstance(value, torch.Tensor):
             state[text.removeprefix('module.')] = value
     if not state:
-        raise HydranetError(f'{path} holds no state dict, which a checkpoint of a network does.')
+        raise HydranetError(f'{path} holds no state dict; give the checkpoint of a network.')
     return state
 
 

@@ -3,8 +3,7 @@
 """
 Exact rewrites of the network for deployment: the same function, cheaper to compute.
 
-None changes a result beyond the rounding of float32; each has a test that says so. What each
-gained is in docs/performance.md.
+Results are equal up to float32 rounding, as tests check; docs/performance.md has the speed-ups.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ from hydranet_ros.model.network import (
 
 _TAPS = 9
 _TAPS_LIMIT = 64
-"""Largest number of tap maps for which a head is computed tap by tap."""
+"""Largest number of tap maps for which a head is computed by taps."""
 
 
 def fold_batch_norm(module: nn.Module) -> None:
-    """Merge every batch norm that follows a convolution into it, in place; evaluation only."""
+    """Merge every batch norm into the convolution before it, in place; for evaluation only."""
     for child in module.children():
         fold_batch_norm(child)
     if not isinstance(module, nn.Sequential):
@@ -46,7 +45,7 @@ def fold_batch_norm(module: nn.Module) -> None:
 
 
 def keep_channels(network: HydraNet, start: int, stop: int) -> None:
-    """Drop the segmentation logits outside a slice, in place, so that they cost nothing."""
+    """Drop the segmentation logits outside a slice, in place."""
     head = _convolution(network, HEAD_PREFIX['segmentation'])
     kept = nn.Conv2d(head.in_channels, stop - start, 3, padding=1)
     assert head.bias is not None and kept.bias is not None
@@ -61,20 +60,8 @@ def enlarge(x: Tensor, height: int, width: int, upsampling: Upsampling, mode: st
     Do what :func:`hydranet_ros.model.network.enlarge` does, by two matrix products.
 
     Interpolation is linear and separable, so one small matrix holds the weights of the rows and
-    one those of the columns. Runtimes multiply matrices far better than they interpolate few
-    channels, and leave the result in the layout that the argmax over channels wants.
-
-    Parameters
-    ----------
-    x
-        N x C x ceil(height/4) x ceil(width/4).
-    height, width
-        Size of the result, in pixels.
-    upsampling
-        As for :class:`hydranet_ros.model.network.HydraNet`.
-    mode
-        ``bilinear`` or ``bicubic``, pixel centres aligned as OpenCV does.
-
+    another those of the columns. Runtimes multiply matrices far faster than they interpolate few
+    channels, and the result has the memory layout that the argmax over channels wants.
     """
     rows = _interpolation_matrix(x, x.shape[2], height, upsampling, mode)
     columns = _interpolation_matrix(x, x.shape[3], width, upsampling, mode)
@@ -93,11 +80,11 @@ def _interpolation_matrix(
 
 def convolution_by_taps(convolution: nn.Conv2d) -> nn.Conv2d:
     """
-    Turn a 3x3 convolution into a 1x1 that computes its nine taps as channels of their own.
+    Turn a 3x3 convolution into a 1x1 that outputs its nine taps as separate channels.
 
-    Runtimes pad the output channels of a convolution to the width of a vector register, 16 say.
-    Of a head with one output channel that wastes fifteen sixteenths; its nine taps side by side
-    waste less than half. :func:`shift_and_add` completes the result, but for the bias.
+    Runtimes pad a convolution's output channels to the width of a vector register, e.g. 16. A head
+    with one output channel wastes fifteen sixteenths of it; nine taps side by side waste less than
+    half. :func:`shift_and_add` completes the result, except for the bias.
     """
     channels_out, channels_in = convolution.weight.shape[:2]
     taps = nn.Conv2d(channels_in, _TAPS * channels_out, 1, bias=False)
@@ -107,10 +94,10 @@ def convolution_by_taps(convolution: nn.Conv2d) -> nn.Conv2d:
 
 
 def shift_and_add(taps: Tensor) -> Tensor:
-    """Sum the maps of nine taps, N x 9 C x H x W, each moved to its place: N x C x H x W."""
+    """Shift the maps of nine taps, N x 9 C x H x W, into place and sum them to N x C x H x W."""
     height, width = taps.shape[-2:]
     channels = taps.shape[1] // _TAPS
-    # Beyond the border a 3x3 reads zeros, and a 1x1 without bias makes zeros of zeros.
+    # Outside the image a 3x3 reads zeros, which a 1x1 without bias maps to zeros.
     padded = functional.pad(taps, (1, 1, 1, 1))
     shifted = []
     for tap in range(_TAPS):
@@ -125,10 +112,9 @@ class FinestSlice(nn.Module):
     """
     A slice of the channels of the decoder's finest level, from its inputs to the heads.
 
-    There nothing mixes channels but the heads at the end, which sum over them: upsampling,
-    pooling and the depthwise 1x1s act on each channel alone. In slices, the maps that pooling
-    reads again and again stay in the processor's cache. The depthwise 1x1s become products with
-    one number a channel, and the sum over the chain of poolings is made at once.
+    At this level only the heads mix channels, by a sum; upsampling, pooling and the depthwise 1x1s
+    act on each channel alone. Computed in slices, the maps that pooling reads repeatedly stay in
+    the processor's cache. A depthwise 1x1 becomes a multiplication by one number per channel.
     """
 
     def __init__(self, network: HydraNet, channels: slice, tapwise: frozenset[str]) -> None:
@@ -149,7 +135,7 @@ class FinestSlice(nn.Module):
 
     def forward(self, fine: Tensor, coarse: Tensor) -> dict[str, Tensor]:
         """
-        Return this slice's share of each head.
+        Return this slice's contribution to each head.
 
         Parameters
         ----------
@@ -180,9 +166,9 @@ class RewrittenNetwork(nn.Module):
     Parameters
     ----------
     network
-        In evaluation mode; it is used up.
+        In evaluation mode; it is modified and must not be used afterwards.
     slices
-        In how many parts the finest level is computed: 1 for a GPU, which wants few large
+        Number of parts in which the finest level is computed: 1 for a GPU, which prefers few large
         operations, 4 for a processor with a few megabytes of cache.
 
     """
@@ -226,12 +212,12 @@ def _convolution(network: HydraNet, name: str) -> nn.Conv2d:
 
 
 def _scale(depthwise: nn.Conv2d, channels: slice) -> nn.Parameter:
-    """Return the weights of a depthwise 1x1 convolution as factors of the channels."""
+    """Return the weights of a depthwise 1x1 convolution as one factor per channel."""
     return nn.Parameter(depthwise.weight.detach()[channels].clone().view(1, -1, 1, 1))
 
 
 def _keep_outputs(convolution: nn.Conv2d, channels: slice) -> nn.Conv2d:
-    """Return the part of a 1x1 convolution that gives these output channels."""
+    """Return a 1x1 convolution reduced to these output channels."""
     weight = convolution.weight.detach()[channels]
     kept = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=False)
     kept.weight = nn.Parameter(weight.clone())
@@ -239,7 +225,7 @@ def _keep_outputs(convolution: nn.Conv2d, channels: slice) -> nn.Conv2d:
 
 
 def _keep_inputs(convolution: nn.Conv2d, channels: slice) -> nn.Conv2d:
-    """Return the part of a 3x3 convolution that reads these input channels; no bias."""
+    """Return a 3x3 convolution reduced to these input channels, without bias."""
     weight = convolution.weight.detach()[:, channels]
     kept = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1, bias=False)
     kept.weight = nn.Parameter(weight.clone())

@@ -1,13 +1,12 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What a task is: one entry of one table for each kind of dense output.
+The table of tasks: one entry per kind of dense output.
 
-Code outside an entry walks over tasks and does not ask which one it has. An entry holds what the
-deployed graph must do to the raw output, which fields of a prediction come of it, and what is
-published. The training half of an entry (loss, metric, augmentation) stands in ``training`` and
-``evaluation`` under the same task name. torch is not imported here: the post-processing works on
-the tensors that it is given.
+Code outside an entry iterates over tasks and does not check which one it has. An entry says how
+the deployed graph post-processes the raw output and which fields of a prediction result.
+Training's half (loss, metric, augmentation) is in ``training`` and ``evaluation`` under the same
+task name. This module does not import torch: post-processing works on the tensors it is given.
 """
 
 from __future__ import annotations
@@ -17,74 +16,41 @@ from dataclasses import dataclass, field
 from typing import Any
 
 CONFIDENCE_LEVELS = 255
-"""A confidence of 1 as it is stored in uint8."""
+"""A confidence of 1, stored as uint8."""
 
 
 @dataclass(frozen=True)
 class PostProcessing:
-    """
-    What a task's post-processing may depend on.
-
-    Attributes
-    ----------
-    depth_range
-        Smallest and largest depth, in metres at the canonical focal length, that the network
-        may give.
-
-    """
+    """Options of the tasks' post-processing."""
 
     depth_range: tuple[float, float]
+    """Metres at the canonical focal length; depth is clipped to it."""
 
 
 @dataclass(frozen=True)
 class Field:
-    """
-    One array of a prediction that a task yields.
+    """One array of a prediction."""
 
-    Attributes
-    ----------
-    name
-        Field of ``Prediction``.
-    dtype
-        numpy's name of its type.
-    channels
-        1 for H x W, else H x W x channels.
-    scaled_by_focal
-        Whether it is a length that is multiplied by fx / canonical focal length.
-
-    """
-
-    name: str
-    dtype: str
-    channels: int = 1
-    scaled_by_focal: bool = False
+    name: str  # field of Prediction
+    dtype: str  # numpy's name
+    channels: int = 1  # 1 for H x W, else H x W x channels
+    scaled_by_focal: bool = False  # whether it is multiplied by fx / canonical focal length
 
 
 @dataclass(frozen=True)
 class Task:
-    """
-    One kind of dense output.
+    """One kind of dense output."""
 
-    Attributes
-    ----------
-    name
-        Name in ``HydraNet.tasks``, in bundles and recipes.
-    fields
-        What it yields; those behind the first are computed on request.
-    fixed_channels
-        Channels of the raw output, or None where the label sets decide.
-    post_process
-        ``(raw, options, wanted) -> {field: tensor}``: maps the raw output, N x C x H x W at
-        full size, to the wanted fields, N x H x W or N x H x W x C.
-
-    """
-
-    name: str
-    fields: tuple[Field, ...]
-    fixed_channels: int | None
+    name: str  # in HydraNet.tasks, bundles and recipes
+    fields: tuple[Field, ...]  # those after the first are computed on request
+    fixed_channels: int | None  # of the raw output; None if the label sets decide
     post_process: Callable[[Any, PostProcessing, frozenset[str]], dict[str, Any]] = field(
         repr=False
     )
+    """
+    ``(raw, options, wanted) -> {field: tensor}``: maps the raw output, N x C x H x W at full size,
+    to the wanted fields, N x H x W or N x H x W x C.
+    """
 
 
 def _segmentation(logits: Any, _options: PostProcessing, wanted: frozenset[str]) -> dict[str, Any]:
@@ -92,7 +58,7 @@ def _segmentation(logits: Any, _options: PostProcessing, wanted: frozenset[str])
 
     outputs = {}
     if 'confidence' in wanted:
-        # Softmax probability of the winning class, without materialising the others.
+        # Softmax probability of the best class, without computing the others.
         best, labels = logits.max(dim=1)
         probability = (best - torch.logsumexp(logits, dim=1)).exp()
         outputs['confidence'] = (probability * CONFIDENCE_LEVELS).round().to(torch.uint8)
@@ -105,7 +71,7 @@ def _segmentation(logits: Any, _options: PostProcessing, wanted: frozenset[str])
 def _depth(raw: Any, options: PostProcessing, _wanted: frozenset[str]) -> dict[str, Any]:
     import torch
 
-    # The published models were trained through abs(): a negative output means its size.
+    # The published models were trained through abs(): the sign has no meaning.
     minimum, maximum = options.depth_range
     return {'depth': raw[:, 0].abs().clamp(minimum, maximum).to(torch.float32)}
 
@@ -138,5 +104,5 @@ def available_fields(tasks: Mapping[str, int]) -> tuple[Field, ...]:
 
 
 def default_fields(tasks: Mapping[str, int]) -> tuple[str, ...]:
-    """Return the names of the fields computed where none are asked for: the first of each task."""
+    """Return the names of the fields computed by default: the first of each task."""
     return tuple(task.fields[0].name for name, task in TASKS.items() if name in tasks)

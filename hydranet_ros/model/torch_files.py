@@ -1,9 +1,9 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Files that torch saved: the one place that unpickles anything.
+Files written by ``torch.save``: the only place that unpickles anything.
 
-It does so with ``weights_only=True``: a file can hold tensors and plain containers, and no code.
+It uses ``weights_only=True``, so a file can hold tensors and plain containers, but no code.
 """
 
 from __future__ import annotations
@@ -17,20 +17,9 @@ from hydranet_ros.resources import noted
 
 def read_torch_file(path: Path, meaning: str) -> Any:
     """
-    Read what torch saved, onto the CPU.
+    Read a file written by ``torch.save``, onto the CPU.
 
-    Parameters
-    ----------
-    path
-        The file.
-    meaning
-        What it should be, for the error message: "no MEANING".
-
-    Raises
-    ------
-    HydranetError
-        If it is missing, damaged, or holds more than tensors and plain containers.
-
+    ``meaning`` is what the file should be, for the error message: "not a MEANING".
     """
     import torch
 
@@ -39,5 +28,5 @@ def read_torch_file(path: Path, meaning: str) -> Any:
     except OSError as error:
         raise HydranetError(f'Cannot read {path}: {error.strerror or error}.') from error
     except Exception as error:
-        # What the restricted unpickler raises on bytes that are no pickle depends on the bytes.
-        raise HydranetError(f'{path} is damaged, or no {meaning}.') from error
+        # Damaged bytes make the restricted unpickler raise almost anything.
+        raise HydranetError(f'{path} is damaged or not a {meaning}.') from error

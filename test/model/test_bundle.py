@@ -147,7 +147,7 @@ def test_weights_of_another_network_are_no_model():
 
     metadata = published_bundle().metadata
     for network in (HydraNet({'depth': 1}), HydraNet(metadata.tasks, 'double')):
-        with pytest.raises(ValueError, match='not what its metadata says'):
+        with pytest.raises(ValueError, match='does not fit the metadata'):
             Bundle.from_network(metadata, network)
 
 

@@ -115,11 +115,11 @@ def _saved(value):
 @pytest.mark.parametrize(
     ('content', 'what'),
     [
-        (b'', 'is damaged, or no torch checkpoint'),
-        (b'root:x:0:0', 'is damaged, or no torch checkpoint'),
+        (b'', 'is damaged or not a torch checkpoint'),
+        (b'root:x:0:0', 'is damaged or not a torch checkpoint'),
         (
             _saved({'state_dict': {'a': torch.zeros(3)}})[:-40],
-            'is damaged, or no torch checkpoint',
+            'is damaged or not a torch checkpoint',
         ),
         (_saved([1, 2]), 'no state dict'),
         (_saved({'epoch': 3}), 'no state dict'),

@@ -416,7 +416,7 @@ def test_rtmonodepth_refuses_other_weights(tmp_path: Path) -> None:
             'decoder': str(tmp_path / 'decoder.pth'),
         },
     )
-    with pytest.raises(HydranetError, match='damaged, or no weight file of RT-MonoDepth-S'):
+    with pytest.raises(HydranetError, match='damaged or not a weight file of RT-MonoDepth-S'):
         load_teacher(file)
     with pytest.raises(HydranetError, match='multiples of 16'):
         load_teacher(rtmonodepth_file(tmp_path, size=[100, 640]))
@@ -478,7 +478,7 @@ def test_meter_refuses_other_weights_and_sizes(tmp_path: Path) -> None:
         load_teacher(meter_file(tmp_path, size=[100, 640]))
     (tmp_path / 'meter.pth').write_bytes(b'nothing of the kind')
     file = {'kind': 'meter', 'weights': str(tmp_path / 'meter.pth')}
-    with pytest.raises(HydranetError, match='damaged, or no weight file of METER'):
+    with pytest.raises(HydranetError, match='damaged or not a weight file of METER'):
         load_teacher(write_yaml(tmp_path / 'meter.yaml', file))
 
 
