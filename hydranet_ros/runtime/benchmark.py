@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure how fast a model runs here, on several runtimes at once and against the plain way."""
+"""Measure how fast a model runs on this machine, on several runtimes and against plain torch."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ WARM_UP_ROUNDS = 2
 
 @dataclass(frozen=True)
 class Case:
-    """One way to run a model: runtime, precision, image size (width, height)."""
+    """One way to run a model."""
 
     backend: str
     precision: str
-    size: tuple[int, int]
+    size: tuple[int, int]  # width, height
 
 
 @dataclass(frozen=True)
@@ -48,39 +48,26 @@ class Timing:
 
 @dataclass(frozen=True)
 class Result:
-    """
-    What was measured of a case.
-
-    Attributes
-    ----------
-    backend, device, precision, size
-        What ran.
-    load, first
-        Seconds to open the model, and to predict the first image of this size, which is when it
-        is compiled.
-    forward, end_to_end
-        Of the network alone, and of ``Predictor.predict``: uint8 image in, arrays out.
-    rate
-        Images per second, one behind the other.
-    memory
-        Megabytes by which this process's peak memory grew while the case was opened and run
-        for the first time; None where the system does not tell.
-    speedup
-        Times that the plain way took as long, median over the rounds; None if it was not run.
-
-    """
+    """The measurements of a case."""
 
     backend: str
     device: str
     precision: str
     size: tuple[int, int]
-    load: float
-    first: float
-    forward: Timing
-    end_to_end: Timing
-    rate: float
+    load: float  # seconds to open the model
+    first: float  # seconds to predict the first image of this size, which includes compiling
+    forward: Timing  # of the network alone
+    end_to_end: Timing  # of Predictor.predict: uint8 image in, arrays out
+    rate: float  # images per second, one after the other
     memory: float | None
+    """
+    Megabytes by which the process's peak memory grew while the case was opened and first run; None
+    where the system does not tell.
+    """
     speedup: float | None
+    """
+    Time of the plain network over this case's, median over the rounds; None if it was not run.
+    """
 
 
 @dataclass(frozen=True)
@@ -94,19 +81,15 @@ class Report:
     results: list[Result]
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it in plain JSON types."""
+        """Return the report in plain JSON types."""
         return asdict(self)
 
 
 class PlainWay:
     """
-    The network as it was published: torch eager in float32, numpy before, OpenCV behind it.
+    The network as published: torch eager in float32, numpy before and OpenCV after it.
 
-    Parameters
-    ----------
-    bundle
-        The model; its first label set is predicted.
-
+    The model's first label set is predicted.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -137,7 +120,7 @@ class PlainWay:
             setattr(self._network, f'crp{level}', Pooling(list(chain.children())))
 
     def predict(self, rgb: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return labels and depth; None for a task that the model has not."""
+        """Return labels and depth; an empty array for a task that the model lacks."""
         import cv2
 
         from hydranet_ros.model.network import OUTPUT_STRIDE
@@ -194,27 +177,16 @@ def measure(
     progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """
-    Measure all cases, those of one image size in turns, so that all see the same machine.
+    Measure all cases; those of one image size take turns, so that all meet the same conditions.
 
     Parameters
     ----------
-    model
-        What to run.
-    cases
-        How to run it.
     rounds
-        How many images a case predicts.
-    device
-        As for :class:`Predictor`.
+        Number of images per case.
     plain
-        The model to run the plain way in every round, for comparison; None for no comparison.
+        Model to run as :class:`PlainWay` in every round, for comparison; None for no comparison.
     progress
-        Told what is being done.
-
-    Raises
-    ------
-    HydranetError
-        If a case cannot run here.
+        Called with a description of each step.
 
     """
     results: list[Result] = []

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What is kept so that nothing is converted or compiled twice: on disk, and by image size."""
+"""Caches that avoid converting or compiling twice: on disk, and by image size."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contextlib import suppress
 import hashlib
 import os
 from pathlib import Path
+import tempfile
 from typing import Generic, TypeVar
 
 from hydranet_ros.model.bundle import Bundle
@@ -17,23 +18,13 @@ from hydranet_ros.model.provenance import source_digest
 
 SIZES_KEPT = 4
 DISK_LIMIT = 2**30
-"""Bytes; the files used longest ago are removed beyond it."""
+"""Bytes; above it, the files used longest ago are removed."""
 
 T = TypeVar('T')
 
 
 class BySize(Generic[T]):
-    """
-    Keep what was made for the image sizes used last.
-
-    Parameters
-    ----------
-    make
-        ``(height, width) -> T``, slow.
-    limit
-        How many are kept.
-
-    """
+    """Keep the results of a slow ``make(height, width)`` for the image sizes used last."""
 
     def __init__(self, make: Callable[[int, int], T], limit: int = SIZES_KEPT) -> None:
         self._make = make
@@ -41,7 +32,7 @@ class BySize(Generic[T]):
         self._kept: OrderedDict[tuple[int, int], T] = OrderedDict()
 
     def __call__(self, height: int, width: int) -> T:
-        """Return what belongs to a size, made now if it is not there."""
+        """Return the result for a size, made now if it is not cached."""
         size = (height, width)
         if size in self._kept:
             self._kept.move_to_end(size)
@@ -52,13 +43,12 @@ class BySize(Generic[T]):
         return self._kept[size]
 
     def clear(self) -> None:
-        """Drop all."""
         self._kept.clear()
 
 
 def cache_directory() -> Path | None:
     """
-    Return the directory for compiled models, made if needed; None where none can be written.
+    Return the directory for compiled models, created if needed; None if it cannot be written.
 
     It is ``$XDG_CACHE_HOME/hydranet_ros``, or ``~/.cache/hydranet_ros``.
     """
@@ -74,9 +64,9 @@ def cache_directory() -> Path | None:
 def graph_key(
     bundle: Bundle, label_set: str | None, fields: Sequence[str] | None, runtime: str
 ) -> str:
-    """Return a name for the deployed graph of a bundle, the same for the same graph alone."""
+    """Return a name that identifies the deployed graph of a bundle."""
     digest = hashlib.sha256()
-    code = source_digest('hydranet_ros.model.export')  # what makes the graph
+    code = source_digest('hydranet_ros.model.export')  # the code that makes the graph
     facts = (code, runtime, bundle.metadata.to_json(), label_set, fields)
     digest.update(repr(facts).encode())
     for key in sorted(bundle.weights):
@@ -87,15 +77,15 @@ def graph_key(
 
 def cached_file(name: str, write: Callable[[Path], None]) -> Path | None:
     """
-    Return a file of the cache, written now if it is not there; None where there is no cache.
+    Return a file of the cache, written now if it is missing; None without a cache.
 
     Parameters
     ----------
     name
-        File name; names its content in full.
+        File name; must identify the content.
     write
-        Writes it to the path given, in an empty directory; the files beside it that begin with
-        its stem belong to it.
+        Writes the file to the path given, in an empty directory; files beside it whose names begin
+        with its stem belong to it.
 
     """
     directory = cache_directory()
@@ -104,13 +94,11 @@ def cached_file(name: str, write: Callable[[Path], None]) -> Path | None:
     path = directory / name
     if path.is_file():
         with suppress(OSError):  # another user's
-            path.touch()  # used again: the last to be removed
+            path.touch()  # the files used longest ago are removed first
         return path
-    import tempfile
-
     with tempfile.TemporaryDirectory(dir=directory) as fresh:
         write(Path(fresh) / name)
-        # The file itself last: whoever sees it finds the others too.
+        # The file itself last: when it exists, the others do too.
         for file in sorted(Path(fresh).iterdir(), key=lambda file: file.name == name):
             file.replace(directory / file.name)
     prune(directory, DISK_LIMIT)
@@ -119,10 +107,9 @@ def cached_file(name: str, write: Callable[[Path], None]) -> Path | None:
 
 def prune(directory: Path, limit: int) -> None:
     """
-    Remove what was used longest ago until the rest takes no more than ``limit`` bytes.
+    Remove the files used longest ago until the rest takes no more than ``limit`` bytes.
 
-    Files with the same stem belong together, as an OpenVINO graph and its weights do, and go
-    together.
+    Files with the same stem, such as an OpenVINO graph and its weights, are removed together.
     """
     groups: defaultdict[str, list[tuple[Path, os.stat_result]]] = defaultdict(list)
     for file in directory.iterdir():

@@ -23,7 +23,7 @@ VECTOR_UNITS = (
 
 
 def machine() -> dict[str, str]:
-    """Return what the figures depend on: processor, memory units, libraries and versions."""
+    """Return processor, cores, system, and library versions."""
     facts = {
         'processor': _processor(),
         'cores': str(len(os.sched_getaffinity(0))),
@@ -58,7 +58,7 @@ def memory(entry: str) -> float | None:
 
 
 def reset_peak_memory() -> float | None:
-    """Let the peak be counted from now on; returns the memory in use, None if impossible."""
+    """Restart the count of peak memory; returns the memory in use, None where not supported."""
     try:
         Path('/proc/self/clear_refs').write_text('5')
     except OSError:

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Do two predictors give the same."""
+"""Check that two predictors give the same result."""
 
 from __future__ import annotations
 
@@ -14,23 +14,11 @@ from hydranet_ros.runtime.predictor import Predictor
 
 @dataclass(frozen=True)
 class Parity:
-    """
-    How far two predictions agree.
+    """How far two predictions agree; None for a field that they lack."""
 
-    Attributes
-    ----------
-    labels
-        Share of the pixels with equal labels; None without labels.
-    depth
-        Median relative difference of depth; None without depth.
-    depth_largest
-        Largest relative difference of depth; None without depth.
-
-    """
-
-    labels: float | None
-    depth: float | None
-    depth_largest: float | None
+    labels: float | None  # share of pixels with equal labels
+    depth: float | None  # median relative difference
+    depth_largest: float | None  # largest relative difference
 
     def holds(self, labels: float, depth: float) -> bool:
         """Tell whether enough labels are equal and depth differs little enough."""
@@ -39,7 +27,6 @@ class Parity:
         )
 
     def __str__(self) -> str:
-        """Return it in words."""
         parts = []
         if self.labels is not None:
             parts.append(f'{100 * self.labels:.3f} % of the labels equal')
@@ -51,7 +38,7 @@ class Parity:
 
 
 def compare(reference: Predictor, other: Predictor, size: tuple[int, int]) -> Parity:
-    """Run both on one synthetic image of a size, (height, width), and compare."""
+    """Run both on one synthetic image of a (height, width), and compare."""
     rgb = synthetic_picture(*size)
     expected, found = reference.predict(rgb), other.predict(rgb)
     labels = depth = largest = None
@@ -64,7 +51,7 @@ def compare(reference: Predictor, other: Predictor, size: tuple[int, int]) -> Pa
 
 
 def synthetic_picture(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
-    """Make a smooth colourful picture: in noise every argmax would be undecided."""
+    """Return a smooth, colourful picture; in noise every argmax would be a tie."""
     import cv2
 
     coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)

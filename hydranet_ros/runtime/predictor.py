@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""From an image to a prediction, on the best runtime that this machine has."""
+"""From an image to a prediction, on the best runtime of this machine."""
 
 from __future__ import annotations
 
@@ -26,32 +26,15 @@ MINIMUM_SIZE = 32
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """
-    What one forward pass says of one image; H x W is the image's size.
+    """The result of one forward pass; H x W is the image's size, None a field not computed."""
 
-    Attributes
-    ----------
-    labels
-        H x W, uint8: class ids of the predictor's label set; None without the task.
-    depth
-        H x W, float32: metres along the optical axis (REP 118); None without the task.
-    normals
-        H x W x 3, float32: unit surface normals; None without the task.
-    confidence
-        H x W, uint8: 255 x softmax probability of the label; None unless asked for.
-    timing
-        Seconds by stage: ``upload``, ``forward``, ``download`` and their ``total``.
-    scale_assumed
-        True if depth was scaled for an assumed focal length, since the camera's was not given.
-
-    """
-
-    labels: NDArray[np.uint8] | None = None
-    depth: NDArray[np.float32] | None = None
-    normals: NDArray[np.float32] | None = None
-    confidence: NDArray[np.uint8] | None = None
+    labels: NDArray[np.uint8] | None = None  # H x W class ids of the predictor's label set
+    depth: NDArray[np.float32] | None = None  # H x W metres along the optical axis (REP 118)
+    normals: NDArray[np.float32] | None = None  # H x W x 3 unit surface normals
+    confidence: NDArray[np.uint8] | None = None  # H x W, 255 x softmax probability
     timing: dict[str, float] = field(default_factory=dict)
-    scale_assumed: bool = False
+    """Seconds: upload, forward, download, total."""
+    scale_assumed: bool = False  # whether depth is scaled for an assumed focal length
 
 
 class Predictor:
@@ -61,28 +44,17 @@ class Predictor:
     Parameters
     ----------
     model
-        A bundle, the path of one or of an exported graph, or the name of a bundle that comes
-        with the package.
-    device
-        ``auto``, ``cpu``, ``cuda``, ``cuda:N``, or Intel's ``gpu`` or ``npu``.
-    backend
-        ``openvino``, ``torch``, ``onnxruntime``, or ``auto``.
-    precision
-        ``float32``, ``float16``, ``bfloat16``, ``int8`` (a quantised graph), or ``auto`` for
-        the device's best.
+        A bundle, the path of one or of an exported graph, or the name of a shipped model.
+    device, backend, precision
+        As for :func:`~hydranet_ros.runtime.backends.open_backend`.
     label_set
         Which of the model's label sets to predict; its first if None.
     fields
-        Fields of :class:`Prediction` to compute, e.g. ``('labels', 'confidence')``; the first
-        of each task if None.
+        Fields of :class:`Prediction` to compute, e.g. ``('labels', 'confidence')``; the first of
+        each task if None.
     warm_up_size
-        Height and width of the image that is run once now, so that the first frame is not slow;
-        None for none.
-
-    Raises
-    ------
-    HydranetError
-        If the model cannot be read, or the machine has no such runtime, device or precision.
+        Height and width of the warm-up image, so that the first frame is not slow; None to skip
+        warming up.
 
     """
 
@@ -133,7 +105,7 @@ class Predictor:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Return the names of the fields of :class:`Prediction` computed."""
+        """Return the names of the fields of :class:`Prediction` that are computed."""
         return self._backend.fields
 
     def predict(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Prediction:
@@ -143,16 +115,11 @@ class Predictor:
         Parameters
         ----------
         rgb
-            H x W x 3, uint8, RGB; H and W from 32 pixels up. It is not written to.
+            H x W x 3, uint8, RGB; at least 32 x 32. It is not modified.
         fx
-            Focal length of the camera in pixels of this image. Where the model has a canonical
-            focal length, depth is output x fx / canonical; without ``fx`` the bundle's default
-            (else the canonical one) is assumed, and the prediction says so.
-
-        Raises
-        ------
-        HydranetError
-            If the image has another shape or type, or the focal length is not positive.
+            Focal length of the camera in pixels of this image. If the model has a canonical focal
+            length, depth is output x fx / canonical. Without ``fx`` the bundle's default (else the
+            canonical one) is assumed, and ``scale_assumed`` is set.
 
         """
         if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
@@ -169,7 +136,7 @@ class Predictor:
         if self._only_size not in (None, (height, width)):
             raise HydranetError(
                 f'The model was exported for images of {self._only_size[1]}x{self._only_size[0]} '
-                f'pixels alone, not {width}x{height}; export it again without --size.'
+                f'pixels only, not {width}x{height}; export it again without --size.'
             )
         length_scale, assumed = self._length_scale(fx)
         outputs, timing = self._backend.run(np.ascontiguousarray(rgb), length_scale)
@@ -177,20 +144,20 @@ class Predictor:
         return Prediction(**outputs, timing=timing, scale_assumed=assumed)
 
     def warm_up(self, height: int, width: int) -> float:
-        """Run one black image of this size; returns the seconds that it took."""
+        """Run one black image of this size; returns the seconds it took."""
         begin = time.perf_counter()
         self.predict(np.zeros((height, width, 3), np.uint8))
         return time.perf_counter() - begin
 
     def close(self) -> None:
-        """Free the model and the device's memory; the predictor is not used afterwards."""
+        """Free the model and the device's memory; the predictor must not be used afterwards."""
         self._backend.close()
 
     def _length_scale(self, fx: float | None) -> tuple[float, bool]:
-        """Return the factor on depth, and whether the focal length in it is assumed."""
+        """Return the factor on depth, and whether it assumes a focal length."""
         if fx is not None and not (math.isfinite(fx) and fx > 0):
             raise HydranetError(
-                f'A focal length of {fx} pixels is impossible; give a positive one, or none.'
+                f'A focal length of {fx} pixels is impossible; give a positive number, or none.'
             )
         canonical = self.metadata.canonical_focal
         if canonical is None:

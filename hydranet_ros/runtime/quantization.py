@@ -3,10 +3,10 @@
 """
 The deployed graph in 8-bit integers, for OpenVINO.
 
-Post-training quantisation: the network runs on some images of its future use, the range of every
-activation is observed, and convolutions then compute on 8-bit integers (Jacob et al., 2018). That
-is several times faster on processors with instructions for it (VNNI, AMX), and changes results:
-always measure what it costs, as ``hydranet quantize`` does.
+Post-training quantisation: the network runs on sample images, the range of every activation is
+recorded, and convolutions then compute on 8-bit integers (Jacob et al., 2018). That is several
+times faster on processors with instructions for it (VNNI, AMX), and changes results: always
+measure by how much, as ``hydranet quantize`` does.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from hydranet_ros.model.deployed_graph import DeployedGraph
 from hydranet_ros.model.exported_model import ExportedModel
 
 _LEFT_IN_FLOAT = (
-    # All outside the network: enlarging, whose rounding would show in every pixel, and the product
-    # of depth and its scale, of which calibration sees one value and would keep that.
+    # Everything outside the network: enlarging, whose rounding would show in every pixel, and the
+    # product of depth and its scale, which calibration sees with one scale only.
     r'^(?!__module\.network).*',
-    # The first convolution, which costs as little in floating point: 256 levels of its maps are
-    # too few for the depth, whose error grew by 4 % instead of 1.
+    # The first convolution, which is as fast in floating point: 256 levels are too few for its
+    # maps; the error of depth grew by 4 % instead of 1 %.
     r'^__module\.network\.network\.layer1\..*',
-    # The sums over the finest chain of poolings: quantising them costs more passes over large maps
+    # The sums over the finest chain of poolings: quantising them adds more passes over large maps
     # than 8 bits save.
     r'^__module\.network\.finest.*aten::add.*',
 )
@@ -51,25 +51,18 @@ def quantize(
 
     Parameters
     ----------
-    bundle
-        The model.
     images
-        H x W x 3, uint8, RGB: what the model will see, some hundred of them.
+        H x W x 3, uint8, RGB: typical input of the model, about a hundred.
     path
-        Where to; ends in ``.xml``.
+        The output file; ends in ``.xml``.
     label_set
         Which of the model's label sets to predict; its first if None.
-
-    Raises
-    ------
-    HydranetError
-        If there are no images, the packages needed are not installed, or the suffix is wrong.
 
     """
     if path.suffix != '.xml':
         raise HydranetError(f'A quantised model is an OpenVINO file and ends in .xml: {path}.')
     if not images:
-        raise HydranetError('Quantisation needs images to calibrate on, and there is none.')
+        raise HydranetError('Quantisation needs images to calibrate with; give at least one.')
     try:
         import nncf
         from nncf.quantization.range_estimator import RangeEstimatorParametersSet
@@ -88,7 +81,7 @@ def quantize(
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(images),
         ignored_scope=nncf.IgnoredScope(patterns=list(_LEFT_IN_FLOAT)),
-        # The whole range seen: the default, a mean over images, cuts off the largest depths.
+        # The full range seen: the default, a mean over images, clips the largest depths.
         advanced_parameters=nncf.AdvancedQuantizationParameters(
             activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX
         ),

@@ -74,7 +74,11 @@ def test_foreign_files(tmp_path):
     save_file({'x': np.zeros(3, np.float32)}, foreign)
     broken = tmp_path / 'broken.safetensors'
     save_file({'x': np.zeros(3, np.float32)}, broken, {METADATA_KEY: '{"tasks": 3}'})
-    for path, what in ((text, 'no safetensors'), (foreign, 'no model'), (broken, 'cannot read')):
+    for path, what in (
+        (text, 'not a safetensors'),
+        (foreign, 'not a model'),
+        (broken, 'cannot read'),
+    ):
         with pytest.raises(HydranetError, match=what):
             load_bundle(path)
     with pytest.raises(HydranetError, match='No such file'):

@@ -3,7 +3,7 @@
 """
 The runtimes that can run the deployed graph, one module each, behind one small interface.
 
-A runtime's module is imported only when it is chosen, so that none needs another's packages.
+A runtime's module is imported only when it is chosen, so that its package is not needed otherwise.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
+import os
 from pathlib import Path
 from typing import Any
 
@@ -19,39 +20,24 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.bundle import Bundle
 from hydranet_ros.model.exported_model import ExportedModel
 from hydranet_ros.runtime.backends.base import Backend
-from hydranet_ros.runtime.backends.choice import choose, named_by_environment, VARIABLE
+from hydranet_ros.runtime.backends.choice import choose, VARIABLE
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """
-    What a runtime can do.
+    """What a runtime can do."""
 
-    Attributes
-    ----------
-    module
-        Our module for it.
-    package
-        The Python package that it needs.
-    precisions, formats
-        The arithmetic and the formats of exported graphs that it knows.
-    devices
-        Kinds of devices that it runs on, in the words of ``device``.
-    converter
-        A further package that it needs for a bundle, beside torch; empty for none.
-    rank
-        On a CPU ``auto`` takes the lowest that is there; those of one rank are measured.
-        None: only where it is named.
-
-    """
-
-    module: str
-    package: str
+    module: str  # our module for it
+    package: str  # the Python package it needs
     precisions: tuple[str, ...]
-    formats: tuple[str, ...]
-    devices: tuple[str, ...]
-    converter: str = ''
+    formats: tuple[str, ...]  # of exported graphs
+    devices: tuple[str, ...]  # kinds of devices, as in DEVICES
+    converter: str = ''  # package that a bundle needs in addition to torch, if any
     rank: int | None = None
+    """
+    On a CPU, ``auto`` takes the lowest rank installed and measures the runtimes that share it;
+    None: only if named.
+    """
 
 
 RUNTIMES: Mapping[str, Runtime] = {
@@ -88,11 +74,11 @@ RUNTIMES: Mapping[str, Runtime] = {
         ('cpu', 'cuda'),
     ),
 }
-"""By preference on a CPU: docs/performance.md has the measurements behind the order."""
+"""In order of preference on a CPU, by the measurements in docs/performance.md."""
 USUAL_SIZE = (480, 640)
-"""Height and width of the image by which runtimes are compared, if the model allows any."""
+"""Height and width of the image that runtimes are compared with, if the model takes any size."""
 DEVICES = ('cpu', 'cuda', 'gpu', 'npu')
-"""Kinds of devices; ``gpu`` and ``npu`` are OpenVINO's words for Intel's."""
+"""Kinds of devices; ``gpu`` and ``npu`` are OpenVINO's names for Intel's."""
 
 
 def open_backend(
@@ -109,23 +95,16 @@ def open_backend(
 
     Parameters
     ----------
-    model
-        The model.
     backend
         A name of ``RUNTIMES``, or ``auto``.
     device
-        ``auto``: a CUDA device where torch sees one, else the CPU. Or ``cpu``, ``cuda``,
-        ``cuda:N``, ``gpu``, ``gpu.N``, ``npu``.
+        ``auto`` (a CUDA device if torch sees one, else the CPU), ``cpu``, ``cuda``, ``cuda:N``,
+        ``gpu``, ``gpu.N`` or ``npu``.
     precision
         ``auto``, or one that the runtime has.
     label_set, fields
         As for :class:`~hydranet_ros.model.deployed_graph.DeployedGraph`; an exported graph has
-        those that it was exported with.
-
-    Raises
-    ------
-    HydranetError
-        If the runtime is unknown or not installed, or it has no such device or precision.
+        those it was exported with.
 
     """
     if backend not in ('auto', *RUNTIMES):
@@ -152,7 +131,6 @@ def open_backend(
 
 
 def _open(name: str, model: Bundle | ExportedModel, options: Mapping[str, Any]) -> Backend:
-    """Load a model into a named runtime."""
     runtime = RUNTIMES[name]
     precision = options['precision']
     fault = _unfit(runtime, model, options['device'])
@@ -173,7 +151,7 @@ def _open(name: str, model: Bundle | ExportedModel, options: Mapping[str, Any]) 
 def _check_export(
     model: ExportedModel, precision: str, label_set: str | None, fields: Sequence[str] | None
 ) -> None:
-    """Refuse to give what an exported graph does not hold."""
+    """Raise HydranetError if an exported graph lacks what is asked for."""
     wanted = None
     if label_set and label_set != model.label_set:
         wanted = f'label set {label_set!r} (it has {model.label_set})'
@@ -186,7 +164,7 @@ def _check_export(
 
 
 def _unfit(runtime: Runtime, model: Bundle | ExportedModel, device: str) -> str | None:
-    """Say why a runtime cannot run a model on a device; None if it can."""
+    """Return why a runtime cannot run a model on a device; None if it can."""
     if find_spec(runtime.package) is None:
         return f'needs the Python package {runtime.package}; install it or choose another backend'
     if isinstance(model, Bundle) and runtime.converter and not find_spec(runtime.converter):
@@ -208,13 +186,13 @@ def _choose_runtime(model: Bundle | ExportedModel, options: Mapping[str, Any]) -
         raise HydranetError(
             f'There is no device {device!r}; use auto, {", ".join(DEVICES)}, or cuda:N, gpu.N.'
         )
-    told = named_by_environment()
-    if told is not None and told not in RUNTIMES:
+    named = os.environ.get(VARIABLE)
+    if named and named not in RUNTIMES:
         raise HydranetError(
-            f'The environment variable {VARIABLE} names {told!r}; known are {", ".join(RUNTIMES)}.'
+            f'The environment variable {VARIABLE} is {named!r}; known are {", ".join(RUNTIMES)}.'
         )
-    if told is not None and _unfit(RUNTIMES[told], model, device) is None:
-        return told
+    if named and _unfit(RUNTIMES[named], model, device) is None:
+        return named
     wants_cuda = _kind(device) == 'cuda' or (device == 'auto' and _cuda_is_there())
     if wants_cuda and isinstance(model, Bundle) and find_spec('torch') is not None:
         return 'torch'
@@ -235,7 +213,7 @@ def _choose_runtime(model: Bundle | ExportedModel, options: Mapping[str, Any]) -
 
 
 def _cuda_is_there() -> bool:
-    """Tell whether torch can use an NVIDIA GPU; it is not imported where there is no driver."""
+    """Tell whether torch can use an NVIDIA GPU, without importing it if there is no driver."""
     drivers = ('/dev/nvidiactl', '/dev/nvhost-gpu', '/dev/nvgpu', '/dev/dxg')
     if find_spec('torch') is None or not any(Path(driver).exists() for driver in drivers):
         return False

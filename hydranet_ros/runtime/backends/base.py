@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What every backend is: one model, ready to run on one device."""
+"""The interface of every backend."""
 
 from __future__ import annotations
 
@@ -11,26 +11,12 @@ from numpy.typing import NDArray
 
 
 class Backend(Protocol):
-    """
-    One model, ready to run on one device.
+    """One model, loaded and ready to run on one device."""
 
-    Attributes
-    ----------
-    name
-        Name of the runtime, e.g. ``torch``.
-    device
-        Where it runs, e.g. ``cpu`` or ``cuda:0``.
-    precision
-        ``float32``, ``float16``, ``bfloat16`` or ``int8``.
-    fields
-        Names of the arrays that :meth:`run` returns.
-
-    """
-
-    name: str
-    device: str
-    precision: str
-    fields: tuple[str, ...]
+    name: str  # of the runtime, e.g. torch
+    device: str  # e.g. cpu or cuda:0
+    precision: str  # float32, float16, bfloat16 or int8
+    fields: tuple[str, ...]  # names of the arrays that run() returns
 
     def run(
         self, image: NDArray[np.uint8], length_scale: float
@@ -56,5 +42,5 @@ class Backend(Protocol):
         ...
 
     def close(self) -> None:
-        """Free the device's memory; the backend is not used afterwards."""
+        """Free the device's memory; the backend must not be used afterwards."""
         ...

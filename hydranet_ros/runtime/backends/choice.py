@@ -1,10 +1,10 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Which of several runtimes ``auto`` takes: the one that is fastest on this machine.
+Choose the fastest of several runtimes, for the backend ``auto``.
 
-Measured once for a kind of model on a machine and written to the cache, so that every process
-takes the same one from then on.
+Runtimes are measured once per kind of model and machine. The result is cached, so that every
+process takes the same one.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from hydranet_ros.runtime.cache import cache_directory
 from hydranet_ros.runtime.machine import machine
 
 VARIABLE = 'HYDRANET_BACKEND'
-"""Environment variable: the runtime that ``auto`` takes, unmeasured, if it can run the model."""
+"""Environment variable: the runtime that ``auto`` uses without measuring, if it can."""
 ROUNDS = 5
 MARGIN = 0.9
-"""Share of the preferred runtime's time under which another one is taken: noise is not enough."""
+"""Another runtime is chosen if it takes less than this share of the preferred one's time."""
 
 
 def choose(
@@ -36,18 +36,18 @@ def choose(
     size: tuple[int, int],
 ) -> str:
     """
-    Return the runtime to take.
+    Return the name of the runtime to use.
 
     Parameters
     ----------
     names
-        Those that can run the model, the preferred one first.
+        Runtimes that can run the model, the preferred one first.
     open_one
-        Opens the model in a runtime; may fail after all.
+        Opens the model in a runtime; may fail.
     model
-        What the time depends on: tasks, classes, device, precision.
+        Description of what the time depends on: tasks, classes, device, precision.
     size
-        Height and width of the image that is predicted to measure.
+        Height and width of the image that is predicted for the measurement.
 
     """
     directory = cache_directory()
@@ -58,7 +58,7 @@ def choose(
     with suppress(OSError):
         known = verdict.read_text()
         if known in names:
-            verdict.touch()  # used again: the last to be removed
+            verdict.touch()  # the cache removes the files used longest ago
             return known
     fastest = _measure(names, open_one, size)
     with suppress(OSError):
@@ -68,23 +68,17 @@ def choose(
     return fastest
 
 
-def named_by_environment() -> str | None:
-    """Return the runtime that the environment names, None if it names none."""
-    return os.environ.get(VARIABLE) or None
-
-
 def _measure(
     names: Sequence[str], open_one: Callable[[str], Backend], size: tuple[int, int]
 ) -> str:
-    """Let the runtimes predict in turns; the preferred one stays unless another is well ahead."""
+    """Time the runtimes in turns; the preferred one wins unless another is clearly faster."""
     picture = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     backends: dict[str, Backend] = {}
     with ExitStack() as stack:
         for turn in range(1 + ROUNDS):
             for name in tuple(seconds):
-                # A runtime that is broken here is out of the race, whatever it raises: the
-                # others must not fall with it.
+                # Skip a runtime that does not work here, whatever it raises.
                 try:
                     if name not in backends:
                         backends[name] = open_one(name)
@@ -98,7 +92,7 @@ def _measure(
                 if turn:  # the first one compiles
                     seconds[name].append(time.perf_counter() - begin)
     if not seconds:
-        return names[0]  # which then says what is wrong
+        return names[0]  # opening it will report what is wrong
     medians = {name: float(np.median(times)) for name, times in seconds.items()}
     preferred = next(iter(medians))
     best = min(medians, key=lambda name: medians[name])

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The deployed graph on ONNX Runtime: any CPU, and NVIDIA's GPUs by CUDA or TensorRT."""
+"""The deployed graph on ONNX Runtime: any CPU, and NVIDIA GPUs through CUDA or TensorRT."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class OnnxRuntimeBackend:
             self._model, _options(), providers=['CPUExecutionProvider']
         )
         self.fields = tuple(output.name for output in described.get_outputs())
-        # A graph without depth has no use for a scale, and ONNX leaves unused inputs out.
+        # ONNX drops unused inputs: a graph without depth has no length_scale.
         self._inputs = frozenset(given.name for given in described.get_inputs())
 
     def run(
         self, image: NDArray[np.uint8], length_scale: float
     ) -> tuple[dict[str, NDArray[Any]], dict[str, float]]:
-        """See :meth:`.Backend.run`; copies are part of ``forward``."""
+        """See :meth:`.Backend.run`; copies to and from the device are part of ``forward``."""
         begin = time.perf_counter()
         session = self._sessions(*image.shape[:2])
         scale = np.array(length_scale, np.float32)
@@ -57,7 +57,6 @@ class OnnxRuntimeBackend:
         return outputs, {'upload': ready - begin, 'forward': done - ready, 'download': 0.0}
 
     def close(self) -> None:
-        """See :meth:`hydranet_ros.runtime.backends.Backend.close`."""
         self._sessions.clear()
 
     def _compile(self, height: int, width: int) -> Any:
@@ -71,7 +70,7 @@ class OnnxRuntimeBackend:
 def _options() -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
-    # Threads that spin between frames would starve the rest of the robot.
+    # Threads that spin between frames would take the CPU from the rest of the robot.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     return options
 
@@ -87,7 +86,8 @@ def open_backend(
     """
     Load a model; see :func:`hydranet_ros.runtime.backends.open_backend`.
 
-    ``auto`` is float16 on CUDA where TensorRT is there to choose it layer by layer, else float32.
+    ``auto`` is float16 on CUDA if TensorRT is installed, which chooses it layer by layer; else
+    float32.
     """
     providers = _providers(device, precision)
     name = 'cpu' if providers[-1:] == providers else device
@@ -112,7 +112,7 @@ def _providers(device: str, precision: str) -> list[Any]:
         return ['CPUExecutionProvider']
     if 'CUDAExecutionProvider' not in available:
         raise HydranetError(
-            f'Device {device!r} is not there: this ONNX Runtime {onnxruntime.__version__} was '
+            f'Device {device!r} is not available: this ONNX Runtime {onnxruntime.__version__} was '
             'built without CUDA; install onnxruntime-gpu or use device cpu.'
         )
     number = int(index or 0)
@@ -129,13 +129,15 @@ def _providers(device: str, precision: str) -> list[Any]:
         providers.insert(0, ('TensorrtExecutionProvider', tensorrt))
     elif precision == 'float16':
         raise HydranetError(
-            'ONNX Runtime needs TensorRT for float16, which is not there; choose float32.'
+            'ONNX Runtime needs TensorRT for float16; install it or choose float32.'
         )
     return [*providers, 'CPUExecutionProvider']
 
 
 def _convert(bundle: Bundle, label_set: str | None, fields: Sequence[str] | None) -> Path | bytes:
-    """Return the bundle's graph as ONNX; from the cache, where torch is not needed, if there."""
+    """
+    Return the bundle's graph as ONNX: from the cache, which needs no torch, or converted now.
+    """
 
     def write(path: Path) -> None:
         from hydranet_ros.model.deployed_graph import DeployedGraph

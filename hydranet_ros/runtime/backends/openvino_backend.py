@@ -47,14 +47,13 @@ class OpenVinoBackend:
     def run(
         self, image: NDArray[np.uint8], length_scale: float
     ) -> tuple[dict[str, NDArray[Any]], dict[str, float]]:
-        """See :meth:`hydranet_ros.runtime.backends.Backend.run`."""
         begin = time.perf_counter()
         request = self._requests(*image.shape[:2])
         scale = np.array(length_scale, np.float32)
         ready = time.perf_counter()
         request.infer([image, scale], share_inputs=True, share_outputs=True)
         done = time.perf_counter()
-        # The request writes to the same memory next time: the caller gets a copy.
+        # Copy: the next frame is written to the same memory.
         outputs = {
             field: request.get_output_tensor(index).data.copy()
             for index, field in enumerate(self.fields)
@@ -63,7 +62,6 @@ class OpenVinoBackend:
         return outputs, {'upload': ready - begin, 'forward': done - ready, 'download': end - done}
 
     def close(self) -> None:
-        """See :meth:`hydranet_ros.runtime.backends.Backend.close`."""
         self._requests.clear()
         self._model = None
 
@@ -94,8 +92,8 @@ def open_backend(
     """
     Load a model; see :func:`hydranet_ros.runtime.backends.open_backend`.
 
-    ``auto`` is bfloat16 on a CPU that multiplies it faster than float32 (AMX, or AMD since Zen 4),
-    float32 on others, and float16 on a GPU or NPU.
+    ``auto`` is bfloat16 on CPUs that multiply it faster than float32 (AMX, or AMD since Zen 4),
+    float32 on other CPUs, and float16 on a GPU or NPU.
     """
     chosen = _choose_device(device)
     if isinstance(model, ExportedModel):
@@ -103,7 +101,7 @@ def open_backend(
     else:
         graph, names = _convert(model, label_set, fields)
     quantised = isinstance(model, ExportedModel) and model.precision == 'int8'
-    # What a quantised graph leaves in floating point still has a precision.
+    # The parts of a quantised graph that stay in floating point still have a precision.
     arithmetic = _best_precision(chosen) if precision in ('auto', 'int8') else precision
     return OpenVinoBackend(
         graph, names, chosen, 'int8' if quantised else arithmetic, _HINTS[arithmetic]
@@ -113,7 +111,7 @@ def open_backend(
 def _convert(
     bundle: Bundle, label_set: str | None, fields: Sequence[str] | None
 ) -> tuple[Any, tuple[str, ...]]:
-    """Return the bundle's graph; from the cache, where torch is not needed, if it is there."""
+    """Return the bundle's graph: from the cache, which needs no torch, or converted now."""
 
     def write(path: Path) -> None:
         openvino.save_model(_convert_now(bundle, label_set, fields), path, compress_to_fp16=False)
@@ -139,7 +137,7 @@ def _choose_device(name: str) -> str:
     chosen = 'cpu' if name == 'auto' else name.lower()
     if chosen not in available and f'{chosen}.0' not in available:
         raise HydranetError(
-            f'Device {name!r} is not there: OpenVINO {openvino.__version__} sees '
+            f'Device {name!r} is not available: OpenVINO {openvino.__version__} sees '
             f'{", ".join(available) or "none"}.'
         )
     return chosen
@@ -156,9 +154,9 @@ def _best_precision(device: str) -> str:
 
 def is_fast_in_bfloat16(cpuinfo: str) -> bool:
     """
-    Tell whether a processor multiplies bfloat16 faster than float32, by ``/proc/cpuinfo``.
+    Tell from ``/proc/cpuinfo`` whether a processor multiplies bfloat16 faster than float32.
 
-    With matrix units (AMX) by far; with AVX512-BF16 alone AMD's twice as fast, and Intel's no
+    Matrix units (AMX) are much faster. With AVX512-BF16 alone, AMD is twice as fast and Intel no
     faster, as measured in docs/performance.md.
     """
     return ' amx_bf16' in cpuinfo or ('AuthenticAMD' in cpuinfo and ' avx512_bf16' in cpuinfo)

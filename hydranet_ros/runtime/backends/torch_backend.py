@@ -33,9 +33,8 @@ Graph = Callable[[Tensor, Tensor], tuple[Tensor, ...]]
 class TorchBackend:
     """The graph on a CPU; see :class:`hydranet_ros.runtime.backends.Backend`."""
 
-    name = 'torch'
-
-    def __init__(self, graph: Graph, fields: tuple[str, ...], precision: str) -> None:
+    def __init__(self, name: str, graph: Graph, fields: tuple[str, ...], precision: str) -> None:
+        self.name = name
         self.device = 'cpu'
         self.precision = precision
         self.fields = fields
@@ -45,7 +44,6 @@ class TorchBackend:
     def run(
         self, image: NDArray[np.uint8], length_scale: float
     ) -> tuple[dict[str, NDArray[Any]], dict[str, float]]:
-        """See :meth:`hydranet_ros.runtime.backends.Backend.run`."""
         assert self._graph is not None
         begin = time.perf_counter()
         tensors = self._graph(_view(image), torch.tensor(length_scale))
@@ -58,7 +56,6 @@ class TorchBackend:
         return outputs, {'upload': 0.0, 'forward': done - begin, 'download': end - done}
 
     def close(self) -> None:
-        """See :meth:`hydranet_ros.runtime.backends.Backend.close`."""
         self._graph = None
 
 
@@ -67,15 +64,19 @@ class CudaBackend:
     The graph on an NVIDIA GPU; see :class:`hydranet_ros.runtime.backends.Backend`.
 
     The operations for one image size are recorded once as a CUDA graph and replayed for each
-    frame, so that the processor launches one thing instead of some four hundred. Copies to and
-    from the device go through page-locked buffers, on the same stream.
+    frame: the processor launches one graph instead of some four hundred operations. Copies to and
+    from the device use page-locked buffers, on the same stream.
     """
 
-    name = 'torch'
-
     def __init__(
-        self, graph: Graph, fields: tuple[str, ...], device: torch.device, precision: str
+        self,
+        name: str,
+        graph: Graph,
+        fields: tuple[str, ...],
+        precision: str,
+        device: torch.device,
     ) -> None:
+        self.name = name
         self.device = str(device)
         self.precision = precision
         self.fields = fields
@@ -88,7 +89,6 @@ class CudaBackend:
     def run(
         self, image: NDArray[np.uint8], length_scale: float
     ) -> tuple[dict[str, NDArray[Any]], dict[str, float]]:
-        """See :meth:`hydranet_ros.runtime.backends.Backend.run`."""
         recording = self._recordings(*image.shape[:2])
         begin = time.perf_counter()
         with torch.cuda.stream(self._stream):
@@ -103,7 +103,7 @@ class CudaBackend:
             for pinned, tensor in zip(recording.pinned_outputs, recording.outputs, strict=True):
                 pinned.copy_(tensor, non_blocking=True)
             self._stream.synchronize()
-        # The buffers are written again by the next frame: the caller gets a copy.
+        # Copy: the next frame is written to the same buffers.
         outputs = {
             field: pinned.numpy().copy()
             for field, pinned in zip(self.fields, recording.pinned_outputs, strict=True)
@@ -112,7 +112,6 @@ class CudaBackend:
         return outputs, {'upload': ready - begin, 'forward': done - ready, 'download': end - done}
 
     def close(self) -> None:
-        """See :meth:`hydranet_ros.runtime.backends.Backend.close`."""
         self._recordings.clear()
         self._graph = None
         torch.cuda.empty_cache()
@@ -121,7 +120,7 @@ class CudaBackend:
         assert self._graph is not None
         image = torch.zeros(height, width, 3, dtype=torch.uint8, device=self._device)
         length_scale = torch.ones((), device=self._device)
-        # Libraries choose their kernels and take their workspace in the first runs.
+        # Libraries choose kernels and allocate workspace in their first runs.
         with torch.cuda.stream(self._stream):
             for _ in range(_WARM_UP_RUNS):
                 self._graph(image, length_scale)
@@ -154,7 +153,7 @@ class _Recording:
 
 def _view(image: NDArray[np.uint8]) -> Tensor:
     with warnings.catch_warnings():
-        # A view of a received message is read-only, and the graph does not write to it.
+        # A received message is read-only; the graph does not write to it.
         warnings.filterwarnings('ignore', message='The given NumPy array is not writable')
         return torch.from_numpy(image)
 
@@ -170,7 +169,7 @@ def _choose_device(name: str) -> torch.device:
         raise HydranetError(f'The torch backend runs on cpu or cuda, not on {name!r}.')
     if device.type == 'cuda' and (device.index or 0) >= torch.cuda.device_count():
         raise HydranetError(
-            f'Device {name!r} is not there: torch {torch.__version__} sees '
+            f'Device {name!r} is not available: torch {torch.__version__} sees '
             f'{torch.cuda.device_count()} CUDA devices; use device auto or cpu.'
         )
     return device
@@ -185,31 +184,15 @@ def make_graph(
     fields: Sequence[str] | None,
 ) -> tuple[torch.device, str, DeployedGraph]:
     """
-    Bring a model's graph to a device and into the arithmetic and layout that it runs in.
+    Move a model's graph to a device, in the precision and memory layout for it.
 
-    Parameters
-    ----------
-    bundle
-        The model.
-    device, precision, label_set, fields
-        As for :func:`hydranet_ros.runtime.backends.open_backend`.
-
-    Returns
-    -------
-    tuple
-        The device, the precision that ``auto`` means there, and the graph.
-
-    Raises
-    ------
-    HydranetError
-        If there is no such device, label set or field.
-
+    Returns the device, the precision (as chosen by ``auto``) and the graph.
     """
     chosen = _choose_device(device)
     on_cuda = chosen.type == 'cuda'
     if precision == 'auto':
         precision = 'float16' if on_cuda else 'float32'
-    # A GPU wants few large operations, a CPU such as fit its cache.
+    # Few large operations for a GPU, operations that fit the cache for a CPU.
     graph = DeployedGraph(bundle, label_set, fields, slices=1 if on_cuda else 4)
     graph = graph.to(device=chosen, dtype=_DTYPES[precision]).eval()
     graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -217,7 +200,7 @@ def make_graph(
 
 
 def _load(model: ExportedModel) -> Graph:
-    """Load an exported graph for the CPU, which is where it was exported."""
+    """Load an exported graph for the CPU, where it was exported."""
     if model.format == 'torch-export':
         return torch.export.load(str(model.path)).module()
     with warnings.catch_warnings():
@@ -242,13 +225,20 @@ def open_backend(
     if isinstance(model, ExportedModel):
         if device not in ('auto', 'cpu') or precision not in ('auto', 'float32'):
             raise HydranetError(
-                f'{model.path} runs on the CPU in float32 alone; use the model that it was '
-                'exported from.'
+                f'{model.path} runs on the CPU in float32 only; use the model it was exported '
+                'from.'
             )
-        return TorchBackend(_load(model), model.fields, 'float32')
+        return TorchBackend('torch', _load(model), model.fields, 'float32')
     chosen, precision, graph = make_graph(
         model, device=device, precision=precision, label_set=label_set, fields=fields
     )
-    if chosen.type == 'cuda':
-        return CudaBackend(graph, graph.fields, chosen, precision)
-    return TorchBackend(graph, graph.fields, precision)
+    return wrap('torch', graph, graph.fields, precision, chosen)
+
+
+def wrap(
+    name: str, graph: Graph, fields: tuple[str, ...], precision: str, device: torch.device
+) -> TorchBackend | CudaBackend:
+    """Return the backend that runs a graph on its device."""
+    if device.type == 'cuda':
+        return CudaBackend(name, graph, fields, precision, device)
+    return TorchBackend(name, graph, fields, precision)

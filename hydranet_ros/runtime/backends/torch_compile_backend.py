@@ -3,12 +3,12 @@
 """
 The deployed graph through ``torch.compile``.
 
-On CUDA it fuses what lies between the convolutions, inside the same CUDA graph: the forward pass
-is nearly three times faster than by torch alone (docs/performance.md). On a CPU it is some two
-times faster, and slower than OpenVINO and ONNX Runtime: for machines where neither can be
-installed. Each image size is compiled when it first comes, which takes up to a minute and a C++
-compiler, so that ``auto`` never takes it; torch keeps what it compiled for the next start. Beyond
-eight sizes torch runs new ones without compiling them.
+On CUDA it fuses the operations between the convolutions, inside the same CUDA graph, and makes the
+forward pass nearly three times faster than plain torch (docs/performance.md). On a CPU it is about
+twice as fast, but slower than OpenVINO and ONNX Runtime: use it where neither can be installed.
+Compiling takes up to a minute for each new image size and needs a C++ compiler, so ``auto`` never
+takes it; torch caches the result for the next start. After eight sizes torch runs new ones
+uncompiled.
 """
 
 from __future__ import annotations
@@ -26,18 +26,6 @@ from hydranet_ros.model.exported_model import ExportedModel
 from hydranet_ros.runtime.backends import torch_backend
 
 
-class CompiledBackend(torch_backend.TorchBackend):
-    """The compiled graph on a CPU; see :class:`hydranet_ros.runtime.backends.Backend`."""
-
-    name = 'torch-compile'
-
-
-class CompiledCudaBackend(torch_backend.CudaBackend):
-    """The compiled graph on an NVIDIA GPU; see :class:`hydranet_ros.runtime.backends.Backend`."""
-
-    name = 'torch-compile'
-
-
 def open_backend(
     model: Bundle | ExportedModel,
     *,
@@ -45,17 +33,17 @@ def open_backend(
     precision: str,
     label_set: str | None,
     fields: Sequence[str] | None,
-) -> CompiledBackend | CompiledCudaBackend:
+) -> torch_backend.TorchBackend | torch_backend.CudaBackend:
     """
     Load a model; see :func:`hydranet_ros.runtime.backends.open_backend`.
 
     ``auto`` is float16 on CUDA and float32 on a CPU.
     """
-    assert isinstance(model, Bundle)  # it knows no format of exported graphs
+    assert isinstance(model, Bundle)  # RUNTIMES lists no format of exported graphs
     compiler = os.environ.get('CXX') or 'g++'  # as torch looks for it
     if shutil.which(compiler) is None:
         raise HydranetError(
-            f'Backend torch-compile needs a C++ compiler, and {compiler} is not there; install '
+            f'Backend torch-compile needs a C++ compiler, and {compiler} was not found; install '
             'g++ or choose another backend.'
         )
     chosen, precision, graph = torch_backend.make_graph(
@@ -67,6 +55,4 @@ def open_backend(
             'another backend.'
         )
     compiled = torch.compile(graph, dynamic=False)
-    if chosen.type == 'cuda':
-        return CompiledCudaBackend(compiled, graph.fields, chosen, precision)
-    return CompiledBackend(compiled, graph.fields, precision)
+    return torch_backend.wrap('torch-compile', compiled, graph.fields, precision, chosen)
