@@ -20,7 +20,7 @@ from hydranet_ros.runtime.benchmark import Timing, WARM_UP_ROUNDS
 from hydranet_ros.runtime.machine import machine
 from hydranet_ros.runtime.parity import synthetic_picture
 from hydranet_ros.runtime.predictor import Predictor
-from hydranet_ros.training.export import metadata_of
+from hydranet_ros.training.bundle_metadata import metadata_of
 from hydranet_ros.training.recipe import load_recipe
 
 BOTH = 'asymmetric/filled'

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from hydranet_ros.training.recipe import load_recipe
 
     try:
-        from hydranet_ros.training.trainer import Trainer
+        from hydranet_ros.training.loop import Trainer
     except ModuleNotFoundError as error:
         raise HydranetError(
             f'Training needs the package {error.name}; install it with '

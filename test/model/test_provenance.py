@@ -16,7 +16,7 @@ from hydranet_ros.model import provenance
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.model.provenance import commit_of, provenance_of, source_digest, sources_of
 
-TRAINER = 'hydranet_ros.training.trainer'
+TRAINER = 'hydranet_ros.training.loop'
 
 
 def test_sources_are_followed_through_imports_everywhere() -> None:

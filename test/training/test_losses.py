@@ -19,8 +19,8 @@ from torch.nn import functional
 from hydranet_ros.data.sample import Sample
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import UNLABELED
-from hydranet_ros.training.balance import weights_of
 from hydranet_ros.training.batches import Batch, stack
+from hydranet_ros.training.class_weights import weights_of
 from hydranet_ros.training.losses import (
     berhu,
     Criterion,

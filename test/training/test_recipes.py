@@ -14,7 +14,7 @@ from hydranet_ros.data.open_dataset import dataset_config_path, load_dataset
 from hydranet_ros.data.readers import READERS
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.resources import read_yaml, share_directory
-from hydranet_ros.training.export import metadata_of
+from hydranet_ros.training.bundle_metadata import metadata_of
 from hydranet_ros.training.recipe import load_recipe
 
 CONFIG = share_directory() / 'config'

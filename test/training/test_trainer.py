@@ -29,7 +29,8 @@ from hydranet_ros.model.bundle import load_bundle
 from hydranet_ros.runtime.predictor import Predictor
 from hydranet_ros.training.batches import TrainingBatches
 from hydranet_ros.training.checkpoint import TrainingState
-from hydranet_ros.training.objective import typical_depth
+from hydranet_ros.training.loop import STATE_NAME, Trainer
+from hydranet_ros.training.network_with_loss import typical_depth
 from hydranet_ros.training.optimization import AveragedWeights, rate_factor
 from hydranet_ros.training.recipe import (
     Examination,
@@ -39,7 +40,6 @@ from hydranet_ros.training.recipe import (
     Optimization,
     Recipe,
 )
-from hydranet_ros.training.trainer import STATE_NAME, Trainer
 
 pytestmark = pytest.mark.filterwarnings('ignore::UserWarning')
 
@@ -403,7 +403,7 @@ def test_what_is_not_installed_is_named(
 ) -> None:
     """Without the training extra: which package, and how to get it."""
     monkeypatch.setitem(sys.modules, 'lightning_fabric', None)
-    for module in ('trainer', 'processes'):
+    for module in ('loop', 'distributed'):
         monkeypatch.delitem(sys.modules, f'hydranet_ros.training.{module}')
     assert main(['train', 'street_kitchen']) == 1
     assert "pip install 'hydranet_ros[runtime,training]'" in capsys.readouterr().err

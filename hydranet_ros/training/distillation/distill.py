@@ -38,7 +38,7 @@ from hydranet_ros.training.distillation.annotation_writers import (
 )
 from hydranet_ros.training.distillation.teachers import load_teacher
 from hydranet_ros.training.distillation.teachers.base import Annotation, file_sha256
-from hydranet_ros.training.distillation.teachers.image_views import Views
+from hydranet_ros.training.distillation.teachers.tiled_views import Views
 
 
 @dataclass(frozen=True)

@@ -23,8 +23,8 @@ from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.resources import share_directory
 from hydranet_ros.training.distillation.mappings import LabelMapping, load_mapping
 from hydranet_ros.training.distillation.teachers import load_teacher, read_teacher_file
-from hydranet_ros.training.distillation.teachers.image_views import Views
 from hydranet_ros.training.distillation.teachers.signature import Signature
+from hydranet_ros.training.distillation.teachers.tiled_views import Views
 
 DATA = Path(os.environ.get('HYDRANET_DATA', share_directory().parent / 'shared' / 'data'))
 needs_data = pytest.mark.skipif(

@@ -14,7 +14,7 @@ from hydranet_ros.data.configuration import build, substitute
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.resources import config_path, read_yaml
 from hydranet_ros.training.distillation.teachers.base import Annotation, Teacher
-from hydranet_ros.training.distillation.teachers.image_views import Views
+from hydranet_ros.training.distillation.teachers.tiled_views import Views
 
 __all__ = [
     'KINDS',
@@ -28,8 +28,8 @@ __all__ = [
 
 KINDS = {
     'agreeing': 'hydranet_ros.training.distillation.teachers.agreeing',
-    'bundle': 'hydranet_ros.training.distillation.teachers.own_model',
-    'exported': 'hydranet_ros.training.distillation.teachers.exported_network',
+    'bundle': 'hydranet_ros.training.distillation.teachers.bundle',
+    'exported': 'hydranet_ros.training.distillation.teachers.exported',
     'huggingface': 'hydranet_ros.training.distillation.teachers.huggingface',
     'meter': 'hydranet_ros.training.distillation.teachers.meter',
     'motion': 'hydranet_ros.training.distillation.teachers.motion',

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import LabelSet, load_label_set
 from hydranet_ros.training.distillation.teachers.base import Annotation, Teacher
-from hydranet_ros.training.distillation.teachers.image_views import resize, Views
 from hydranet_ros.training.distillation.teachers.signature import Signature, softmax
+from hydranet_ros.training.distillation.teachers.tiled_views import resize, Views
 
 
 @dataclass(frozen=True)

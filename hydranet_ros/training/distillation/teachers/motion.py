@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.training.distillation.teachers.base import Annotation, Frames, Teacher
-from hydranet_ros.training.distillation.teachers.drive import (
+from hydranet_ros.training.distillation.teachers.camera_motion import (
     CORNERS_TEXTURE,
     Drive,
     focal_length,

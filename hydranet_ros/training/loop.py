@@ -26,13 +26,12 @@ from hydranet_ros.model.bundle import Bundle, save_bundle
 from hydranet_ros.model.network import HydraNet, TRAINED_UPSAMPLING
 from hydranet_ros.model.provenance import provenance_of
 from hydranet_ros.training.batches import Batch, load_batches, TrainingBatches
+from hydranet_ros.training.bundle_metadata import describe_training, metadata_of
 from hydranet_ros.training.checkpoint import load_state, save_state, TrainingState
 from hydranet_ros.training.distributed import launch, ProcessGroup
-from hydranet_ros.training.export import describe_training, metadata_of
-from hydranet_ros.training.interrupts import StopRequest
-from hydranet_ros.training.memory import keep_freed_memory
+from hydranet_ros.training.malloc_settings import keep_freed_memory
 from hydranet_ros.training.monitor import compare, Monitor
-from hydranet_ros.training.objective import channels_last, make_objective
+from hydranet_ros.training.network_with_loss import channels_last, make_objective
 from hydranet_ros.training.optimization import (
     AveragedWeights,
     freeze_batch_norm,
@@ -42,6 +41,7 @@ from hydranet_ros.training.optimization import (
 )
 from hydranet_ros.training.recipe import Recipe
 from hydranet_ros.training.selection import Best, Figures, summarize
+from hydranet_ros.training.stop_request import StopRequest
 from hydranet_ros.training.validation import examine
 
 STATE_NAME = 'last.pt'

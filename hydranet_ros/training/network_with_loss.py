@@ -13,9 +13,9 @@ from torch import nn, Tensor
 from hydranet_ros.data.sample import Dataset
 from hydranet_ros.model.bundle import BundleMetadata
 from hydranet_ros.model.network import HEAD_PREFIX, HydraNet, TRAINED_UPSAMPLING
-from hydranet_ros.training.balance import class_weights
 from hydranet_ros.training.batches import Batch, TrainingBatches
-from hydranet_ros.training.encoder import initialize
+from hydranet_ros.training.class_weights import class_weights
+from hydranet_ros.training.initial_weights import initialize
 from hydranet_ros.training.losses import Criterion, Head, Reduction
 from hydranet_ros.training.recipe import Recipe
 from hydranet_ros.training.validation import normalize

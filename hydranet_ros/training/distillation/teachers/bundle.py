@@ -19,7 +19,7 @@ from hydranet_ros.model.tasks import CONFIDENCE_LEVELS
 from hydranet_ros.resources import model_path
 from hydranet_ros.runtime.predictor import Predictor
 from hydranet_ros.training.distillation.teachers.base import Annotation, Teacher
-from hydranet_ros.training.distillation.teachers.image_views import Views
+from hydranet_ros.training.distillation.teachers.tiled_views import Views
 
 _FIELDS = {'segmentation': ('labels', 'confidence'), 'depth': ('depth',)}
 
