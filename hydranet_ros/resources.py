@@ -49,6 +49,14 @@ def config_path(name: str) -> Path:
     return path
 
 
+def config_file(folder: str, name_or_path: str | Path) -> Path:
+    """Return a YAML file given by its path, or by its name in a folder of ``config/``."""
+    path = Path(name_or_path).expanduser()
+    if path.suffix in ('.yaml', '.yml'):
+        return path
+    return config_path(f'{folder}/{name_or_path}.yaml')
+
+
 def model_path(model: str | Path) -> Path:
     """Return the path of a model file, given as a path or as the name of a shipped model."""
     given = Path(model).expanduser()

@@ -20,13 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'overrides',
         nargs='*',
         metavar='key=value',
-        help='values of the recipe (steps=9, optimization.ema=0) and of its variables (data=DIR)',
+        help='values of the recipe (steps=9, optimization.ema=0) or of its variables (data=DIR)',
     )
     parser.add_argument(
         '--output',
         type=Path,
-        help='directory for checkpoints, logs and the model (default: runs/NAME); a training '
-        'that it holds goes on',
+        help='directory for checkpoints, logs and the model (default: runs/NAME); an unfinished '
+        'training in it is resumed',
     )
     parser.add_argument(
         '--accelerator', default='auto', help='auto, cpu, cuda, mps (default: auto)'
@@ -34,9 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train, and print where the model is."""
-    # Read when torch loads its threads. Without any spinning while they wait for each other a step
-    # takes a fifth longer; libgomp's own 300000 rounds burn the time of whatever shares the cores.
+    """Train, and print the path of the model."""
+    # Must be set before torch starts its threads. If waiting threads do not spin at all, a step
+    # takes a fifth longer; libgomp's default of 300000 rounds slows other processes down.
     if 'OMP_WAIT_POLICY' not in os.environ:
         os.environ.setdefault('GOMP_SPINCOUNT', '10000')
     from hydranet_ros.training.recipe import load_recipe
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     model = trainer.run()
     if trainer.fabric.is_global_zero:
         if model is None:
-            print(f'stopped at step {trainer.step}; the same command goes on from {directory}')
+            print(f'stopped at step {trainer.step}; the same command resumes from {directory}')
         else:
             print(model)
     return 0 if model is not None else 130

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.resources import config_path, read_yaml, share_directory
+from hydranet_ros.resources import config_file, read_yaml, share_directory
 
 UNLABELED = 255
 """The id of unlabelled pixels in every segmentation that the package reads or publishes."""
@@ -115,12 +115,11 @@ def label_set_names() -> list[str]:
 
 def load_label_set(name_or_path: str | Path) -> LabelSet:
     """Load a label set by one of :func:`label_set_names`, or from a YAML file."""
-    path = Path(name_or_path)
-    if path.suffix not in ('.yaml', '.yml'):
-        if str(name_or_path) not in label_set_names():
-            raise HydranetError(
-                f'There is no label set {str(name_or_path)!r}; known are '
-                f'{", ".join(label_set_names())}, or give the path of a .yaml file.'
-            )
-        path = config_path(f'labels/{name_or_path}.yaml')
+    is_file = Path(name_or_path).suffix in ('.yaml', '.yml')
+    if not is_file and str(name_or_path) not in label_set_names():
+        raise HydranetError(
+            f'There is no label set {str(name_or_path)!r}; known are '
+            f'{", ".join(label_set_names())}, or give the path of a .yaml file.'
+        )
+    path = config_file('labels', name_or_path)
     return LabelSet.from_dict(read_yaml(path), f'Label set {path}')

@@ -91,13 +91,17 @@ class NormalizedConvolution(nn.Sequential):
 
 
 def _conv_bn(
-    channels_in: int, channels_out: int, kernel: int, *activation: nn.Module, **options: int
+    channels_in: int,
+    channels_out: int,
+    kernel: int,
+    *activation: nn.Module,
+    stride: int = 1,
+    groups: int = 1,
 ) -> NormalizedConvolution:
     convolution = nn.Conv2d(
-        channels_in, channels_out, kernel, padding=kernel // 2, bias=False, **options
+        channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=False
     )
-    norm = nn.BatchNorm2d(channels_out, eps=1e-5)
-    return NormalizedConvolution(convolution, norm, *activation)
+    return NormalizedConvolution(convolution, nn.BatchNorm2d(channels_out, eps=1e-5), *activation)
 
 
 def _conv_bn_relu6(

@@ -22,44 +22,25 @@ from hydranet_ros.training.recipe import Ingredient, Recipe
 from hydranet_ros.training.transforms import augment
 
 NO_LABELS = -1
-"""Number of the label set of a sample that has no labels."""
+"""Number of the label set of a sample without labels."""
 
 
 @dataclass
 class Batch:
-    """
-    Samples of one size, stacked; a missing annotation is one without a valid pixel.
-
-    Attributes
-    ----------
-    names
-        Of the samples.
-    image
-        N x H x W x 3, uint8, RGB.
-    segmentation
-        N x H x W, uint8, 255 unlabelled.
-    label_set
-        N, int64: number of the sample's label set in the recipe, -1 for none.
-    depth
-        N x H x W, float32, metres at the canonical focal length, NaN unknown.
-    normals
-        N x 3 x H x W, float32, NaN unknown; None where no sample has any, since they would be
-        half of all that loader processes hand over.
-    weights
-        Task name to N, float32: how much an annotated pixel of the sample counts.
-    unknown
-        N x 256, bool: ids of the classes that the sample's annotator does not know.
-
-    """
+    """Samples of one size, stacked; a missing annotation has no valid pixel."""
 
     names: list[str]
-    image: Tensor
-    segmentation: Tensor
-    label_set: Tensor
-    depth: Tensor
+    image: Tensor  # N x H x W x 3, uint8, RGB
+    segmentation: Tensor  # N x H x W, uint8, 255 unlabelled
+    label_set: Tensor  # N, int64, number of the label set in the recipe; -1 for none
+    depth: Tensor  # N x H x W, float32, metres at the canonical focal length, NaN unknown
     normals: Tensor | None
-    weights: dict[str, Tensor]
-    unknown: Tensor
+    """
+    N x 3 x H x W, float32, NaN unknown. None if no sample has normals: they would be half of the
+    data that loader processes hand over.
+    """
+    weights: dict[str, Tensor]  # task name to N, float32, weight of a sample's annotated pixels
+    unknown: Tensor  # N x 256, bool, ids of the classes that the annotator does not know
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
@@ -82,23 +63,16 @@ def stack(
     unknown: Sequence[Collection[int]] = (),
 ) -> Batch:
     """
-    Stack samples into a batch.
+    Stack samples of one size into a batch.
 
     Parameters
     ----------
-    samples
-        Of the same size.
     label_sets
-        The recipe's; none if it does not segment, and labels are left out.
+        The recipe's; empty if it does not segment, and labels are ignored.
     weights
         Task name to weight, for each sample.
     unknown
         Ids of the classes that the annotator does not know, for each sample; none if empty.
-
-    Raises
-    ------
-    HydranetError
-        If a sample has labels of another label set.
 
     """
     size = samples[0].image.shape[:2]
@@ -116,7 +90,7 @@ def stack(
         if sample.segmentation is not None and label_sets:
             if sample.label_set is None or sample.label_set not in label_sets:
                 raise HydranetError(
-                    f'{sample.name} has labels of {sample.label_set}, which is none of the '
+                    f'{sample.name} has labels of {sample.label_set}, which is not one of the '
                     f"recipe's label sets ({', '.join(label_sets)})."
                 )
             segmentation[row] = sample.segmentation
@@ -142,17 +116,9 @@ def stack(
 
 class TrainingBatches(TorchDataset[Batch]):
     """
-    All batches of a training, by number: those of one process among several.
+    All batches of a training, by number: the part of each that belongs to one process.
 
-    Parameters
-    ----------
-    datasets
-        One for each ingredient of the recipe.
-    recipe
-        What is trained.
-    rank, processes
-        Which part of each batch this process gets.
-
+    ``datasets`` has one entry for each ingredient of the recipe.
     """
 
     def __init__(
@@ -182,7 +148,7 @@ class TrainingBatches(TorchDataset[Batch]):
         return self._recipe.steps * self._recipe.optimization.accumulate
 
     def __getitem__(self, number: int) -> Batch:
-        """Return a batch: the same one whenever and wherever it is asked for."""
+        """Return a batch; it depends on its number alone."""
         first = number * self._recipe.batch + self._rank * self._own
         numbers = range(first, first + self._own)
         crop = self._recipe.crops[number % len(self._recipe.crops)]
@@ -225,11 +191,7 @@ def load_batches(batches: TrainingBatches, first: int, workers: int) -> Iterator
     """
     Yield the batches from number ``first`` on, in order, loaded by worker processes.
 
-    Raises
-    ------
-    HydranetError
-        What a worker ran into, as if it had happened here.
-
+    A HydranetError of a worker is raised here.
     """
     loader = DataLoader(
         _Guarded(batches),
@@ -247,7 +209,7 @@ def load_batches(batches: TrainingBatches, first: int, workers: int) -> Iterator
 
 
 class _Guarded(TorchDataset[Batch | HydranetError]):
-    """Batches, with errors as values: a worker would raise them with a traceback as text."""
+    """Batches, with errors as values: a worker would turn them into a traceback."""
 
     def __init__(self, batches: TrainingBatches) -> None:
         self._batches = batches
@@ -260,6 +222,6 @@ class _Guarded(TorchDataset[Batch | HydranetError]):
 
 
 def _one_thread(_worker: int) -> None:
-    # Loader processes leave the cores to the network.
+    # Leave the cores to the network.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""From a training to a model file that says where it comes from."""
+"""The metadata of a trained model, with its provenance."""
 
 from __future__ import annotations
 
@@ -26,16 +26,11 @@ def metadata_of(
     provenance: Mapping[str, Any] | None = None,
     figures: Mapping[str, Any] | None = None,
 ) -> BundleMetadata:
-    """Return what a bundle says of a network trained by a recipe."""
-    slices = []
-    start = 0
-    for name in recipe.label_sets:
-        slices.append(LabelSlice(load_label_set(name), start))
-        start = slices[-1].stop
+    """Return the metadata of a network trained by a recipe."""
     return BundleMetadata(
         name=recipe.name,
         tasks=recipe.channels(),
-        label_slices=tuple(slices),
+        label_slices=LabelSlice.concatenate(map(load_label_set, recipe.label_sets)),
         depth_range=recipe.depth_range,
         interpolation='bilinear',
         upsampling=TRAINED_UPSAMPLING,
@@ -59,18 +54,16 @@ def describe_training(
 
     Parameters
     ----------
-    recipe
-        The recipe, whole.
-    datasets
-        Those of its mixture, opened.
-    step
-        Steps done.
     overrides
-        What was set on the command line; paths are left out, they mean nothing elsewhere.
+        Command-line settings; those with paths are omitted, as they are meaningless elsewhere.
     made_with
-        The code and the files (``provenance_of``), noted when the training began.
+        The ``provenance_of`` the code and files, recorded when the training began.
 
     """
+    started_from = {}
+    if recipe.encoder.endswith('.safetensors'):
+        start = load_bundle(recipe.encoder).metadata
+        started_from = {'started_from': {'name': start.name, **start.provenance}}
     return {
         'description': recipe.description,
         'command': ' '.join(
@@ -78,7 +71,7 @@ def describe_training(
         ),
         'recipe': without_paths(dataclasses.asdict(recipe)),
         'steps_done': step,
-        **_start_of(recipe),
+        **started_from,
         'data': {dataset.name: _describe_data(dataset) for dataset in datasets},
         **made_with,
         'versions': {
@@ -88,14 +81,6 @@ def describe_training(
             'opencv': cv2.__version__,
         },
     }
-
-
-def _start_of(recipe: Recipe) -> dict[str, Any]:
-    """Return the provenance of the model that a training started from, if it was one."""
-    if not recipe.encoder.endswith('.safetensors'):
-        return {}
-    start = load_bundle(recipe.encoder).metadata
-    return {'started_from': {'name': start.name, **start.provenance}}
 
 
 def _describe_data(dataset: Dataset) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The state of a training on disk, from which it goes on as if it had not stopped."""
+"""The state of a training on disk, from which it resumes as if it had not stopped."""
 
 from __future__ import annotations
 
@@ -20,62 +20,29 @@ MAY_CHANGE = frozenset(
     {'steps', 'evaluation', 'complete', 'best', 'description', 'license', 'workers', 'threads'}
     | {'cache', 'log_every', 'evaluate_every', 'save_every', 'default_focal'}
 )
-"""What a training that goes on may change of its recipe."""
+"""Fields of the recipe that may differ when a training resumes."""
 
 
 @dataclass
 class TrainingState:
-    """
-    All that a step depends on. Which samples it draws follows from its number alone.
+    """Everything that a step depends on; the samples follow from the step's number alone."""
 
-    Attributes
-    ----------
-    step
-        Steps done.
-    network, criterion, average, optimizer
-        Their state dicts; the average's is empty where there is none.
-    average_updates
-        Updates of the average.
-    random
-        State of torch's generator.
-    best
-        Best figure so far, or None.
-    best_of
-        What it is the best of.
-    recipe
-        The recipe as plain values, to notice that another one goes on.
-
-    """
-
-    step: int
+    step: int  # steps done
     network: Mapping[str, Tensor]
     criterion: Mapping[str, Tensor]
-    average: Mapping[str, Tensor]
-    average_updates: int
+    average: Mapping[str, Tensor]  # empty without averaging
+    average_updates: int  # number of updates of the average
     optimizer: Mapping[str, Any]
-    random: Tensor
-    best: float | None
-    best_of: str
-    recipe: Mapping[str, Any]
+    random: Tensor  # state of torch's generator
+    best: float | None  # best figure so far
+    best_of: str  # description of that figure
+    recipe: Mapping[str, Any]  # as plain values, to detect a changed recipe
 
     def require_recipe(self, recipe: Mapping[str, Any], directory: Path) -> None:
         """
-        Check that this is the state of a training by a recipe.
+        Raise HydranetError if a recipe differs from the saved one in more than ``MAY_CHANGE``.
 
-        Of paths only the files' names count: the training may go on on another machine.
-
-        Parameters
-        ----------
-        recipe
-            The recipe that is to go on, as plain values.
-        directory
-            Where the state was found.
-
-        Raises
-        ------
-        HydranetError
-            If the recipes differ in more than ``MAY_CHANGE``.
-
+        Paths are compared by file name: a training may resume on another machine.
         """
         now, then = without_paths(dict(recipe)), without_paths(dict(self.recipe))
         changed = sorted(key for key in now if key not in MAY_CHANGE and now[key] != then.get(key))
@@ -87,15 +54,7 @@ class TrainingState:
 
 
 def save_state(path: Path, state: TrainingState) -> None:
-    """
-    Write a state; the file is replaced whole or not at all.
-
-    Raises
-    ------
-    HydranetError
-        If it cannot be written.
-
-    """
+    """Write a state; the file is replaced as a whole or not at all."""
     partial = path.with_name(path.name + '.partial')
     try:
         torch.save(vars(state), partial)
@@ -107,18 +66,10 @@ def save_state(path: Path, state: TrainingState) -> None:
 
 
 def load_state(path: Path) -> TrainingState:
-    """
-    Read a state.
-
-    Raises
-    ------
-    HydranetError
-        If the file is missing, damaged or no training state.
-
-    """
+    """Read a state."""
     meaning = 'training state; remove it to start again'
     content = read_torch_file(path, meaning)
     try:
         return TrainingState(**content)
     except TypeError as error:
-        raise HydranetError(f'{path} is damaged, or no {meaning}.') from error
+        raise HydranetError(f'{path} is damaged or not a {meaning}.') from error

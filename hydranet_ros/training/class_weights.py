@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Weights of classes by how rare they are, so that poles count beside roads."""
+"""Weights of classes by their rarity, so that poles count beside roads."""
 
 from __future__ import annotations
 
@@ -14,23 +14,15 @@ from hydranet_ros.model.labels import load_label_set, UNLABELED
 from hydranet_ros.training.recipe import Recipe
 
 LARGEST_WEIGHT = 10.0
-"""A class that is all but absent weighs no more than this many average pixels."""
+"""Limit on the weight of a very rare class, in average pixels."""
 
 
 def class_weights(recipe: Recipe, datasets: Sequence[Dataset]) -> list[NDArray[np.float32]]:
     """
-    Return the weight of each class of each label set of a recipe.
+    Return the weight of each class, for each label set of a recipe.
 
     A class with frequency f weighs ``f ** -b`` with the recipe's exponent for its label set,
     normalised so that an average pixel weighs one. Classes that never occur weigh one.
-
-    Parameters
-    ----------
-    recipe
-        Label sets, exponents and shares of the datasets.
-    datasets
-        Those of its mixture; their labels are counted.
-
     """
     weights = []
     for name in recipe.label_sets:
@@ -42,7 +34,7 @@ def class_weights(recipe: Recipe, datasets: Sequence[Dataset]) -> list[NDArray[n
         frequency = np.zeros(size)
         for part, dataset in zip(recipe.mixture, datasets, strict=True):
             if dataset.label_set == name:
-                frequency += part.share * class_frequencies(dataset, size)
+                frequency += part.share * _class_frequencies(dataset, size)
         weights.append(weights_of(frequency, exponent))
     return weights
 
@@ -57,7 +49,7 @@ def weights_of(frequency: NDArray[np.float64], exponent: float) -> NDArray[np.fl
     return weights.astype(np.float32)
 
 
-def class_frequencies(dataset: Dataset, size: int) -> NDArray[np.float64]:
+def _class_frequencies(dataset: Dataset, size: int) -> NDArray[np.float64]:
     """Return the share of each class in a dataset's labelled pixels."""
     counts = np.zeros(UNLABELED + 1, np.int64)
     for index in range(len(dataset)):

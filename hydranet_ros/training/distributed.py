@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The processes of a training, one or many, as Lightning Fabric sees them."""
+"""The processes of a training, one or many, managed by Lightning Fabric."""
 
 from __future__ import annotations
 
@@ -12,15 +12,7 @@ from torch import Tensor
 
 
 def launch(precision: str, accelerator: str = 'auto') -> Fabric:
-    """
-    Join the processes that torchrun started, or be the only one.
-
-    Parameters
-    ----------
-    precision, accelerator
-        As Fabric has them.
-
-    """
+    """Join the processes that torchrun started, or run as the only one."""
     processes = int(os.environ.get('WORLD_SIZE', '1'))
     here = int(os.environ.get('LOCAL_WORLD_SIZE', '1'))
     fabric = Fabric(
@@ -34,17 +26,23 @@ def launch(precision: str, accelerator: str = 'auto') -> Fabric:
     return fabric
 
 
-class ProcessGroup:
-    """The reduction over the processes that Fabric has launched."""
+class Reduction:
+    """Sums and maxima, without gradient, over a Fabric's processes; one process without it."""
 
-    def __init__(self, fabric: Fabric) -> None:
+    def __init__(self, fabric: Fabric | None = None) -> None:
         self._fabric = fabric
-        self.processes = fabric.world_size
+        self.processes: int = fabric.world_size if fabric else 1
 
     def sum(self, value: Tensor) -> Tensor:
-        """Return the sum over the processes; Fabric would put it in place of the value."""
-        return cast('Tensor', self._fabric.all_reduce(value.clone(), reduce_op='sum'))
+        """Return the sum over the processes."""
+        return self._reduce(value, 'sum')
 
     def max(self, value: Tensor) -> Tensor:
         """Return the maximum over the processes."""
-        return cast('Tensor', self._fabric.all_reduce(value.clone(), reduce_op='max'))
+        return self._reduce(value, 'max')
+
+    def _reduce(self, value: Tensor, operation: str) -> Tensor:
+        if self._fabric is None:
+            return value
+        # Fabric reduces in place.
+        return cast('Tensor', self._fabric.all_reduce(value.clone(), reduce_op=operation))

@@ -1,31 +1,72 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The encoder's start: MobileNet-v2 weights from ImageNet, as torchvision names them.
+The weights that a training starts from: random, from a model file, or from ImageNet.
 
-Such files hold ``features.0`` (the stem), ``features.1`` to ``features.17`` (the blocks) and, not
-used here, ``features.18`` and a classifier. The published joint network keeps an expansion also
-in its first block, which MobileNet-v2 does not have: there it starts as the identity.
+ImageNet files are MobileNet-v2 by torchvision: ``features.0`` (the stem), ``features.1`` to
+``features.17`` (the blocks) and, unused here, ``features.18`` and a classifier. The published
+joint network keeps an expansion in its first block, which MobileNet-v2 does not have: it starts as
+the identity.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+import math
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import nn, Tensor
 
+from hydranet_ros.data.sample import Dataset
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.model.bundle import load_bundle
-from hydranet_ros.model.network import HEAD_PREFIX, HydraNet
+from hydranet_ros.model.bundle import load_bundle, without_counters
+from hydranet_ros.model.network import HEAD_PREFIX, HydraNet, TRAINED_UPSAMPLING
 from hydranet_ros.model.torch_files import read_torch_file
+from hydranet_ros.training.batches import TrainingBatches
+from hydranet_ros.training.recipe import Recipe
 
-_STEM, _FIRST_BLOCK, _LAST_BLOCK = 0, 1, 17
-_EXPANSION = 'layer2.0.output.0'
-"""The first block's expansion, of which the file has nothing."""
-_COUNTER = 'num_batches_tracked'
+_FIRST_EXPANSION = 'layer2.0.output.0'
+_SAMPLES = 32
+"""Number of samples from which the typical depth is estimated."""
+
+
+def start_network(recipe: Recipe, initial_depth: float) -> HydraNet:
+    """
+    Make a recipe's network with its initial weights.
+
+    It predicts ``initial_depth``, in metres, everywhere, unless its depth head comes from a file.
+    If that were far from the data's depth, all gradients would push the same way for some steps
+    and drive most features of the decoder to where ReLU6 has no slope, for good.
+    """
+    network = channels_last(HydraNet(recipe.channels(), TRAINED_UPSAMPLING))
+    loaded: frozenset[str] = frozenset()
+    if recipe.encoder:
+        loaded = initialize(network, recipe.encoder, recipe.label_sets, recipe.canonical_focal)
+    if 'depth' in recipe.tasks and f'{HEAD_PREFIX["depth"]}.bias' not in loaded:
+        nn.init.constant_(network.get_parameter(f'{HEAD_PREFIX["depth"]}.bias'), initial_depth)
+    return network
+
+
+def channels_last(network: HydraNet) -> HydraNet:
+    """Store the weights with channels last, which is several times faster on CPUs."""
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network
+
+
+def typical_depth(recipe: Recipe, datasets: Sequence[Dataset]) -> float:
+    """
+    Return the geometric mean of the depth in a training's first samples.
+
+    In metres, as the network has to predict them; 1 if no pixel has depth.
+    """
+    if 'depth' not in recipe.tasks:
+        return 1.0
+    batches = TrainingBatches(datasets, recipe)
+    depths = [batches[number].depth for number in range(math.ceil(_SAMPLES / recipe.batch))]
+    logarithms = torch.cat([depth[depth > 0].log() for depth in depths])
+    return float(logarithms.mean().exp()) if len(logarithms) else 1.0
 
 
 def initialize(
@@ -35,99 +76,55 @@ def initialize(
     canonical_focal: float | None = None,
 ) -> frozenset[str]:
     """
-    Start a network from a file: a model file of ours, or MobileNet-v2 from ImageNet.
+    Load initial weights from a model file or an ImageNet file, and return the keys loaded.
 
-    From a model file, all weights of the same name and shape are taken, so that a network with
-    other heads can start from it; the head of segmentation only if it is for the same classes.
-
-    Parameters
-    ----------
-    network
-        What to start.
-    path
-        A model file, or what torch saved.
-    label_sets
-        The network's, in the order of their logits.
-    canonical_focal
-        Focal length in pixels that its depth is for. That of a model for another one is scaled.
-
-    Returns
-    -------
-    frozenset
-        Keys of the weights that were taken.
-
-    Raises
-    ------
-    HydranetError
-        If the file is missing or neither.
-
+    From a model file, all weights of the same name and shape are loaded, so that the heads may
+    differ. The segmentation head is loaded only if its ``label_sets`` are the same, in order. The
+    depth head is scaled if its canonical focal length, in pixels, differs.
     """
     path = Path(path).expanduser()
-    if path.suffix == '.safetensors':
-        own = network.state_dict()
-        bundle = load_bundle(path)
-        given = dict(bundle.weights)
-        if [piece.labels.name for piece in bundle.metadata.label_slices] != list(label_sets):
-            given = {key: value for key, value in given.items() if not _is_of('segmentation', key)}
-        former = bundle.metadata.canonical_focal
-        if former and canonical_focal:
-            factor = np.float32(canonical_focal / former)
-            given |= {k: factor * given[k] for k in given if _is_of('depth', k)}
-        taken = [key for key in own if key in given and own[key].shape == given[key].shape]
-        for key in taken:
-            own[key].copy_(torch.from_numpy(given[key]))
-        return frozenset(taken)
-    return load_imagenet(network, read_state(path), str(path))
+    if path.suffix != '.safetensors':
+        state = read_torch_file(path, "file of an encoder's weights")
+        if not isinstance(state, Mapping) or not all(
+            isinstance(v, Tensor) for v in state.values()
+        ):
+            raise HydranetError(f'{path} holds no state dict; give the weights of MobileNet-v2.')
+        return load_imagenet(network, state, str(path))
 
+    def is_of(task: str, key: str) -> bool:
+        return key.partition('.')[0] == HEAD_PREFIX[task]
 
-def _is_of(task: str, key: str) -> bool:
-    """Tell whether a weight is of a task's last convolution."""
-    return key.partition('.')[0] == HEAD_PREFIX[task]
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """
-    Read a state dict that torch saved.
-
-    Raises
-    ------
-    HydranetError
-        If the file is missing or holds something else.
-
-    """
-    state = read_torch_file(path, "file of an encoder's weights")
-    if not isinstance(state, Mapping) or not all(isinstance(v, Tensor) for v in state.values()):
-        raise HydranetError(f'{path} holds no state dict.')
-    return dict(state)
+    own = network.state_dict()
+    bundle = load_bundle(path)
+    given = dict(bundle.weights)
+    if [piece.labels.name for piece in bundle.metadata.label_slices] != list(label_sets):
+        given = {key: value for key, value in given.items() if not is_of('segmentation', key)}
+    former = bundle.metadata.canonical_focal
+    if former and canonical_focal:
+        factor = np.float32(canonical_focal / former)
+        given |= {key: factor * given[key] for key in given if is_of('depth', key)}
+    loaded = [key for key in own if key in given and own[key].shape == given[key].shape]
+    for key in loaded:
+        own[key].copy_(torch.from_numpy(given[key]))
+    return frozenset(loaded)
 
 
 @torch.no_grad()
 def load_imagenet(network: HydraNet, state: Mapping[str, Tensor], source: str) -> frozenset[str]:
     """
-    Copy MobileNet-v2's weights into the encoder.
+    Copy MobileNet-v2's weights into the encoder, and return the keys copied.
 
-    Both list a block's convolutions and batch norms in the order of use, so they are paired in
-    that order, and the shapes must agree. Returns the keys of what was copied.
-
-    Raises
-    ------
-    HydranetError
-        If they do not.
-
+    Both list convolutions and batch norms in the order of use, so they are paired in that order;
+    raises HydranetError if the shapes do not agree.
     """
-    make_identity(network.get_submodule(_EXPANSION))
+    make_identity(network.get_submodule(_FIRST_EXPANSION))
     own = {
         key: value
-        for key, value in network.state_dict().items()
-        if key.startswith('layer')
-        and not key.startswith(f'{_EXPANSION}.')
-        and not key.endswith(_COUNTER)
+        for key, value in without_counters(network.state_dict()).items()
+        if key.startswith('layer') and not key.startswith(f'{_FIRST_EXPANSION}.')
     }
-    given = [
-        (key, value)
-        for key, value in state.items()
-        if _is_encoder(key) and not key.endswith(_COUNTER)
-    ]
+    encoder = tuple(f'features.{number}.' for number in range(18))
+    given = [item for item in without_counters(state).items() if item[0].startswith(encoder)]
     if len(own) != len(given):
         raise HydranetError(
             f'{source} has {len(given)} tensors for the encoder, which takes {len(own)}; give '
@@ -143,18 +140,13 @@ def load_imagenet(network: HydraNet, state: Mapping[str, Tensor], source: str) -
     return frozenset(own)
 
 
-def _is_encoder(key: str) -> bool:
-    parts = key.split('.')
-    return parts[0] == 'features' and _STEM <= int(parts[1]) <= _LAST_BLOCK
-
-
 @torch.no_grad()
 def make_identity(block: nn.Module) -> None:
     """
-    Make a 1x1 convolution, batch norm and ReLU6 pass on what already lies from 0 to 6.
+    Make a 1x1 convolution, batch norm and ReLU6 pass values from 0 to 6 unchanged.
 
     Batch norm divides by ``sqrt(variance + eps)``; with mean 0 and variance 1 its weight has to
-    be just that.
+    cancel that.
     """
     assert isinstance(block, nn.Sequential)
     convolution, norm = block[0], block[1]

@@ -1,11 +1,11 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What is minimised: one loss a task, over annotated pixels alone.
+The losses: one per task, over annotated pixels only.
 
-Each loss is a weighted mean over the valid pixels of the whole batch, whichever processes hold
-its parts: a process divides the sum over its own pixels by the count over all, so that the
-gradients' mean over processes, times their number, is that of one process with all of it.
+Each loss is a weighted mean over the valid pixels of the whole batch, over all processes: a
+process divides the sum over its own pixels by the count over all. The gradients' mean over the
+processes, times their number, then equals that of one process with the whole batch.
 """
 
 from __future__ import annotations
@@ -21,27 +21,14 @@ from torch.nn import functional
 from hydranet_ros.model.labels import UNLABELED
 from hydranet_ros.model.network import enlarge, TRAINED_UPSAMPLING
 from hydranet_ros.training.batches import Batch
+from hydranet_ros.training.distributed import Reduction
 from hydranet_ros.training.lovasz import lovasz_losses
 
 NEGLIGIBLE = -1e4
-"""Logit of a class that takes no part."""
+"""Logit of an excluded class."""
 _BERHU_SHARE = 0.2
 _TANGENT_FROM = 0.5
 DepthSpace = Literal['linear', 'log']
-
-
-class Reduction(Protocol):
-    """Sums and maxima over all processes of a training."""
-
-    processes: int
-
-    def sum(self, value: Tensor) -> Tensor:
-        """Return the sum of a tensor without gradient over the processes."""
-        ...
-
-    def max(self, value: Tensor) -> Tensor:
-        """Return the maximum of a tensor without gradient over the processes."""
-        ...
 
 
 class Head(Protocol):
@@ -49,12 +36,12 @@ class Head(Protocol):
 
     def __call__(self, samples: Tensor | None = None, channels: slice | None = None) -> Tensor:
         """
-        Return N x C x H/4 x W/4, with a path for gradients.
+        Return N x C x H/4 x W/4, with gradients.
 
         Parameters
         ----------
         samples
-            Numbers of the samples, int64, ascending; all if None. None of them is allowed, too.
+            Ascending int64 indices of the samples, possibly none; all if None.
         channels
             Output channels; all if None.
 
@@ -62,31 +49,11 @@ class Head(Protocol):
         ...
 
 
-class OneProcess:
-    """The reduction of a training that is one process: nothing to reduce."""
-
-    processes = 1
-
-    def sum(self, value: Tensor) -> Tensor:
-        """Return the value."""
-        return value
-
-    def max(self, value: Tensor) -> Tensor:
-        """Return the value."""
-        return value
-
-
 def weighted_mean(losses: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
     """
-    Return the weighted mean of per-pixel losses over all processes; zero where no pixel weighs.
+    Return the weighted mean of per-pixel losses over all processes; zero where all weights are.
 
-    Parameters
-    ----------
-    losses, weights
-        Of the same shape; weights are zero where a pixel is not annotated.
-    reduction
-        How to add over processes.
-
+    The weights have the shape of the losses and are zero where a pixel is not annotated.
     """
     total = reduction.sum(weights.sum().detach())
     return reduction.processes * (losses * weights).sum() / total.clamp(min=1e-12)
@@ -96,45 +63,27 @@ def berhu(error: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
     """
     Return the inverse Huber loss (Laina et al. 2016).
 
-    ``|e|`` up to ``c = 0.2 max |e|`` over the batch's valid pixels, ``(e² + c²) / 2c`` beyond.
-
-    Parameters
-    ----------
-    error
-        Any shape, finite.
-    weights
-        The same shape; zero where there is no ground truth.
-    reduction
-        How to add over processes.
-
+    ``|e|`` up to ``c = 0.2 max |e|`` over the batch's valid pixels, ``(e² + c²) / 2c`` above.
+    Errors must be finite, and weights zero, where there is no ground truth.
     """
     size = error.abs()
     largest = reduction.max((size * (weights > 0)).amax().detach())
     threshold = (_BERHU_SHARE * largest).clamp(min=1e-12)
-    beyond = (size.square() + threshold.square()) / (2 * threshold)
-    return weighted_mean(torch.where(size <= threshold, size, beyond), weights, reduction)
+    above = (size.square() + threshold.square()) / (2 * threshold)
+    return weighted_mean(torch.where(size <= threshold, size, above), weights, reduction)
 
 
 def depth_loss(raw: Tensor, batch: Batch, space: DepthSpace, reduction: Reduction) -> Tensor:
     """
-    Return berHu between the size of the raw output and the depth, in metres or their logarithm.
+    Return the berHu loss between predicted and true depth, in metres or their logarithm.
 
-    Parameters
-    ----------
-    raw
-        N x 1 x H/4 x W/4; what is deployed is its bilinear enlargement's absolute value. Linear,
-        the loss is of that; in the logarithm a negative output is drawn to the positive side.
-    batch
-        What it should be.
-    space
-        ``linear`` or ``log``.
-    reduction
-        How to add over processes.
-
+    The absolute value of the bilinearly enlarged raw output, N x 1 x H/4 x W/4, is what gets
+    deployed. The linear loss is of that; the logarithmic one draws a negative output to the
+    positive side.
     """
     enlarged = _enlarge(raw, batch)[:, 0]
     valid = torch.isfinite(batch.depth) & (batch.depth > 0)
-    # Where unknown, any finite positive depth will do: it has no weight.
+    # Where unknown, any finite positive depth: its weight is zero.
     truth = torch.where(valid, batch.depth, 1.0)
     error = log_ratio(enlarged, truth) if space == 'log' else enlarged.abs() - truth
     return berhu(error, valid * batch.weights['depth'][:, None, None], reduction)
@@ -142,20 +91,11 @@ def depth_loss(raw: Tensor, batch: Batch, space: DepthSpace, reduction: Reductio
 
 def log_ratio(output: Tensor, truth: Tensor) -> Tensor:
     """
-    Return ``log(output / truth)``, with its tangent in place of it below half the truth.
+    Return ``log(output / truth)``, replaced by its tangent below half the truth.
 
-    The logarithm's slope is one over the output: where an output passes zero, as it does in the
-    first steps of a training, single pixels would drown the gradient of all others. By the
-    tangent it is never more than two over the truth, and a negative output is drawn to the
-    positive side.
-
-    Parameters
-    ----------
-    output
-        Metres, of either sign.
-    truth
-        The same shape, positive metres.
-
+    The logarithm's slope is one over the output: where an output passes zero, as in the first
+    steps of a training, single pixels would outweigh all others. The tangent limits the slope to
+    two over the truth, and draws a negative output to the positive side.
     """
     ratio = output / truth
     tangent = math.log(_TANGENT_FROM) + ratio / _TANGENT_FROM - 1
@@ -177,16 +117,12 @@ def segmentation_loss(
     Parameters
     ----------
     head
-        Computes the logits. Each sample is asked for those of its own label set alone: the head
-        is a third of the network's work where it has the classes of many.
-    batch
-        What they should be.
+        Computes the logits. Only those of a sample's own label set are requested: with many label
+        sets the head would be a third of the network's work.
     slices, class_weights
         Channels, and weight of each class, for every label set.
-    reduction
-        How to add over processes.
     lovasz
-        Weight of the Lovasz-softmax loss, which is added, the images' mean; 0 for none.
+        Weight of the Lovasz-softmax loss, averaged over images; 0 for none.
 
     """
     losses, weights, regions = [], [], []
@@ -214,20 +150,10 @@ def segmentation_loss(
 
 def _without_unknown(target: Tensor, raw: Tensor, unknown: Tensor) -> tuple[Tensor, Tensor]:
     """
-    Take the classes that an annotator does not know out of its samples' loss.
+    Exclude the classes that an annotator does not know (N x 256) from its samples' loss.
 
-    Their logits are made negligible, so that only the odds among the others are taught, and the
-    pixels that it calls so nevertheless are left unlabelled.
-
-    Parameters
-    ----------
-    target
-        N x H x W, class ids.
-    raw
-        N x C x H/4 x W/4, logits.
-    unknown
-        N x 256: whether the annotator does not know the class of an id.
-
+    Their logits, N x C x H/4 x W/4, become negligible, so that only the other classes compete;
+    their pixels in the target, N x H x W, become unlabelled.
     """
     raw = raw.masked_fill(unknown[:, : raw.shape[1], None, None], NEGLIGIBLE)
     samples = torch.arange(len(target), device=target.device)[:, None, None]
@@ -236,17 +162,9 @@ def _without_unknown(target: Tensor, raw: Tensor, unknown: Tensor) -> tuple[Tens
 
 def normals_loss(raw: Tensor, batch: Batch, reduction: Reduction) -> Tensor:
     """
-    Return one minus the cosine of the angle between output and true normal.
+    Return one minus the cosine of the angle between predicted and true normal.
 
-    Parameters
-    ----------
-    raw
-        N x 3 x H/4 x W/4, of any length.
-    batch
-        What they should be.
-    reduction
-        How to add over processes.
-
+    The raw output, N x 3 x H/4 x W/4, may have any length.
     """
     enlarged = _enlarge(raw, batch)
     normals = torch.full_like(enlarged, torch.nan) if batch.normals is None else batch.normals
@@ -266,15 +184,11 @@ class Criterion(nn.Module):
         Task name to fixed weight.
     slices, class_weights
         For every label set: its channels, and the weight of each class.
-    depth_space
-        ``linear`` or ``log``.
-    lovasz
-        Weight of the Lovasz-softmax loss beside the cross entropy.
+    depth_space, lovasz
+        As for :class:`~hydranet_ros.training.recipe.Losses`.
     learned
         Whether the weights are learned from the tasks' uncertainty (Kendall et al. 2018):
-        ``exp(-s) L + s`` with one ``s`` a task, in place of the fixed ones.
-    reduction
-        How to add over processes.
+        ``exp(-s) L + s`` with one ``s`` per task, in place of the fixed weights.
 
     """
 
@@ -295,7 +209,7 @@ class Criterion(nn.Module):
         self.class_weights = [weight.float() for weight in class_weights]
         self.depth_space: DepthSpace = depth_space
         self.lovasz = lovasz
-        self.reduction: Reduction = reduction or OneProcess()
+        self.reduction = reduction or Reduction()
         self.log_variance = nn.ParameterDict(
             {task: nn.Parameter(torch.zeros(())) for task in weights} if learned else {}
         )
@@ -309,7 +223,7 @@ class Criterion(nn.Module):
 
     @property
     def learned(self) -> dict[str, float]:
-        """Return each task's weight as learned so far; none where they are fixed."""
+        """Return each task's learned weight; empty if the weights are fixed."""
         return {task: math.exp(-float(s.detach())) for task, s in self.log_variance.items()}
 
     def _segmentation(self, head: Head, batch: Batch) -> Tensor:
@@ -319,15 +233,7 @@ class Criterion(nn.Module):
         )
 
     def forward(self, heads: Mapping[str, Head], batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """
-        Compare what the heads make of a batch with its annotations.
-
-        Returns
-        -------
-        tuple
-            The sum to minimise, and each task's own loss, without gradient.
-
-        """
+        """Return the sum to minimise, and each task's own loss without gradient."""
         total = torch.zeros((), device=batch.image.device)
         parts = {}
         for task, weight in self.weights.items():

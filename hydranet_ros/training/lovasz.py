@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The Lovasz-softmax loss: a stand-in for IoU that has gradients."""
+"""The Lovasz-softmax loss, a differentiable substitute for IoU."""
 
 from __future__ import annotations
 
@@ -16,17 +16,10 @@ def lovasz_losses(raw: Tensor, target: Tensor) -> Tensor:
     """
     Return the Lovasz-softmax loss of each image of one label set.
 
-    Taken at the network's own resolution, where sorting all pixels costs little.
-
-    Parameters
-    ----------
-    raw
-        N x C x H/4 x W/4 logits.
-    target
-        N x H x W, class ids and ``UNLABELED``.
-
+    Computed at the network's output resolution, where sorting all pixels is cheap: logits are
+    N x C x H/4 x W/4, the target N x H x W class ids or ``UNLABELED``.
     """
-    # Each cell is over so many pixels exactly, the last ones over some beyond the image.
+    # A cell covers exactly OUTPUT_STRIDE pixels a side; the last ones reach beyond the image.
     beyond = [OUTPUT_STRIDE * raw.shape[axis] - target.shape[axis] for axis in (-1, -2)]
     padded = functional.pad(target, (0, beyond[0], 0, beyond[1]), value=UNLABELED)
     targets = functional.interpolate(
@@ -37,23 +30,18 @@ def lovasz_losses(raw: Tensor, target: Tensor) -> Tensor:
 
 def lovasz_softmax(probability: Tensor, target: Tensor) -> Tensor:
     """
-    Return the Lovasz extension of one minus the IoU of each image, mean over its classes.
+    Return the Lovasz extension of one minus the IoU, averaged over the classes of each image: N.
 
     Berman, Rannen Triki and Blaschko, The Lovasz-Softmax Loss, CVPR 2018. Cross entropy counts
-    pixels and IoU classes: this one is for poles and signs. All classes of all images are sorted
-    at once: a GPU is kept busy by few large operations.
+    pixels, IoU counts classes: this loss is for poles and signs. All classes of all images are
+    sorted at once, since a GPU prefers few large operations.
 
     Parameters
     ----------
     probability
         N x C x P, of the pixels' classes.
     target
-        N x P, class ids and ``UNLABELED``; the loss of an image without a label is zero.
-
-    Returns
-    -------
-    Tensor
-        N.
+        N x P, class ids or ``UNLABELED``; the loss of an image without labels is zero.
 
     """
     classes = torch.arange(probability.shape[1], device=target.device)
@@ -62,7 +50,7 @@ def lovasz_softmax(probability: Tensor, target: Tensor) -> Tensor:
     foreground = is_class[image, number].float()
     labelled = (target != UNLABELED)[image]
     error = (foreground - probability[image, number]).abs() * labelled
-    # The unlabelled come last, where they change no step before them.
+    # Unlabelled pixels come last, where they do not affect the steps before.
     order = error.detach().masked_fill(~labelled, -1.0).argsort(dim=1, descending=True)
     sorted_foreground = foreground.gather(1, order)
     size = foreground.sum(dim=1, keepdim=True)

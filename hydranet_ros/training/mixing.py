@@ -3,9 +3,9 @@
 """
 Which sample of which dataset a step trains on.
 
-The n-th sample of a training is a pure function of the seed and n. So a training that was killed
-goes on with the very samples it would have seen, with any number of loader workers and processes,
-and without any state to save.
+The n-th sample of a training is a pure function of the seed and n. A resumed training sees the
+same samples as an uninterrupted one, with any number of loader workers and processes, and without
+saved state.
 """
 
 from __future__ import annotations
@@ -17,44 +17,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 _CYCLE = 1000
-"""Samples after which the order of the datasets repeats: shares are met to a thousandth."""
+"""Samples after which the order of the datasets repeats: shares are exact to a thousandth."""
 
 
 @dataclass(frozen=True)
 class Draw:
-    """
-    One sample to train on.
+    """One sample to train on."""
 
-    Attributes
-    ----------
-    number
-        How many were drawn before it.
-    dataset, index
-        Which dataset, which of its samples.
-
-    """
-
-    number: int
+    number: int  # of the draw
     dataset: int
-    index: int
+    index: int  # of the sample in the dataset
 
 
 class Mixture:
     """
     A fair, endless, random-access sequence of draws from several datasets.
 
-    The datasets take turns as evenly as their shares allow, and each one is gone through in a
-    new random order each time before any of its samples comes again.
-
-    Parameters
-    ----------
-    sizes
-        Number of samples of each dataset.
-    shares
-        Share of each dataset in the draws; need not sum to one.
-    seed
-        Seed of the orders.
-
+    The datasets take turns as evenly as their shares allow; the shares need not sum to one. Each
+    dataset is traversed in a new random order each time.
     """
 
     def __init__(self, sizes: Sequence[int], shares: Sequence[float], seed: int) -> None:
@@ -71,7 +51,7 @@ class Mixture:
         self._orders: dict[int, tuple[int, NDArray[np.int64]]] = {}
 
     def __getitem__(self, number: int) -> Draw:
-        """Return the draw that ``number`` others precede."""
+        """Return the draw with this number."""
         cycles, position = divmod(number, len(self._cycle))
         dataset = int(self._cycle[position])
         earlier = cycles * self._per_cycle[dataset] + self._earlier[position, dataset]
@@ -88,7 +68,7 @@ class Mixture:
 
 
 def _turns(shares: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Spread the datasets over a cycle: always the one that is furthest behind its share."""
+    """Spread the datasets over a cycle: next is always the one furthest behind its share."""
     given = np.zeros(len(shares))
     turns = np.empty(_CYCLE, np.int64)
     for position in range(_CYCLE):

@@ -19,17 +19,9 @@ def make_optimizer(
     network: HydraNet, others: Iterable[nn.Parameter], options: Optimization
 ) -> torch.optim.Optimizer:
     """
-    Make an optimizer with the encoder's and the decoder's rates.
+    Make an optimizer with the encoder's and the decoder's learning rates.
 
-    Parameters
-    ----------
-    network
-        What is trained.
-    others
-        Further parameters, of the loss: weights of tasks, learned without decay.
-    options
-        Method, rates and decay.
-
+    ``others`` are further parameters, of the loss: task weights, learned without decay.
     """
     groups = []
     for parameters, rate in (
@@ -53,19 +45,7 @@ def _group(parameters: list[nn.Parameter], rate: float, decay: float) -> dict[st
 
 
 def rate_factor(step: int, steps: int, options: Optimization) -> float:
-    """
-    Return what the learning rates are multiplied by in a step.
-
-    Parameters
-    ----------
-    step
-        Steps done before it.
-    steps
-        Steps of the whole training.
-    options
-        Schedule and warm-up.
-
-    """
+    """Return the factor on the learning rates after ``step`` of ``steps`` steps."""
     share = min(step / steps, 1.0)
     if options.schedule == 'poly':
         factor = (1.0 - share) ** options.power
@@ -83,7 +63,7 @@ def set_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
 
 
 def freeze_batch_norm(network: nn.Module) -> None:
-    """Make batch norm use and keep the statistics that it has; its weights still learn."""
+    """Make batch norm use and keep its current statistics; its weights still learn."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()
@@ -93,13 +73,7 @@ class AveragedWeights:
     """
     The exponential running average of a network's weights and statistics.
 
-    Parameters
-    ----------
-    network
-        What to average.
-    decay
-        Share of the old average that a step keeps, once enough steps are done for it.
-
+    ``decay`` is the share of the old average that a step keeps; it is lower in the first steps.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -109,9 +83,9 @@ class AveragedWeights:
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
-        """Take in the network's present weights."""
+        """Include the network's current weights."""
         self.updates += 1
-        # A short memory at first, so that the weights of the beginning are soon forgotten.
+        # A short memory at first, so that the initial weights are soon forgotten.
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         averages: list[Tensor] = []
         values: list[Tensor] = []
@@ -122,7 +96,7 @@ class AveragedWeights:
                 values.append(value)
             else:
                 average.copy_(value)
-        # All at once: one by one, the launches alone would take a GPU milliseconds a step.
+        # All at once: separate launches would cost a GPU milliseconds per step.
         torch._foreach_lerp_(averages, values, 1 - decay)
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -130,7 +104,7 @@ class AveragedWeights:
         return self._values
 
     def load_state_dict(self, state: Mapping[str, Tensor], updates: int) -> None:
-        """Take averages that were saved after a number of updates."""
+        """Load saved averages and their number of updates."""
         self.updates = updates
         for key, value in state.items():
             self._values[key].copy_(value)

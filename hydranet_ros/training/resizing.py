@@ -1,20 +1,20 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Samples of another size, as another camera or another world shows them.
+Resize samples, and stretch the world they show.
 
-What scaling an image means for its depth. A pinhole camera sees a point (X, Y, Z) at column
-``u = fx X / Z + cx``. An image resized by s shows it at ``s u``: it is the picture of the same
-scene by a camera of focal length ``s fx``. So Z stays as it is and fx becomes ``s fx``. A network
-that is given no focal length cannot know which of the two it sees, a camera with ``s fx`` or
-points at ``Z / s``; it has to be taught one of them:
+How scaling an image changes its depth. A pinhole camera sees a point (X, Y, Z) at column ``u = fx
+X / Z + cx``. Resized by s, the image shows it at ``s u``: it is the picture of the same scene by a
+camera of focal length ``s fx``. So Z stays the same and fx becomes ``s fx``. A network that is
+given no focal length cannot tell a camera with ``s fx`` from points at ``Z / s``; it has to be
+taught one of them:
 
-- ``canonical`` (Yin et al., Metric3D, 2023): depth is always the one that a camera of the
-  canonical focal length f would need for this picture, ``Z f / fx``, with the fx after scaling;
-- ``one camera`` (recipes without a canonical focal length): fx is taken to be constant, so depth
-  is divided by s.
+- ``canonical`` (Yin et al., Metric3D, 2023): depth is always given for the canonical focal
+  length f, ``Z f / fx``, with the fx after scaling;
+- ``one camera`` (recipes without a canonical focal length): fx is assumed constant, so depth is
+  divided by s.
 
-Both say that what looks larger is nearer.
+In both cases, what looks larger is nearer.
 """
 
 from __future__ import annotations
@@ -30,18 +30,10 @@ from hydranet_ros.data.sample import Sample
 
 def rescale(sample: Sample, factor: float, one_camera: bool = False) -> Sample:
     """
-    Resize a sample; labels, depth and normals by the nearest pixel, so that none is invented.
+    Resize a sample by a factor; labels, depth and normals by the nearest pixel.
 
-    Parameters
-    ----------
-    sample
-        What to resize.
-    factor
-        New size over old.
-    one_camera
-        Whether depth is divided by the factor instead of fx being multiplied by it; see the
-        head of this module.
-
+    With ``one_camera``, depth is divided by the factor; else fx is multiplied by it. See the top
+    of this module.
     """
     height, width = sample.image.shape[:2]
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
@@ -66,24 +58,22 @@ def stretch_world(
     one_camera: bool = False,
 ) -> Sample:
     """
-    Show another world by the same camera: wider, and taller above eye level; then resize.
+    Show a wider world, or one taller above eye level, by the same camera; then resize.
 
-    Of a point (X, Y, Z), y down, X becomes ``width X``, and Y, if above the camera, ``height Y``.
-    Its column moves from ``fx X / Z`` to ``width fx X / Z`` from the principal point and its row
-    likewise: resizing the image along one axis, or its part above the horizon, shows exactly that.
-    Z and the camera are as before: a narrow street between hedges turns into a wide one between
-    tall trees, in which the ground is where it was.
+    Of a point (X, Y, Z), y down, X becomes ``width X`` and, above the camera, Y becomes ``height
+    Y``. Relative to the principal point, its column changes from ``fx X / Z`` to ``width fx X /
+    Z`` and its row likewise: exactly what resizing the image along one axis, or its part above the
+    horizon, shows. Z and the camera stay the same: a narrow street between hedges becomes a wide
+    one between tall trees, with the ground where it was.
 
     Parameters
     ----------
     sample
-        What to stretch, by a camera that looks straight ahead.
-    width, height
-        Factors.
+        By a camera that looks straight ahead.
     horizon
-        Its row of eye level, in pixels.
+        Row of eye level, in pixels.
     factor, one_camera
-        As for :func:`rescale`, which this does in the same step.
+        As for :func:`rescale`, done in the same step.
 
     """
     rows, columns = sample.image.shape[:2]
@@ -100,7 +90,7 @@ def stretch_world(
 
     normals = stretched(sample.normals)
     if normals is not None:
-        # What is stretched along an axis faces it less: by the inverse of the factor.
+        # Stretching along an axis scales the normals by the inverse of the factor.
         factors = np.ones((tall + deep, 1, 3), np.float32)
         factors[..., 0] = width
         factors[:tall, :, 1] = height
@@ -119,8 +109,8 @@ def stretch_world(
 
 
 def _smooth(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    # Averaging areas would repeat pixels where there are more, and interpolation skip some where
-    # there are fewer: first all that shrinks, then all that grows.
+    # INTER_AREA repeats pixels when it enlarges, INTER_LINEAR skips some when it shrinks: first
+    # shrink the sides that shrink, then enlarge the others.
     smaller = min(size[0], image.shape[1]), min(size[1], image.shape[0])
     if smaller != image.shape[1::-1]:
         image = np.asarray(cv2.resize(image, smaller, interpolation=cv2.INTER_AREA), np.uint8)
@@ -132,7 +122,7 @@ def _smooth(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
 def _at_size(
     depth: NDArray | None, fx: float | None, factor: float, one_camera: bool
 ) -> tuple[NDArray | None, float | None]:
-    """Return depth and focal length of an image of other size: one of them is changed by it."""
+    """Return depth and focal length after resizing: it changes one of them."""
     if one_camera:
         return (None if depth is None else depth / np.float32(factor)), fx
     return depth, (None if fx is None else fx * factor)

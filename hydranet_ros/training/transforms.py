@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Augmentation: geometry changes image and labels together, colour changes the image alone."""
+"""Augmentation: geometry changes image and labels together, colour changes the image only."""
 
 from __future__ import annotations
 
@@ -18,63 +18,35 @@ from hydranet_ros.training.resizing import rescale, stretch_world
 
 @dataclass(frozen=True)
 class Augmentation:
-    """
-    How samples are varied.
+    """How samples are varied at random."""
 
-    Attributes
-    ----------
-    flip
-        Probability of mirroring left and right.
-    brightness, contrast, gamma, saturation
-        Largest relative change: the factor is drawn log-uniformly from 1/(1 + v) to 1 + v.
-    white_balance
-        The same for each colour channel on its own.
-    hue
-        Largest turn of the hue, in degrees.
-    grey
-        Probability of dropping the colours.
-    blur
-        Probability of a Gaussian blur of 0.3 to 1.5 pixels.
-    noise
-        Largest standard deviation of the noise added, in steps of 255.
-
-    """
-
-    flip: float = 0.5
+    flip: float = 0.5  # probability of mirroring left and right
     brightness: float = 0.3
+    """
+    Largest relative change, as for the next three: the factor is drawn log-uniformly from 1/(1 +
+    v) to 1 + v.
+    """
     contrast: float = 0.3
     gamma: float = 0.2
     saturation: float = 0.4
-    white_balance: float = 0.1
-    hue: float = 0.0
-    grey: float = 0.0
-    blur: float = 0.0
-    noise: float = 0.0
+    white_balance: float = 0.1  # the same for each colour channel separately
+    hue: float = 0.0  # largest rotation of the hue, degrees
+    grey: float = 0.0  # probability of removing the colours
+    blur: float = 0.0  # probability of a Gaussian blur of 0.3 to 1.5 pixels
+    noise: float = 0.0  # largest standard deviation, in steps of 255
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """
-    How the world of a dataset is stretched, so that its streets are not all of one width.
+    """How the world of a dataset is stretched, so that its streets vary in width."""
 
-    Attributes
-    ----------
-    width
-        Smallest and largest factor of distances to the side, drawn log-uniformly.
-    height
-        The same of heights above the camera.
-    horizon
-        Where eye level is in its images, as a share of their height.
-
-    """
-
-    width: tuple[float, float] = (1.0, 1.0)
-    height: tuple[float, float] = (1.0, 1.0)
-    horizon: float = 0.5
+    width: tuple[float, float] = (1.0, 1.0)  # range of factors on sideways distances, log-uniform
+    height: tuple[float, float] = (1.0, 1.0)  # the same for heights above the camera
+    horizon: float = 0.5  # row of eye level, as a share of the image height
 
 
 def flip(sample: Sample) -> Sample:
-    """Mirror left and right; normals point the other way in x."""
+    """Mirror left and right, including the x of normals."""
     normals = sample.normals
     if normals is not None:
         normals = normals[:, ::-1] * np.array([-1, 1, 1], np.float32)
@@ -89,17 +61,9 @@ def flip(sample: Sample) -> Sample:
 
 def crop(sample: Sample, height: int, width: int, top: int, left: int) -> Sample:
     """
-    Cut a window out of a sample; what lies outside the image is black, unlabelled, unknown.
+    Cut a window out of a sample; outside the image it is black, unlabelled, unknown.
 
-    Parameters
-    ----------
-    sample
-        What to cut from.
-    height, width
-        Size of the window, in pixels.
-    top, left
-        Its upper left corner in the image; may be negative.
-
+    ``top`` and ``left`` are the window's upper left corner in the image and may be negative.
     """
 
     def cut(array: NDArray | None, fill: float) -> NDArray | None:
@@ -127,15 +91,7 @@ def crop(sample: Sample, height: int, width: int, top: int, left: int) -> Sample
 
 
 def to_canonical(sample: Sample, canonical_focal: float) -> Sample:
-    """
-    Return the sample with its depth as a camera of the canonical focal length would need it.
-
-    Raises
-    ------
-    HydranetError
-        If there is depth and its camera is not known.
-
-    """
+    """Return the sample with its depth given for the canonical focal length."""
     if sample.depth is None:
         return sample
     if sample.fx is None:
@@ -185,26 +141,22 @@ def augment(
     """
     Make a training sample: scaled, mirrored, cropped and recoloured at random.
 
-    If some of the factors allowed fill the window, only these are drawn from. A network that sees
-    wide frames between black bars learns what frames are like beside bars, and gets the depth of
-    frames without wrong (docs/training.md has figures).
+    If some of the allowed factors fill the window, only these are used. A network trained on
+    frames between black bars predicts wrong depth for frames without (docs/training.md has
+    figures).
 
     Parameters
     ----------
-    sample
-        The sample as it was read.
-    augmentation
-        How to vary it.
     rng
-        Source of all chance.
+        Source of all randomness.
     size
         Height and width of the result, in pixels.
     scale
-        Smallest and largest factor of its size, drawn log-uniformly.
+        Smallest and largest factor on its size, drawn log-uniformly.
     canonical_focal
-        Focal length that depth is given for, in pixels; None to take all cameras as one.
+        Focal length that depth is given for, in pixels; None to treat all cameras as one.
     stretch
-        How to stretch the world first; None to leave it.
+        How to stretch the world first; None for no stretching.
 
     """
     rows, columns = sample.image.shape[:2]
@@ -236,20 +188,19 @@ def augment(
 
 
 def _offset(available: int, wanted: int, rng: np.random.Generator) -> int:
-    """Draw where a window begins: inside the image, or around all of it if it is larger."""
+    """Draw the start of a window: inside the image, or around it if the window is larger."""
     slack = available - wanted
     return int(rng.integers(min(slack, 0), max(slack, 0), endpoint=True))
 
 
 def _between(limits: tuple[float, float], rng: np.random.Generator) -> float:
-    """Draw a factor log-uniformly."""
     return float(np.exp(rng.uniform(*np.log(limits))))
 
 
 def _filling(
     scale: tuple[float, float], vertical: float, horizontal: float, rng: np.random.Generator
 ) -> float:
-    """Draw a factor that fills a window in both directions, where one that does is allowed."""
+    """Draw a factor that fills a window in both directions, if such a factor is allowed."""
     smallest, largest = scale
     filling = max(vertical, horizontal)
     return _between((max(smallest, filling) if filling <= largest else smallest, largest), rng)

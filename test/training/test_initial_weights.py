@@ -15,8 +15,7 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.bundle import Bundle, save_bundle
 from hydranet_ros.model.network import HydraNet, TRAINED_UPSAMPLING
 from hydranet_ros.training.bundle_metadata import describe_training, metadata_of
-from hydranet_ros.training.initial_weights import initialize
-from hydranet_ros.training.network_with_loss import start_network
+from hydranet_ros.training.initial_weights import initialize, start_network
 from hydranet_ros.training.recipe import Ingredient, Recipe
 
 STAGES = (

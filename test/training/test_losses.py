@@ -21,6 +21,7 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import UNLABELED
 from hydranet_ros.training.batches import Batch, stack
 from hydranet_ros.training.class_weights import weights_of
+from hydranet_ros.training.distributed import Reduction
 from hydranet_ros.training.losses import (
     berhu,
     Criterion,
@@ -28,12 +29,11 @@ from hydranet_ros.training.losses import (
     Head,
     log_ratio,
     normals_loss,
-    OneProcess,
     segmentation_loss,
 )
 from hydranet_ros.training.lovasz import lovasz_softmax
 
-HERE = OneProcess()
+ALONE = Reduction()
 SIZE = (8, 12)
 LABEL_SETS = ('camvid11', 'ade20k32')
 SLICES = (slice(0, 11), slice(11, 43))
@@ -73,7 +73,7 @@ def test_berhu_is_the_published_formula() -> None:
     weights = torch.tensor([1.0, 1.0, 1.0, 1.0, 0.0])
     c = 0.2 * 10.0
     expected = (0.5 + 1.0 + (16 + c * c) / (2 * c) + (100 + c * c) / (2 * c)) / 4
-    assert berhu(error, weights, HERE).item() == pytest.approx(expected)
+    assert berhu(error, weights, ALONE).item() == pytest.approx(expected)
 
 
 @pytest.mark.parametrize('space', ['linear', 'log'])
@@ -81,7 +81,7 @@ def test_depth_unknown_everywhere_is_zero_loss_and_zero_gradient(space: str) -> 
     """Nothing valid: zero, not NaN, and finite gradients."""
     batch = batch_of(sample(), sample())
     output = raw(1, 2)
-    loss = depth_loss(output, batch, space, HERE)  # type: ignore[arg-type]
+    loss = depth_loss(output, batch, space, ALONE)  # type: ignore[arg-type]
     loss.backward()
     assert loss.item() == 0.0
     assert output.grad is not None and (output.grad == 0).all()
@@ -95,12 +95,12 @@ def test_depth_loss_ignores_unknown_pixels() -> None:
     holes[0, :] = 0.0
     constant = torch.full((1, 1, 2, 3), -3.0)
     losses = [
-        depth_loss(constant, batch_of(sample(depth=d)), 'linear', HERE) for d in (depth, holes)
+        depth_loss(constant, batch_of(sample(depth=d)), 'linear', ALONE) for d in (depth, holes)
     ]
     # Of metres the output's sign does not count: |-3| - 5 = -2, c = 0.4.
     assert losses[0].item() == pytest.approx((4 + 0.16) / 0.8)
     assert losses[1].item() == pytest.approx(losses[0].item())
-    in_log = depth_loss(-constant, batch_of(sample(depth=holes)), 'log', HERE).item()
+    in_log = depth_loss(-constant, batch_of(sample(depth=holes)), 'log', ALONE).item()
     assert in_log == pytest.approx(np.log(5 / 3) * (1 + 0.04) / 0.4, rel=1e-5)
 
 
@@ -110,7 +110,7 @@ def test_each_sample_meets_its_own_label_set_alone() -> None:
     labels[:4] = 7
     batch = batch_of(sample(segmentation=labels, label_set='ade20k32'), sample())
     output = raw(43, 2)
-    loss = segmentation_loss(head_of(output), batch, SLICES, EQUAL, HERE)
+    loss = segmentation_loss(head_of(output), batch, SLICES, EQUAL, ALONE)
     loss.backward()
     assert output.grad is not None
     assert (output.grad[0, :11] == 0).all() and (output.grad[1] == 0).all()
@@ -127,7 +127,7 @@ def test_each_sample_meets_its_own_label_set_alone() -> None:
 def test_segmentation_without_labels_is_zero() -> None:
     """A batch without any label: zero and no gradient, but a graph to go backward through."""
     output = raw(43)
-    loss = segmentation_loss(head_of(output), batch_of(sample()), SLICES, EQUAL, HERE)
+    loss = segmentation_loss(head_of(output), batch_of(sample()), SLICES, EQUAL, ALONE)
     loss.backward()
     assert loss.item() == 0.0 and output.grad is not None and (output.grad == 0).all()
 
@@ -138,12 +138,12 @@ def test_weights_of_samples_and_classes_are_those_of_a_weighted_mean() -> None:
     two = sample(segmentation=np.full(SIZE, 8, np.uint8), label_set='camvid11')
     output = raw(43, 2)
     double = stack([one, two], LABEL_SETS, [{'segmentation': 2.0}, {}])
-    loss = segmentation_loss(head_of(output), double, SLICES, EQUAL, HERE)
+    loss = segmentation_loss(head_of(output), double, SLICES, EQUAL, ALONE)
     thrice = output[[0, 0, 1]]
-    expected = segmentation_loss(head_of(thrice), batch_of(one, one, two), SLICES, EQUAL, HERE)
+    expected = segmentation_loss(head_of(thrice), batch_of(one, one, two), SLICES, EQUAL, ALONE)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
     by_class = (torch.ones(11).index_fill(0, torch.tensor([3]), 2.0), torch.ones(32))
-    loss = segmentation_loss(head_of(output), batch_of(one, two), SLICES, by_class, HERE)
+    loss = segmentation_loss(head_of(output), batch_of(one, two), SLICES, by_class, ALONE)
     assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
 
 
@@ -175,7 +175,7 @@ def test_lovasz_is_added_per_image_and_ignores_the_unlabelled() -> None:
     labels[:4, :4] = 8
     two = sample(segmentation=labels, label_set='camvid11')
     output = raw(43, 2)
-    arguments = (batch_of(one, two), SLICES, EQUAL, HERE)
+    arguments = (batch_of(one, two), SLICES, EQUAL, ALONE)
     plain = segmentation_loss(head_of(output), *arguments)
     loss = segmentation_loss(head_of(output), *arguments, lovasz=2.0)
     seen = output[:, :11].softmax(dim=1)[:, :, :, :2].flatten(2)  # the third column is unlabelled
@@ -185,7 +185,7 @@ def test_lovasz_is_added_per_image_and_ignores_the_unlabelled() -> None:
     loss.backward()
     assert output.grad is not None and (output.grad[:, :11, :, :2] != 0).any()
     nothing = segmentation_loss(
-        head_of(raw(43)), batch_of(sample()), SLICES, EQUAL, HERE, lovasz=1
+        head_of(raw(43)), batch_of(sample()), SLICES, EQUAL, ALONE, lovasz=1
     )
     assert nothing.item() == 0.0
 
@@ -197,7 +197,7 @@ def test_classes_that_the_annotator_does_not_know_are_not_taught_away() -> None:
     annotated = sample(segmentation=labels, label_set='camvid11')
     without = stack([annotated], LABEL_SETS, [{}], [(2,)])
     output = raw(43)
-    loss = segmentation_loss(head_of(output), without, SLICES, EQUAL, HERE, lovasz=1.0)
+    loss = segmentation_loss(head_of(output), without, SLICES, EQUAL, ALONE, lovasz=1.0)
     loss.backward()
     assert output.grad is not None and (output.grad[:, 2] == 0).all()
     assert (output.grad[:, 1] != 0).any() and (output.grad[:, 3] != 0).any()
@@ -206,10 +206,10 @@ def test_classes_that_the_annotator_does_not_know_are_not_taught_away() -> None:
         functional.interpolate(output[:, others], SIZE, mode='bilinear')[:, :, 4:],
         torch.ones(1, 4, 12, dtype=torch.int64),
     )
-    plain = segmentation_loss(head_of(output), without, SLICES, EQUAL, HERE)
+    plain = segmentation_loss(head_of(output), without, SLICES, EQUAL, ALONE)
     assert plain.item() == pytest.approx(expected.item(), rel=1e-5)
     known = batch_of(annotated)
-    segmentation_loss(head_of(output), known, SLICES, EQUAL, HERE).backward()
+    segmentation_loss(head_of(output), known, SLICES, EQUAL, ALONE).backward()
     assert (output.grad[:, 2] != 0).any()
 
 
@@ -220,9 +220,9 @@ def test_normals_loss_is_one_minus_cosine_of_known_pixels() -> None:
     normals[:, ::3] = np.nan
     batch = batch_of(sample(normals=normals))
     facing = torch.tensor([0.0, 0.0, -5.0]).view(1, 3, 1, 1).expand(1, 3, 2, 3)
-    assert normals_loss(facing, batch, HERE).item() == pytest.approx(0.0, abs=1e-6)
-    assert normals_loss(-facing, batch, HERE).item() == pytest.approx(2.0)
-    assert normals_loss(facing, batch_of(sample()), HERE).item() == 0.0
+    assert normals_loss(facing, batch, ALONE).item() == pytest.approx(0.0, abs=1e-6)
+    assert normals_loss(-facing, batch, ALONE).item() == pytest.approx(2.0)
+    assert normals_loss(facing, batch_of(sample()), ALONE).item() == 0.0
 
 
 def test_criterion_sums_tasks_fixed_or_by_learned_uncertainty() -> None:
@@ -261,7 +261,7 @@ class _OfTwo:
 def test_mean_is_over_all_processes_pixels() -> None:
     """With 4 valid pixels here and 12 there, the mean of both losses is that over all 16."""
     here, there = torch.full((4,), 1.0), torch.full((12,), 5.0)
-    both = berhu(torch.cat([here, there]), torch.ones(16), HERE)
+    both = berhu(torch.cat([here, there]), torch.ones(16), ALONE)
     parts = [
         berhu(here, torch.ones(4), _OfTwo(12.0, 5.0)),
         berhu(there, torch.ones(12), _OfTwo(4.0, 5.0)),

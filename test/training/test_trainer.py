@@ -29,8 +29,8 @@ from hydranet_ros.model.bundle import load_bundle
 from hydranet_ros.runtime.predictor import Predictor
 from hydranet_ros.training.batches import TrainingBatches
 from hydranet_ros.training.checkpoint import TrainingState
+from hydranet_ros.training.initial_weights import typical_depth
 from hydranet_ros.training.loop import STATE_NAME, Trainer
-from hydranet_ros.training.network_with_loss import typical_depth
 from hydranet_ros.training.optimization import AveragedWeights, rate_factor
 from hydranet_ros.training.recipe import (
     Examination,
@@ -348,7 +348,7 @@ def test_average_of_constant_weights_is_them_and_it_lags() -> None:
     ('text', 'message'),
     [
         ('tasks: [flow]', "task 'flow' is unknown"),
-        ('tasks: [segmentation]', 'label_sets go with'),
+        ('tasks: [segmentation]', 'label_sets are needed'),
         ('steps: 0', 'steps is not positive'),
         ('stepz: 3', "no key 'stepz'"),
         ('steps: many', "steps must be of type int, not 'many'"),
