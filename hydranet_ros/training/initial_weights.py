@@ -85,11 +85,9 @@ def initialize(
     path = Path(path).expanduser()
     if path.suffix != '.safetensors':
         state = read_torch_file(path, "file of an encoder's weights")
-        if not isinstance(state, Mapping) or not all(
-            isinstance(v, Tensor) for v in state.values()
-        ):
-            raise HydranetError(f'{path} holds no state dict; give the weights of MobileNet-v2.')
-        return load_imagenet(network, state, str(path))
+        if isinstance(state, Mapping) and all(isinstance(v, Tensor) for v in state.values()):
+            return load_imagenet(network, state, str(path))
+        raise HydranetError(f'{path} holds no state dict; give the weights of MobileNet-v2.')
 
     def is_of(task: str, key: str) -> bool:
         return key.partition('.')[0] == HEAD_PREFIX[task]

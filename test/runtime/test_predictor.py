@@ -187,7 +187,7 @@ def test_results_belong_to_the_caller(bundles_once):
     [
         ({'device': 'tpu'}, 'no device'),
         ({'device': 'meta', 'backend': 'torch'}, 'cpu or cuda'),
-        ({'device': 'cuda:99'}, 'not there'),
+        ({'device': 'cuda:99'}, 'not available'),
         ({'backend': 'abacus'}, 'no backend'),
         ({'precision': 'float8'}, 'no precision'),
         ({'fields': ('labels', 'flow')}, 'flow'),
