@@ -22,15 +22,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'overrides',
         nargs='*',
         metavar='KEY=VALUE',
-        help='value in place of what the file says, as split=val or segmentation.confidence=0.7; '
-        'data=FOLDER and distilled=FOLDER say where data is read and written',
+        help='replaces a value of the file, as split=val or segmentation.confidence=0.7; '
+        'data=FOLDER and distilled=FOLDER are the folders to read from and write to',
     )
     parser.add_argument(
         '--measure',
         action='store_true',
-        help='compare the teacher with the annotations that the dataset has; write nothing',
+        help='compare the teacher with the annotations of the dataset; write nothing',
     )
-    parser.add_argument('--limit', type=int, help='with --measure: at most so many images')
+    parser.add_argument('--limit', type=int, help='with --measure: largest number of images')
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -68,7 +68,7 @@ def _place_among_processes() -> tuple[int, int]:
         place = (0, 0)
     if not 0 <= place[0] < place[1]:
         raise HydranetError(
-            f'RANK={rank} of WORLD_SIZE={world_size} is no place among processes; unset both or '
-            'start with torchrun.'
+            f'RANK={rank} of WORLD_SIZE={world_size} is impossible; unset both or start with '
+            'torchrun.'
         )
     return place

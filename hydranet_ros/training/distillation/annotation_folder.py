@@ -1,12 +1,12 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Folders of annotations that a teacher wrote, told safely from those that people wrote.
+Folders of annotations that a teacher wrote, kept distinct from those that people wrote.
 
-Such a folder holds ``manifest.json``, which says what made it, one annotation a file, and
-``provenance/STEM.json`` for each, with the SHA-256 of the files it was made from and of the
-annotation itself. From these it is known, file by file, what is up to date, what another
-teacher made, and what a person has corrected since.
+Such a folder holds ``manifest.json``, which says what made it, one annotation per file, and
+``provenance/STEM.json`` for each, with the SHA-256 of its input files and of the annotation
+itself. They show, file by file, what is up to date, what another teacher made, and what a person
+has corrected since.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PROVENANCE = 'provenance'
 
 
 class State(Enum):
-    """What is known of one annotation."""
+    """The state of one annotation."""
 
     MISSING = 'missing'
     CURRENT = 'current'
@@ -37,24 +37,19 @@ class State(Enum):
 
 class AnnotationFolder:
     """
-    A folder that one kind of annotation is written into.
+    A folder that one kind of annotation is written into; it is created if needed.
+
+    Raises HydranetError if the folder has files but no manifest: a person may have written them.
 
     Parameters
     ----------
-    path
-        The folder; it is made where it does not exist.
     suffix
         Suffix of the annotations' files, with its dot.
     recipe
-        Everything that decides what the annotations are, in plain JSON types. Annotations of an
-        equal recipe and equal inputs are kept; others are replaced.
+        Everything that determines the annotations, in plain JSON types. Annotations of an equal
+        recipe and equal inputs are kept; others are replaced.
     about
-        What else the manifest says, in plain JSON types.
-
-    Raises
-    ------
-    HydranetError
-        If the folder has files but no manifest, and so is not ours to write into.
+        Further content of the manifest, in plain JSON types.
 
     """
 
@@ -68,13 +63,13 @@ class AnnotationFolder:
         foreign = [
             entry.name
             for entry in path.iterdir()
-            # Names with a dot in front are other processes' files in the making.
+            # Names that start with a dot are other processes' unfinished files.
             if entry.name != PROVENANCE and not entry.name.startswith('.')
         ]
         if foreign and not (path / MANIFEST).is_file():
             raise HydranetError(
-                f'{path} holds files (such as {sorted(foreign)[0]}) that no teacher of ours '
-                'wrote; give an empty or new output folder.'
+                f'{path} holds files (such as {sorted(foreign)[0]}) that `hydranet distill` did '
+                'not write; give an empty or new output folder.'
             )
         manifest = {**about, 'recipe': recipe, 'fingerprint': self.fingerprint}
         write_atomically(path / MANIFEST, _json(manifest))
@@ -85,20 +80,10 @@ class AnnotationFolder:
 
     def state(self, stem: str, inputs: Mapping[str, str]) -> State:
         """
-        Return what is known of an annotation.
+        Return the state of an annotation, by the stem of its image.
 
-        Parameters
-        ----------
-        stem
-            Stem of the image.
-        inputs
-            What it is made from, by name the SHA-256 of each file.
-
-        Raises
-        ------
-        HydranetError
-            If there is an annotation of unknown origin.
-
+        ``inputs`` maps the names of the files it is made from to their SHA-256. Raises
+        HydranetError if the annotation's origin is unknown.
         """
         file = self.file(stem)
         if not file.exists():
@@ -109,7 +94,7 @@ class AnnotationFolder:
         except (OSError, ValueError, KeyError) as error:
             raise HydranetError(
                 f'{file} has no readable provenance, so a person may have made it; move it away '
-                'to have it distilled.'
+                'to distil it.'
             ) from error
         if made[0] != sha256(file.read_bytes()):
             return State.EDITED
@@ -119,22 +104,10 @@ class AnnotationFolder:
         self, stem: str, content: bytes, inputs: Mapping[str, str], about: Mapping[str, Any]
     ) -> None:
         """
-        Write an annotation whose state is missing or outdated.
+        Write an annotation whose state is missing or outdated, with its provenance.
 
         An interruption at any moment leaves either no annotation or a whole one with its
         provenance.
-
-        Parameters
-        ----------
-        stem
-            Stem of the image.
-        content
-            The encoded annotation.
-        inputs
-            What it is made from, by name the SHA-256 of each file.
-        about
-            What else its provenance says.
-
         """
         record = {
             **about,
@@ -156,7 +129,7 @@ def write_atomically(path: Path, content: bytes) -> None:
     try:
         with os.fdopen(handle, 'wb') as stream:
             stream.write(content)
-        # A temporary file is for its owner alone; an annotation is as readable as any file.
+        # mkstemp makes it private; give it the permissions of an ordinary file.
         umask = os.umask(0)
         os.umask(umask)
         Path(temporary).chmod(0o666 & ~umask)

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A teacher's scores and metres as files: what is asked for, written and measured, by task."""
+"""Turn a teacher's scores and metres into annotation files, and measure them, by task."""
 
 from __future__ import annotations
 
@@ -25,102 +25,58 @@ from hydranet_ros.training.distillation.teachers.base import Annotation, file_sh
 
 @dataclass(frozen=True)
 class SegmentationTarget:
-    """
-    Labels to be written, as uint8 PNG of ids.
+    """Labels to write, as uint8 PNG of ids."""
 
-    Attributes
-    ----------
-    output
-        Folder for them.
-    mapping
-        Label mapping from the teacher's classes to the student's; None keeps the teacher's.
-    confidence
-        Labels whose score is below this, 0 to 1, are left unlabelled.
-    every_image
-        Whether images that the dataset has labels for get the teacher's too (in ``output``;
-        the dataset's stay as they are).
-
-    """
-
-    output: str
+    output: str  # folder
     mapping: str | None = None
-    confidence: float = 0.0
+    """Label mapping from the teacher's classes to the student's; None keeps the teacher's."""
+    confidence: float = 0.0  # labels with a lower score, 0 to 1, become unlabelled
     every_image: bool = False
+    """
+    Whether images that the dataset has labels for get the teacher's too (in ``output``; the
+    dataset's are not changed).
+    """
 
 
 @dataclass(frozen=True)
 class DepthTarget:
-    """
-    Depth to be written.
+    """Depth to write."""
 
-    Attributes
-    ----------
-    output
-        Folder for it.
-    scale
-        Factor on the teacher's metres: 1 on the camera that it was trained with.
-    minimum, maximum
-        Depth outside this range, in metres, is left unknown.
-    format
-        ``png``: 16 bits, 0 where unknown; ``tiff``: 32-bit floats in metres, NaN where unknown.
-    units_per_metre
-        Value of one metre in a PNG: 1000 stores millimetres up to 65.5 m, 256 reaches 255 m.
-    invalid_classes
-        Classes of the dataset's labels where the teacher's depth has no meaning (the sky).
-    ground
-        Classes whose depth is that of a plane, whatever the teacher says.
-    every_image
-        Whether images that the dataset has depth for get the teacher's too.
-
-    """
-
-    output: str
-    scale: float = 1.0
-    minimum: float = 0.0
+    output: str  # folder
+    scale: float = 1.0  # factor on the teacher's metres: 1 for the camera it was trained with
+    minimum: float = 0.0  # depth outside the range, in metres, becomes unknown
     maximum: float = 80.0
-    format: str = 'png'
-    units_per_metre: float = 256.0
+    format: str = 'png'  # png: 16 bits, 0 unknown; tiff: float32 metres, NaN unknown
+    units_per_metre: float = 256.0  # in a PNG: 1000 reaches 65.5 m, 256 reaches 255 m
     invalid_classes: tuple[str, ...] = ()
+    """Classes of the dataset's labels that have no depth, such as the sky."""
     ground: Ground | None = None
+    """Classes whose depth is that of a plane, whatever the teacher predicts."""
     every_image: bool = False
+    """Whether images that the dataset has depth for get the teacher's too."""
 
 
 class SegmentationWriter:
-    """
-    Turns a teacher's scores into label files.
-
-    Parameters
-    ----------
-    target
-        What to write.
-    teacher
-        Who gives the scores.
-
-    Raises
-    ------
-    HydranetError
-        If the teacher gives no classes, or others than the mapping translates.
-
-    """
+    """Turns a teacher's scores into label files."""
 
     task = 'segmentation'
     suffix = '.png'
 
     def __init__(self, target: SegmentationTarget, teacher: Teacher) -> None:
         if teacher.labels is None:
-            raise HydranetError('The teacher gives no classes; drop the section segmentation.')
+            raise HydranetError('The teacher gives no classes; remove the section segmentation.')
         self.target = target
         mapping = load_mapping(target.mapping) if target.mapping else None
         self.mapping = mapping or LabelMapping.identity(teacher.labels)
         if self.mapping.source.classes != teacher.labels.classes:
             raise HydranetError(
                 f'The mapping {target.mapping} translates {self.mapping.source.name} but the '
-                f'teacher gives {teacher.labels.name}; name a mapping from that.'
+                f'teacher gives {teacher.labels.name}; choose a mapping from that.'
             )
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """Return what decides the annotations besides the teacher."""
+        """Return the settings that determine the annotations, besides the teacher."""
         return {'mapping': self.mapping.to_dict(), 'confidence': self.target.confidence}
 
     def existing(self, record: Record) -> Path | None:
@@ -128,13 +84,13 @@ class SegmentationWriter:
         return record.segmentation
 
     def inputs(self, record: Record) -> dict[str, str]:
-        """Return what an annotation is made from: name to the file's SHA-256."""
+        """Return the inputs of an annotation: name to the file's SHA-256."""
         return {'image': file_sha256(record.image)}
 
     def encode(
         self, annotation: Annotation, record: Record, dataset: FileDataset
     ) -> tuple[bytes, dict[str, Any]]:
-        """Return the file's content and what its provenance tells of it."""
+        """Return the file's content and the details for its provenance."""
         labels, confidence = self.labels(annotation)
         about = {
             'labelled': float((labels != self.mapping.target.ignore_id).mean()),
@@ -151,13 +107,7 @@ class SegmentationWriter:
         self, annotations: Iterator[tuple[Record, Annotation]], dataset: FileDataset
     ) -> dict[str, Any]:
         """
-        Compare the teacher with the dataset's own labels.
-
-        Raises
-        ------
-        HydranetError
-            If those are of another label set.
-
+        Compare the teacher with the dataset's own labels, which must be of the same label set.
         """
         student = self.mapping.target
         form = dataset.segmentation_format
@@ -165,7 +115,7 @@ class SegmentationWriter:
         if form is None or own is None or own.classes != student.classes:
             raise HydranetError(
                 f'Dataset {dataset.name} has labels of {own.name if own else "nothing"}; the '
-                f'teacher can be measured by labels of {student.name} alone.'
+                f'teacher can be measured by labels of {student.name} only.'
             )
         matrix = ConfusionMatrix(student.size, student.ignore_id)
         for record, annotation in annotations:
@@ -176,42 +126,27 @@ class SegmentationWriter:
 
 
 class DepthWriter:
-    """
-    Turns a teacher's metres into depth files.
-
-    Parameters
-    ----------
-    target
-        What to write.
-    teacher
-        Who gives the depth.
-
-    Raises
-    ------
-    HydranetError
-        If the teacher gives no depth, or the format cannot hold the range.
-
-    """
+    """Turns a teacher's metres into depth files."""
 
     task = 'depth'
 
     def __init__(self, target: DepthTarget, teacher: Teacher) -> None:
         if not teacher.gives_depth:
-            raise HydranetError('The teacher gives no depth; drop the section depth.')
+            raise HydranetError('The teacher gives no depth; remove the section depth.')
         if target.format not in ('png', 'tiff'):
             raise HydranetError(f'Depth is written as png or tiff, not as {target.format!r}.')
         limit = np.iinfo(np.uint16).max / target.units_per_metre
         if target.format == 'png' and target.maximum > limit:
             raise HydranetError(
-                f'16 bits of 1/{target.units_per_metre:g} m end before the maximum of '
-                f'{target.maximum:g} m; take fewer units_per_metre.'
+                f'16 bits of 1/{target.units_per_metre:g} m cannot hold the maximum of '
+                f'{target.maximum:g} m; reduce units_per_metre.'
             )
         self.target = target
         self.suffix = f'.{target.format}'
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """Return what decides the annotations besides the teacher."""
+        """Return the settings that determine the annotations, besides the teacher."""
         settings = asdict(self.target)
         return {
             key: list(value) if isinstance(value, tuple) else value
@@ -224,7 +159,7 @@ class DepthWriter:
         return record.depth
 
     def inputs(self, record: Record) -> dict[str, str]:
-        """Return what an annotation is made from: name to the file's SHA-256, or the value."""
+        """Return the inputs of an annotation: name to the file's SHA-256, or to the value."""
         inputs = {'image': file_sha256(record.image)}
         ground = self.target.ground
         if (self.target.invalid_classes or ground) and record.segmentation is not None:
@@ -236,7 +171,7 @@ class DepthWriter:
     def encode(
         self, annotation: Annotation, record: Record, dataset: FileDataset
     ) -> tuple[bytes, dict[str, Any]]:
-        """Return the file's content and what its provenance tells of it."""
+        """Return the file's content and the details for its provenance."""
         depth = self.depth(annotation, record, dataset)
         known = np.isfinite(depth)
         about = {
@@ -252,14 +187,10 @@ class DepthWriter:
         self, annotation: Annotation, record: Record, dataset: FileDataset
     ) -> NDArray[np.float32]:
         """
-        Return the depth in metres, NaN where it is to be unknown.
+        Return the depth in metres, NaN where unknown.
 
-        Raises
-        ------
-        HydranetError
-            If classes are treated apart, and the dataset has no labels that tell where, or no
-            focal length for the depth of the ground.
-
+        Raises HydranetError if the target names classes and the image has no labels, or if the
+        depth of the ground needs a focal length that is unknown.
         """
         assert annotation.depth is not None
         depth = annotation.depth * np.float32(self.target.scale)
@@ -285,13 +216,8 @@ class DepthWriter:
         """
         Compare the teacher with the dataset's own depth.
 
-        Pixels that the teacher leaves unknown are not measured; their share is told.
-
-        Raises
-        ------
-        HydranetError
-            If the dataset has no depth.
-
+        Pixels that the teacher leaves unknown are not measured; the share of the others is
+        ``known``.
         """
         if dataset.depth_format is None:
             raise HydranetError(f'Dataset {dataset.name} has no depth to measure the teacher by.')
@@ -311,18 +237,17 @@ class DepthWriter:
 
 
 def _where(classes: Sequence[str], record: Record, dataset: FileDataset) -> NDArray[np.bool_]:
-    """Return where the dataset's labels say that one of these classes is."""
+    """Return where the dataset's labels have one of these classes."""
     if record.segmentation is None or dataset.segmentation_format is None:
         raise HydranetError(
-            f'{record.image} has no labels to tell where {", ".join(classes)} is; distil labels '
-            'first.'
+            f'{record.image} has no labels that show {", ".join(classes)}; distil labels first.'
         )
     names = load_label_set(dataset.segmentation_format.label_set).classes
     unknown = [name for name in classes if name not in names]
     if unknown:
         raise HydranetError(
-            f'The distillation names {", ".join(unknown)}, which '
-            f'{dataset.segmentation_format.label_set} has not.'
+            f'The distillation names {", ".join(unknown)}, which is not in '
+            f'{dataset.segmentation_format.label_set}.'
         )
     labels = read_segmentation(record.segmentation, dataset.segmentation_format)
     return np.isin(labels, [names.index(name) for name in classes])

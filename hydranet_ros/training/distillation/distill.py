@@ -3,9 +3,8 @@
 """
 Hard distillation: a teacher annotates the images that lack an annotation.
 
-The annotations are ordinary files, so that people can look at them and training reads them like
-any others; see :mod:`~hydranet_ros.training.distillation.annotation_folder` for how they are told
-from human ones.
+The annotations are ordinary files that people can look at and training reads like any others;
+:mod:`~hydranet_ros.training.distillation.annotation_folder` keeps them distinct from human ones.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from hydranet_ros.data.datasets import FileDataset, Record
 from hydranet_ros.data.image_files import read_rgb
 from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.resources import config_path, read_yaml
+from hydranet_ros.resources import config_file, read_yaml
 from hydranet_ros.training.distillation.annotation_folder import AnnotationFolder, State
 from hydranet_ros.training.distillation.annotation_writers import (
     DepthTarget,
@@ -43,45 +42,22 @@ from hydranet_ros.training.distillation.teachers.tiled_views import Views
 
 @dataclass(frozen=True)
 class DistillationConfig:
-    """
-    What a file in ``config/distillation`` says.
+    """The content of a file in ``config/distillation``."""
 
-    Attributes
-    ----------
-    dataset, split
-        The images: a dataset file (or the name of one in ``config/datasets``) and its split.
-    teacher
-        A teacher file (or the name of one in ``config/teachers``).
-    segmentation, depth
-        What to write; at least one of them.
-    views
-        How images are shown to the teacher, in place of what its own file says.
-
-    """
-
-    dataset: str
+    dataset: str  # file, or the name of one in config/datasets
     split: str
-    teacher: str
-    segmentation: SegmentationTarget | None = None
+    teacher: str  # file, or the name of one in config/teachers
+    segmentation: SegmentationTarget | None = None  # what to write; this, depth, or both
     depth: DepthTarget | None = None
-    views: Views | None = None
+    views: Views | None = None  # replaces the views of the teacher's file
 
     def __post_init__(self) -> None:
-        """
-        Check that there is something to do.
-
-        Raises
-        ------
-        HydranetError
-            If there is not.
-
-        """
         if self.segmentation is None and self.depth is None:
             raise HydranetError('A distillation needs a section segmentation or depth to write.')
 
 
 class _DatasetFrames:
-    """The images of a dataset as its teacher sees them (see ``Frames``)."""
+    """The images of a dataset, for its teacher (see ``Frames``)."""
 
     def __init__(self, dataset: FileDataset) -> None:
         self._records = dataset.records
@@ -100,8 +76,8 @@ class _DatasetFrames:
 
     @cached_property
     def _digest(self) -> str:
-        told = [f'{file_sha256(record.image)} {record.fx}' for record in self._records]
-        return hashlib.sha256('\n'.join(told).encode()).hexdigest()
+        lines = [f'{file_sha256(record.image)} {record.fx}' for record in self._records]
+        return hashlib.sha256('\n'.join(lines).encode()).hexdigest()
 
     def digest(self) -> str:
         return self._digest
@@ -109,20 +85,9 @@ class _DatasetFrames:
 
 class Distillation:
     """
-    A teacher at work on a dataset.
+    A teacher and the dataset that it annotates.
 
-    Parameters
-    ----------
-    config
-        What to do.
-    variables
-        Values for ``${name}`` in the files of the dataset and the teacher.
-
-    Raises
-    ------
-    HydranetError
-        If a file is missing or the parts do not fit each other.
-
+    ``variables`` are values for ``${name}`` in the files of both.
     """
 
     def __init__(
@@ -133,7 +98,7 @@ class Distillation:
         if not isinstance(dataset, FileDataset):
             raise HydranetError(
                 f'Dataset {config.dataset} does not keep its images as files, so annotations '
-                'cannot be laid beside them; unpack it into folders.'
+                'cannot be written beside them; unpack it into folders.'
             )
         self.dataset = dataset
         self._frames = _DatasetFrames(dataset)
@@ -151,12 +116,12 @@ class Distillation:
         progress: Callable[[Sequence[int]], Iterator[int]] = iter,
     ) -> Counter[str]:
         """
-        Write what is missing of this process's share of the images.
+        Write the missing annotations of this process's share of the images.
 
         Parameters
         ----------
         rank, world_size
-            This process works on each ``world_size``-th image from the ``rank``-th.
+            This process handles every ``world_size``-th image from the ``rank``-th.
         progress
             Wraps the indices of the images, e.g. in a progress bar.
 
@@ -165,11 +130,6 @@ class Distillation:
         Counter
             Number of annotations ``written``; ``kept`` because they are up to date, ``edited``
             because a person has changed them since, ``annotated`` because the dataset has them.
-
-        Raises
-        ------
-        HydranetError
-            If a folder or file is not ours to write, or an image cannot be read.
 
         """
         folders = [self._folder(writer) for writer in self.writers]
@@ -196,20 +156,10 @@ class Distillation:
         self, limit: int | None = None, progress: Callable[[Sequence[int]], Iterator[int]] = iter
     ) -> dict[str, Any]:
         """
-        Compare the teacher with the annotations that the dataset has, and write nothing.
+        Compare the teacher with the annotations of the dataset, without writing; figures by task.
 
-        Parameters
-        ----------
-        limit
-            Greatest number of images, spread over the dataset; None takes all.
-        progress
-            Wraps the indices of the images.
-
-        Returns
-        -------
-        dict
-            Figures by task.
-
+        At most ``limit`` images are used, spread over the dataset; ``progress`` wraps their
+        indices.
         """
         count = len(self.dataset)
         chosen = np.linspace(0, count - 1, min(count, limit or count)).round().astype(int).tolist()
@@ -240,7 +190,7 @@ def load_config(
     path: str | Path, overrides: Sequence[str] = ()
 ) -> tuple[DistillationConfig, dict[str, str]]:
     """
-    Read a distillation file.
+    Read a distillation file and its variables.
 
     Parameters
     ----------
@@ -249,27 +199,13 @@ def load_config(
     overrides
         ``key=value`` or ``section.key=value``; a plain unknown key sets a variable.
 
-    Returns
-    -------
-    config
-        What it says, its variables put in.
-    variables
-        The variables, for the dataset's and the teacher's file.
-
-    Raises
-    ------
-    HydranetError
-        If the file is missing, or a key is wrong or missing.
-
     """
-    path = Path(path).expanduser()
-    if path.suffix not in ('.yaml', '.yml'):
-        path = config_path(f'distillation/{path}.yaml')
+    path = config_file('distillation', path)
     content = read_yaml(path)
     content['variables'] = own_variables(content)
     apply_overrides(content, overrides, str(path), DistillationConfig)
     variables = content.pop('variables')
-    # The split is a variable too, since what is written usually goes by its name.
+    # The split is a variable too, since output folders are usually named after it.
     content = substitute(content, {**variables, 'split': str(content.get('split'))}, str(path))
     return build(DistillationConfig, content, str(path)), variables
 
@@ -277,7 +213,7 @@ def load_config(
 def _verdict(
     writer: Writer, folder: AnnotationFolder, record: Record, inputs: Mapping[str, str]
 ) -> str:
-    """Say what becomes of an annotation: one of the counts that ``Distillation.run`` returns."""
+    """Return the count of ``Distillation.run`` that an annotation belongs to."""
     existing = writer.existing(record)
     own = existing is not None and existing.resolve() == folder.file(record.stem).resolve()
     if existing is not None and not own and not writer.target.every_image:

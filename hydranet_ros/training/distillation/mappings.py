@@ -14,27 +14,17 @@ from numpy.typing import NDArray
 
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import LabelSet, load_label_set
-from hydranet_ros.resources import config_path, read_yaml
+from hydranet_ros.resources import config_file, read_yaml
 
 
 @dataclass(frozen=True)
 class LabelMapping:
-    """
-    What each class of one label set is called in another.
+    """A translation from the classes of one label set to those of another."""
 
-    Attributes
-    ----------
-    source, target
-        The teacher's label set and the student's.
-    table
-        int64, shape (source.size,): the student's id of each teacher's class, or -1 for a class
-        that the student is not taught.
-
-    """
-
-    source: LabelSet
-    target: LabelSet
+    source: LabelSet  # the teacher's
+    target: LabelSet  # the student's
     table: NDArray[np.int64]
+    """The student's id of each teacher's class; -1 for a class that is not taught."""
 
     @classmethod
     def identity(cls, labels: LabelSet) -> LabelMapping:
@@ -46,19 +36,9 @@ class LabelMapping:
         """
         Build a mapping from the content of its file.
 
-        Parameters
-        ----------
-        content
-            A mapping with ``source`` and ``target`` (names of label sets) and ``classes``, which
-            gives for every class of the source a class of the target, or null.
-        origin
-            What to call it in an error.
-
-        Raises
-        ------
-        HydranetError
-            If a class of the source is missing, or a name is unknown.
-
+        That has ``source`` and ``target`` (names of label sets) and ``classes``, which gives for
+        every class of the source a class of the target, or null. ``origin`` names the file in
+        errors.
         """
         if not isinstance(content, Mapping) or not {'source', 'target', 'classes'} <= set(content):
             raise HydranetError(f'{origin} needs the keys source, target and classes.')
@@ -71,9 +51,9 @@ class LabelMapping:
         unknown = [str(name) for name in names if name not in source.classes]
         wrong = [str(name) for name in names.values() if name not in (None, *target.classes)]
         for fault, which in (
-            (missing, f'does not say what becomes of these classes of {source.name}'),
-            (unknown, f'maps names that are no classes of {source.name}'),
-            (wrong, f'maps to names that are no classes of {target.name}'),
+            (missing, f'does not map these classes of {source.name}'),
+            (unknown, f'maps names that are not classes of {source.name}'),
+            (wrong, f'maps to names that are not classes of {target.name}'),
         ):
             if fault:
                 raise HydranetError(f'{origin} {which}: {", ".join(fault)}.')
@@ -82,7 +62,7 @@ class LabelMapping:
         return cls(source, target, np.array(table, np.int64))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the mapping as its file holds it, in plain JSON types."""
+        """Return the content of the mapping's file, in plain JSON types."""
         names = (*self.target.classes, None)
         return {
             'source': self.source.name,
@@ -99,23 +79,23 @@ class LabelMapping:
         """
         Turn a teacher's scores into the student's labels.
 
-        Scores of classes that share a target add up before the best is taken, so that a teacher
-        torn between two kinds of the same thing is not torn at all.
+        Scores of classes that share a target are summed before the best is taken, so that a
+        teacher that is undecided between two of them still gives a confident label.
 
         Parameters
         ----------
         scores
-            float32, shape (height, width, source.size): share of belief in each class.
+            float32, shape (height, width, source.size): score of each class, 0 to 1.
         threshold
-            Labels with less score than this become the target's ignored id.
+            Labels with a lower score get the target's ignored id.
 
         Returns
         -------
         labels
-            uint8, shape (height, width): ids of the target; its ignored id where a class that
-            the student is not taught wins, or the winner lacks score.
+            uint8, shape (height, width): ids of the target; its ignored id where the best class is
+            not taught or below the threshold.
         confidence
-            float32, shape (height, width): the winner's score, 0 to 1.
+            float32, shape (height, width): the best score, 0 to 1.
 
         """
         columns = np.where(self.table < 0, self.target.size, self.table)
@@ -130,21 +110,6 @@ class LabelMapping:
 
 
 def load_mapping(name_or_path: str | Path) -> LabelMapping:
-    """
-    Load a mapping that comes with the package by name, or one from a YAML file.
-
-    Parameters
-    ----------
-    name_or_path
-        The stem of a file in ``config/mappings``, or the path of a ``.yaml`` file.
-
-    Raises
-    ------
-    HydranetError
-        If there is none, or it is incomplete.
-
-    """
-    path = Path(name_or_path)
-    if path.suffix not in ('.yaml', '.yml'):
-        path = config_path(f'mappings/{name_or_path}.yaml')
+    """Load a mapping by its name in ``config/mappings``, or from a YAML file."""
+    path = config_file('mappings', name_or_path)
     return LabelMapping.from_dict(read_yaml(path), f'Label mapping {path}')

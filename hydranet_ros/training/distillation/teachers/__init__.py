@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Teachers: networks that annotate images for ours to learn from; one module a kind."""
+"""Teachers: networks that annotate images for ours to learn from; one module per kind."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from hydranet_ros.data.configuration import build, substitute
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.resources import config_path, read_yaml
+from hydranet_ros.resources import config_file, read_yaml
 from hydranet_ros.training.distillation.teachers.base import Annotation, Teacher
 from hydranet_ros.training.distillation.teachers.tiled_views import Views
 
@@ -26,40 +26,20 @@ __all__ = [
     'read_teacher_file',
 ]
 
-KINDS = {
-    'agreeing': 'hydranet_ros.training.distillation.teachers.agreeing',
-    'bundle': 'hydranet_ros.training.distillation.teachers.bundle',
-    'exported': 'hydranet_ros.training.distillation.teachers.exported',
-    'huggingface': 'hydranet_ros.training.distillation.teachers.huggingface',
-    'meter': 'hydranet_ros.training.distillation.teachers.meter',
-    'motion': 'hydranet_ros.training.distillation.teachers.motion',
-    'rtmonodepth': 'hydranet_ros.training.distillation.teachers.rtmonodepth',
-}
+KINDS = ('agreeing', 'bundle', 'exported', 'huggingface', 'meter', 'motion', 'rtmonodepth')
 """
-Kind of teacher to module. A module has ``Settings``, a dataclass of what a teacher file of that
-kind says, and ``load(settings) -> Teacher``; it imports optional packages only in there.
+Each is a module of this package with ``Settings``, a dataclass of the content of its teacher
+files, and ``load(settings) -> Teacher``, which alone may import optional packages.
 """
 
 
 @dataclass(frozen=True)
 class TeacherFile:
-    """
-    What a file in ``config/teachers`` says.
+    """The content of a file in ``config/teachers``."""
 
-    Attributes
-    ----------
-    kind
-        One of ``KINDS``.
-    settings
-        The ``Settings`` of that kind's module.
-    about
-        The file's name, and what it says of source and licence.
-
-    """
-
-    kind: str
-    settings: Any
-    about: dict[str, str]
+    kind: str  # one of KINDS
+    settings: Any  # of that kind's module
+    about: dict[str, str]  # name of the file, source, licence
 
 
 def read_teacher_file(
@@ -68,45 +48,36 @@ def read_teacher_file(
     """
     Read and check a teacher's file without loading the teacher.
 
-    Parameters
-    ----------
-    name_or_path
-        The stem of a file in ``config/teachers``, or the path of a ``.yaml`` file.
-    variables
-        Values for ``${name}`` in the file.
-
-    Raises
-    ------
-    HydranetError
-        If the file is missing or wrong.
-
+    ``variables`` are values for ``${name}`` in the file.
     """
-    path = Path(name_or_path).expanduser()
-    if path.suffix not in ('.yaml', '.yml'):
-        path = config_path(f'teachers/{name_or_path}.yaml')
+    path = config_file('teachers', name_or_path)
     content = substitute(read_yaml(path), variables or {}, str(path))
     content.pop('variables', None)
-    told = ('source', 'license')
-    about = {key: str(content.pop(key)) for key in told if key in content}
+    about = {'name': path.stem}
+    about |= {key: str(content.pop(key)) for key in ('source', 'license') if key in content}
     kind, settings = _read_settings(content, str(path))
-    return TeacherFile(kind, settings, {'name': path.stem, **about})
+    return TeacherFile(kind, settings, about)
 
 
 def _read_settings(content: Mapping[str, Any], where: str) -> tuple[str, Any]:
     """Return the kind of a teacher and its settings."""
-    said = dict(content)
-    kind = said.pop('kind', None)
+    settings = dict(content)
+    kind = settings.pop('kind', None)
     if kind not in KINDS:
         raise HydranetError(
-            f'{where} names the kind of teacher {kind!r}; known are {", ".join(KINDS)}.'
+            f'{where} has the unknown kind of teacher {kind!r}; known are {", ".join(KINDS)}.'
         )
-    return kind, build(import_module(KINDS[kind]).Settings, said, where)
+    return kind, build(_module(kind).Settings, settings, where)
+
+
+def _module(kind: str) -> Any:
+    return import_module(f'{__name__}.{kind}')
 
 
 def teacher_of(content: Mapping[str, Any], where: str) -> Teacher:
-    """Load the teacher that a mapping describes, as found at ``where``."""
+    """Load the teacher described by a mapping; ``where`` names the mapping in errors."""
     kind, settings = _read_settings(content, where)
-    teacher: Teacher = import_module(KINDS[kind]).load(settings)
+    teacher: Teacher = _module(kind).load(settings)
     return teacher
 
 
@@ -115,28 +86,13 @@ def load_teacher(
     variables: Mapping[str, str] | None = None,
     views: Views | None = None,
 ) -> Teacher:
-    """
-    Load a teacher.
-
-    Parameters
-    ----------
-    name_or_path, variables
-        As for :func:`read_teacher_file`.
-    views
-        How images are shown to it, in place of what the file says.
-
-    Raises
-    ------
-    HydranetError
-        If the file is missing or wrong, or the teacher cannot be loaded.
-
-    """
+    """Load a teacher by its file or name; ``views`` replaces the views of the file."""
     file = read_teacher_file(name_or_path, variables)
     settings = file.settings
     if views is not None:
         if not hasattr(settings, 'views'):
-            raise HydranetError(f'A teacher of kind {file.kind} sees whole images; drop views.')
+            raise HydranetError(f'A teacher of kind {file.kind} sees whole images; remove views.')
         settings = replace(settings, views=views)
-    teacher: Teacher = import_module(KINDS[file.kind]).load(settings)
+    teacher: Teacher = _module(file.kind).load(settings)
     teacher.about = file.about
     return teacher

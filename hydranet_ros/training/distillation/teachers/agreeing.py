@@ -3,7 +3,7 @@
 """
 Several teachers of depth that must agree.
 
-Where they do, their geometric mean is better than any of them; where they do not, nobody knows.
+Where they agree, their geometric mean is better than each of them; elsewhere depth is unknown.
 """
 
 from __future__ import annotations
@@ -22,38 +22,22 @@ from hydranet_ros.training.distillation.teachers.base import Annotation, Frames,
 
 @dataclass(frozen=True)
 class Settings:
-    """
-    What the file of such teachers says.
-
-    Attributes
-    ----------
-    members
-        Of each teacher what its own file would say, and ``scale``, a factor on its metres.
-    agreement
-        Depth is kept where the largest exceeds the smallest by at most this share of it.
-
-    """
+    """The content of such a teacher's file."""
 
     members: tuple[dict[str, Any], ...]
+    """Each teacher's own settings, and ``scale``, a factor on its metres."""
     agreement: float
+    """Depth is kept where the largest exceeds the smallest by at most this share of it."""
 
 
 class AgreeingTeachers(Teacher):
-    """
-    Teachers of depth that must agree.
-
-    Raises
-    ------
-    HydranetError
-        If one cannot be loaded or gives no depth, or there are fewer than two.
-
-    """
+    """At least two teachers of depth that must agree."""
 
     gives_depth = True
 
     def __init__(self, settings: Settings) -> None:
         if len(settings.members) < 2:
-            raise HydranetError('Teachers that must agree are two at least; name them in members.')
+            raise HydranetError('Agreeing teachers need at least two members; add one.')
         self._agreement = settings.agreement
         self._members = [_member(content) for content in settings.members]
         self.identity = {
@@ -67,11 +51,9 @@ class AgreeingTeachers(Teacher):
         return self._agreed(teacher.annotate(rgb, fx) for teacher, _ in self._members)
 
     def annotate_frame(self, frames: Frames, index: int) -> Annotation:
-        """Annotate one image among others (see ``Teacher.annotate_frame``)."""
         return self._agreed(teacher.annotate_frame(frames, index) for teacher, _ in self._members)
 
     def inputs(self, frames: Frames) -> dict[str, str]:
-        """Return what the members depend on (see ``Teacher.inputs``)."""
         inputs: dict[str, str] = {}
         for teacher, _ in self._members:
             inputs |= teacher.inputs(frames)
@@ -83,7 +65,7 @@ class AgreeingTeachers(Teacher):
             assert annotation.depth is not None
             depths.append(annotation.depth * np.float32(scale))
         mean = np.exp(sum(np.log(depth) for depth in depths) / len(depths))
-        # NaN, an opinion that a member has not, goes through and compares as no agreement.
+        # NaN, where a member has no depth, propagates and compares as no agreement.
         largest, smallest = reduce(np.maximum, depths), reduce(np.minimum, depths)
         mean[~(largest <= (1 + self._agreement) * smallest)] = np.nan
         return Annotation(depth=mean.astype(np.float32))
@@ -93,11 +75,13 @@ def _member(content: Mapping[str, Any]) -> tuple[Teacher, float]:
     """Load a member, and return it with its scale."""
     from hydranet_ros.training.distillation.teachers import teacher_of
 
-    said = dict(content)
-    scale = float(said.pop('scale', 1.0))
-    teacher = teacher_of(said, 'members')
+    settings = dict(content)
+    scale = float(settings.pop('scale', 1.0))
+    teacher = teacher_of(settings, 'members')
     if not teacher.gives_depth:
-        raise HydranetError(f'A teacher of kind {content["kind"]} gives no depth to agree on.')
+        raise HydranetError(
+            f'A member of kind {content["kind"]} gives no depth; remove it from the members.'
+        )
     return teacher, scale
 
 

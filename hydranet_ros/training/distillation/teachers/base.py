@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a teacher is: something that annotates an image, and says exactly what it was."""
+"""The interface of a teacher: it annotates images, and identifies itself exactly."""
 
 from __future__ import annotations
 
@@ -21,118 +21,77 @@ from hydranet_ros.model.labels import LabelSet
 
 @dataclass(frozen=True)
 class Annotation:
-    """
-    A teacher's opinion of one image, at the image's size.
-
-    Attributes
-    ----------
-    scores
-        float32, shape (height, width, classes): share of belief in each class, 0 to 1, summing
-        to 1 at most; None from a teacher of depth alone.
-    depth
-        float32, shape (height, width): metres along the optical axis, NaN where the teacher has
-        no opinion; None from a teacher of classes alone.
-    about
-        What else to tell of it in its provenance, in plain JSON types.
-
-    """
+    """A teacher's annotation of one image, at the image's size."""
 
     scores: NDArray[np.float32] | None = None
+    """
+    Shape (height, width, classes): score of each class, 0 to 1, summing to at most 1; None from a
+    teacher of depth only.
+    """
     depth: NDArray[np.float32] | None = None
+    """
+    Shape (height, width): metres along the optical axis, NaN unknown; None from a teacher of
+    classes only.
+    """
     about: Mapping[str, Any] = field(default_factory=dict)
+    """Details for its provenance, in JSON types."""
 
 
 class Frames(Protocol):
-    """The images of a dataset, in its order: of a video, frame after frame."""
+    """The images of a dataset, in order; of a video, frame after frame."""
 
     def __len__(self) -> int:
         """Return their number."""
         ...
 
     def name(self, index: int) -> str:
-        """Return what to call one in messages."""
+        """Return the name of an image for messages."""
         ...
 
     def rgb(self, index: int) -> NDArray[np.uint8]:
-        """Return one, uint8, shape (height, width, 3)."""
+        """Return an image, uint8, shape (height, width, 3)."""
         ...
 
     def fx(self, index: int) -> float | None:
-        """Return its focal length in pixels, None if unknown."""
+        """Return an image's focal length in pixels, None if unknown."""
         ...
 
     def digest(self) -> str:
-        """Return a hash of all images in their order, and their focal lengths."""
+        """Return a hash of all images in order, and of their focal lengths."""
         ...
 
 
 class Teacher(ABC):
-    """
-    What annotates images for a network to learn from: another network, mostly.
+    """Annotates images for a network to learn from; usually another network."""
 
-    Attributes
-    ----------
-    labels
-        The label set of its scores, or None if it gives none.
-    gives_depth
-        Whether it gives depth.
-    identity
-        What it is, in plain JSON types: its kind, the SHA-256 of its files and every setting
-        that changes its output. Equal identities give equal annotations.
-    about
-        Where it comes from and under which licence, for people.
-
-    """
-
-    labels: LabelSet | None = None
+    labels: LabelSet | None = None  # label set of its scores; None without scores
     gives_depth: bool = False
     identity: dict[str, Any]
-    about: Mapping[str, str] = MappingProxyType({})
+    """
+    Kind, SHA-256 of its files and every setting that changes its output, in plain JSON types.
+    Equal identities give equal annotations.
+    """
+    about: Mapping[str, str] = MappingProxyType({})  # source and licence
 
     @abstractmethod
     def annotate(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Annotation:
         """
-        Annotate one image.
+        Annotate one uint8 image of shape (height, width, 3).
 
-        Parameters
-        ----------
-        rgb
-            uint8, shape (height, width, 3).
-        fx
-            Focal length of the image in pixels, where it is known; teachers whose depth does
-            not depend on it leave it unused.
-
+        ``fx`` is its focal length in pixels, if known; many teachers ignore it.
         """
 
     def annotate_frame(self, frames: Frames, index: int) -> Annotation:
-        """
-        Annotate one image among those of its dataset; by itself, unless a teacher looks beside.
-
-        Parameters
-        ----------
-        frames
-            All images.
-        index
-            Which of them.
-
-        """
+        """Annotate one image of a dataset; a teacher may use the other images too."""
         return self.annotate(frames.rgb(index), frames.fx(index))
 
     def inputs(self, frames: Frames) -> dict[str, str]:
-        """Return, by name, hashes of what annotations depend on beside their own image."""
+        """Return, by name, hashes of what annotations depend on besides their own image."""
         return {}
 
 
 def file_sha256(path: Path) -> str:
-    """
-    Return the SHA-256 of a file in hexadecimal.
-
-    Raises
-    ------
-    HydranetError
-        If it cannot be read.
-
-    """
+    """Return the SHA-256 of a file in hexadecimal."""
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:

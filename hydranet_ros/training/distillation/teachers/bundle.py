@@ -3,7 +3,7 @@
 """
 Our own models as teachers.
 
-The paper's teacher of street depth is of this kind: the same network, trained on depth alone.
+The paper's teacher of street depth is one: the same network, trained on depth only.
 """
 
 from __future__ import annotations
@@ -26,43 +26,24 @@ _FIELDS = {'segmentation': ('labels', 'confidence'), 'depth': ('depth',)}
 
 @dataclass(frozen=True)
 class Settings:
-    """
-    What the file of such a teacher says.
+    """The content of such a teacher's file."""
 
-    Attributes
-    ----------
-    model
-        A model file, or the name of a model that comes with the package.
-    tasks
-        What it shall teach; None is all that it predicts.
-    label_set
-        Which of its label sets to give; None is its first.
-    views
-        How images are shown to it for labels. Depth comes of the whole image as it is, since
-        its scale depends on the focal length.
-    device
-        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-
-    """
-
-    model: str
-    tasks: tuple[str, ...] | None = None
-    label_set: str | None = None
+    model: str  # a model file, or the name of a shipped model
+    tasks: tuple[str, ...] | None = None  # to teach; None for all it predicts
+    label_set: str | None = None  # one of its label sets; None for the first
     views: Views = field(default_factory=Views)
-    device: str = 'auto'
+    """
+    For labels. Depth is predicted from the whole image, since its scale depends on the focal
+    length.
+    """
+    device: str = 'auto'  # auto, cpu, cuda or cuda:N
 
 
 class BundleTeacher(Teacher):
     """
-    One of our own models as a teacher of all that it predicts.
+    One of our own models as a teacher.
 
-    A pixel's score is its winning class's softmax probability; nothing is known of the others.
-
-    Raises
-    ------
-    HydranetError
-        If the model cannot be loaded, or lacks a task that it shall teach.
-
+    A pixel's best class gets its softmax probability as its score; the others get zero.
     """
 
     def __init__(self, settings: Settings) -> None:

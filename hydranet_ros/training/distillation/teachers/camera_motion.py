@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""How a camera on a car moves: where it heads to in its image, and how far it goes in a frame."""
+"""The motion of a camera on a car: where it heads in its image, and how far it moves per frame."""
 
 from __future__ import annotations
 
@@ -15,53 +15,30 @@ from hydranet_ros.training.distillation.teachers.base import Frames
 from hydranet_ros.training.distillation.teachers.optical_flow import FlowField
 
 CORNERS_TEXTURE = 15.0
-"""Root mean square of the brightness's gradient (Sobel) from which pixels tell the motion."""
+"""Least root mean square of the brightness gradient (Sobel) of pixels used for the motion."""
 _EXAMINED = 24
-"""Number of places in a drive where its heading and speed are measured."""
+"""Number of places in a drive where heading and speed are measured."""
 _HEADING_BASELINE = 6
 _ADVANCE_BASELINE = 3
 _LONGEST_SHIFT = 8.0
-"""Metres that the road may shift in ``_ADVANCE_BASELINE`` frames: less than lane marks repeat."""
+"""Longest shift of the road in ``_ADVANCE_BASELINE`` frames, metres; lane marks repeat later."""
 _VIEW_STEP = 0.05
-"""Metres a row of the road seen from above."""
+"""Metres per row of the road seen from above."""
 _CLEAR_MATCH = 0.3
-"""Correlation of two views of the road from above that are of the same place."""
+"""Least correlation of two views from above that show the same place."""
 
 
 @dataclass(frozen=True)
 class Drive:
-    """
-    How the camera moves.
+    """The camera's motion."""
 
-    Attributes
-    ----------
-    heading
-        Column and row of the focus of expansion, pixels.
-    advance
-        Metres a frame.
-
-    """
-
-    heading: tuple[float, float]
-    advance: float
+    heading: tuple[float, float]  # column and row of the focus of expansion, pixels
+    advance: float  # metres per frame
 
 
 def watch(flows: FlowField, height: float) -> Drive:
     """
-    Tell how the camera moves from a video.
-
-    Parameters
-    ----------
-    flows
-        Of all frames of the video.
-    height
-        Of the camera above the road, metres.
-
-    Raises
-    ------
-    HydranetError
-        If the focal length is unknown, or the video does not show it.
-
+    Measure the camera's motion from a video; ``height`` is its height above the road in metres.
     """
     heading = find_heading(flows)
     return Drive(heading, find_advance(flows, heading, height))
@@ -71,14 +48,8 @@ def find_heading(flows: FlowField) -> tuple[float, float]:
     """
     Return the focus of expansion of a drive, in pixels.
 
-    The median over places in it, by the five-point algorithm (Nister 2004). It is a property of
-    how the camera is mounted, so that one holds for all frames.
-
-    Raises
-    ------
-    HydranetError
-        If the drive is too short or does not show.
-
+    It is the median over several places in the drive, by the five-point algorithm (Nister 2004).
+    It depends on how the camera is mounted, so one value holds for all frames.
     """
     height, width = flows.shape
     found = []
@@ -113,32 +84,25 @@ def find_heading(flows: FlowField) -> tuple[float, float]:
 
 def find_advance(flows: FlowField, heading: tuple[float, float], height: float) -> float:
     """
-    Return how far the camera moves in a frame, in metres.
+    Return how far the camera moves per frame, in metres.
 
-    The road's plane is laid out as seen from above (inverse perspective mapping); the shift along
-    the road at which two views match best is how far the camera went between them. The median
-    over places in the drive.
+    The road plane is drawn as seen from above (inverse perspective mapping); the shift along the
+    road at which two views match best is the distance driven between them. Returns the median over
+    several places in the drive.
 
     Parameters
     ----------
-    flows
-        Of all frames of the drive.
     heading
-        Focus of expansion, pixels; the horizon of a level road is in its row.
+        Focus of expansion, pixels; its row is the horizon of a level road.
     height
-        Of the camera above the road, metres.
-
-    Raises
-    ------
-    HydranetError
-        If the views do not match clearly.
+        Height of the camera above the road, metres.
 
     """
     column, row = heading
     fx = focal_length(flows.frames, 0)
     below = 0.95 * flows.shape[0] - row
     if below < 20:
-        raise HydranetError('The frames show no road below the point that the camera moves to.')
+        raise HydranetError('The frames show no road below the focus of expansion.')
     nearest, farthest = fx * height / below, fx * height / (0.18 * below)
     along = np.arange(nearest, farthest, _VIEW_STEP)[:, None]
     across = np.linspace(-2.5, 2.5, 256)[None] * height
@@ -147,10 +111,10 @@ def find_advance(flows: FlowField, heading: tuple[float, float], height: float) 
 
     def from_above(index: int) -> NDArray[np.float32]:
         view = cv2.remap(flows.grey(index), columns, rows, cv2.INTER_LINEAR).astype(np.float32)
-        # What is the same all along the road, such as edge lines, tells nothing of shifts.
+        # Remove what is the same all along the road, such as edge lines: it shows no shift.
         view -= cv2.blur(view, (1, 2 * (len(view) // 5) + 1))
         view -= cv2.GaussianBlur(view, (0, 0), 12)
-        # Marks are brighter than the road; shadows move with the car.
+        # Clip: marks are brighter than the road, and shadows move with the car.
         return np.clip(view, -10, 40)
 
     shifts = range(max(1, round(0.3 / _VIEW_STEP)), round(_LONGEST_SHIFT / _VIEW_STEP))
@@ -160,7 +124,7 @@ def find_advance(flows: FlowField, heading: tuple[float, float], height: float) 
         now, then = from_above(index), from_above(index - _ADVANCE_BASELINE)
         correlation = [_correlation(now[:-shift], then[shift:]) for shift in shifts]
         best = int(np.argmax(correlation))
-        # No match within the range shows as a best one at its end: of a car that stands, say.
+        # A best shift at the end of the range is not a match, e.g. of a standing car.
         if 0 < best < len(shifts) - 1 and correlation[best] > _CLEAR_MATCH:
             found.append(shifts[best] * _VIEW_STEP / _ADVANCE_BASELINE)
     if len(found) < len(places) / 2:
@@ -172,15 +136,7 @@ def find_advance(flows: FlowField, heading: tuple[float, float], height: float) 
 
 
 def focal_length(frames: Frames, index: int) -> float:
-    """
-    Return the focal length of a frame in pixels.
-
-    Raises
-    ------
-    HydranetError
-        If it is unknown.
-
-    """
+    """Return the focal length of a frame in pixels; raises HydranetError if it is unknown."""
     fx = frames.fx(index)
     if fx is None:
         raise HydranetError(

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The runtimes of exported teachers, each behind the same small interface."""
+"""Run network files of teachers: TFLite in LiteRT, ONNX in ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -26,20 +26,7 @@ class TfliteSession:
     """
     A TFLite file in LiteRT.
 
-    Parameters
-    ----------
-    path
-        The file.
-    tensor
-        Name of the output or inner tensor to return, None for the first output.
-    threads
-        Number of CPU threads.
-
-    Raises
-    ------
-    HydranetError
-        If LiteRT is not installed, the file is not TFLite, or has no such tensor.
-
+    ``tensor`` names the output or inner tensor to return, None for the first output.
     """
 
     def __init__(self, path: Path, tensor: str | None, threads: int) -> None:
@@ -52,7 +39,7 @@ class TfliteSession:
             ) from error
         try:
             with warnings.catch_warnings():
-                # It warns of the memory that keeping inner tensors takes; that is meant.
+                # It warns that keeping inner tensors takes memory, which is intended.
                 warnings.simplefilter('ignore', UserWarning)
                 self._interpreter = Interpreter(
                     str(path),
@@ -73,15 +60,7 @@ class TfliteSession:
             self._output = found[0]
 
     def run(self, batch: NDArray) -> NDArray:
-        """
-        Return the chosen output for one input, dequantised.
-
-        Raises
-        ------
-        HydranetError
-            If the input is not what the file takes.
-
-        """
+        """Return the chosen output for one input, dequantised."""
         try:
             self._interpreter.set_tensor(self._input['index'], batch)
         except ValueError as error:
@@ -103,20 +82,7 @@ class OnnxSession:
     """
     An ONNX file in ONNX Runtime.
 
-    Parameters
-    ----------
-    path
-        The file.
-    tensor
-        Name of the output to return, None for the first.
-    threads
-        Number of CPU threads.
-
-    Raises
-    ------
-    HydranetError
-        If ONNX Runtime is not installed, the file is not ONNX, or has no such output.
-
+    ``tensor`` names the output to return, None for the first.
     """
 
     def __init__(self, path: Path, tensor: str | None, threads: int) -> None:
@@ -130,7 +96,7 @@ class OnnxSession:
             ) from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        # Its faults have no common base but Exception.
+        # Its exceptions have no common base but Exception.
         self._fault = (faults.Fail, faults.InvalidArgument, RuntimeError, ValueError)
         no_network = (faults.InvalidProtobuf, faults.InvalidGraph, faults.NotImplemented)
         try:
@@ -148,20 +114,14 @@ class OnnxSession:
         self._input = self._session.get_inputs()[0].name
 
     def run(self, batch: NDArray) -> NDArray:
-        """
-        Return the chosen output for one input.
-
-        Raises
-        ------
-        HydranetError
-            If the input is not what the file takes.
-
-        """
+        """Return the chosen output for one input."""
         try:
             return self._session.run([self._output], {self._input: batch})[0]
         except self._fault as error:
             reason = ' '.join(str(error).split())
-            raise HydranetError(f'The teacher does not take what is declared: {reason}') from error
+            raise HydranetError(
+                f'The teacher does not take its declared input: {reason}'
+            ) from error
 
 
 SESSIONS: dict[str, type[TfliteSession] | type[OnnxSession]] = {

@@ -3,9 +3,9 @@
 """
 METER (Papa, Russo and Amerini 2023), a small MobileViT for depth, as a teacher.
 
-Its smallest size, XXS. Trained on KITTI with laser depth, it gives metres for KITTI's cameras,
-and far ones are right, which networks trained by stereo pairs take for nearer. The network is
-written here from its description (arXiv 2403.08368); only its published weights are loaded.
+Its smallest size, XXS. Trained on KITTI with laser depth, it predicts metres for KITTI's cameras.
+Distant points are right, which networks trained on stereo pairs underestimate. The network is
+implemented here from its description (arXiv 2403.08368); only its published weights are loaded.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ _INVERTED_RESIDUALS = (
 )
 """Channels in and out, and stride, of the MobileNet-v2 blocks; each expands twofold."""
 _TRANSFORMERS = ((48, 64, 128), (64, 80, 320), (80, 96, 384))
-"""Channels, width and hidden width of the three MobileViT blocks, behind the last three above."""
+"""Channels, width and hidden width of the three MobileViT blocks, after the last three above."""
 _HEADS, _HEAD_WIDTH = 4, 8
 _PATCH = 2
 _ENCODED = 160
 _DECODER = ((64, 32, 64), (32, 16, 48), (16, 8, 24))
-"""Channels in and out of the three steps of doubling, and those of the encoder's joined to it."""
+"""Channels in and out of the three doubling steps, and of the encoder's features joined in."""
 _UNITS_PER_METRE = 10.0  # it was trained in decimetres
-_NEAREST = 0.5  # metres; a pixel below has no meaning
+_NEAREST = 0.5  # metres; smaller depth has no meaning
 _STRIDE = 64  # of the deepest level, and twice it for the patches
 
 
 class _Separable(nn.Module):
-    """A 3x3 and a 1x1 convolution; the 3x3 is, despite its published key, a full one."""
+    """A 3x3 and a 1x1 convolution; despite its published name, the 3x3 is not depthwise."""
 
     def __init__(self, before: int, after: int, stride: int = 1) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class _Attention(nn.Module):
 
 
 class _FeedForward(nn.Module):
-    """Two linear layers, under their published keys."""
+    """Two linear layers, with their published names."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class _FeedForward(nn.Module):
 
 
 class _PreNorm(nn.Module):
-    """A layer behind a layer norm, and added to its input."""
+    """A layer after a layer norm, added to its input."""
 
     def __init__(self, width: int, layer: nn.Module) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class _PreNorm(nn.Module):
 
 
 class _Transformer(nn.Module):
-    """One layer of attention and one of feeding forward."""
+    """One layer of attention and one feed-forward layer."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
@@ -141,7 +141,7 @@ class _Transformer(nn.Module):
 
 
 class _MobileViT(nn.Module):
-    """Attention between the pixels that have the same place in their 2x2 patch."""
+    """Attention between the pixels at the same position in their 2x2 patches."""
 
     def __init__(self, channels: int, width: int, hidden: int) -> None:
         super().__init__()
@@ -164,7 +164,7 @@ class _MobileViT(nn.Module):
 
 
 class _Encoder(nn.Module):
-    """Features at a 32nd of the size, and those on the way at a 4th, 8th and 16th."""
+    """Features at 1/32 of the size, and the intermediate ones at 1/16, 1/8 and 1/4."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -182,7 +182,7 @@ class _Encoder(nn.Module):
 
 
 class _Doubling(nn.Module):
-    """A transposed convolution to twice the size, joined with the encoder's features."""
+    """A transposed convolution to twice the size, concatenated with the encoder's features."""
 
     def __init__(self, before: int, after: int, joined: int) -> None:
         super().__init__()
@@ -196,7 +196,7 @@ class _Doubling(nn.Module):
 
 
 class _Decoder(nn.Module):
-    """Three steps of doubling, then depth at a quarter of the size."""
+    """Three doubling steps, then depth at a quarter of the size."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -221,42 +221,25 @@ class Meter(nn.Module):
         self.decoder = _Decoder()
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Return raw decimetres, which may be negative; H and W are multiples of 64."""
+        """Return raw decimetres, possibly negative; H and W are multiples of 64."""
         return self.decoder(*self.encoder(image))
 
 
 @dataclass(frozen=True)
 class Settings:
-    """
-    What the file of such a teacher says.
+    """The content of such a teacher's file."""
 
-    Attributes
-    ----------
-    weights
-        The published weight file.
-    size
-        Height and width to which the whole image is brought, multiples of 64. Much larger ones
-        than it was trained with (192x636) it does not bear.
-    agreement
-        As of :class:`WholeFrameDepthTeacher`.
-
-    """
-
-    weights: str
+    weights: str  # the published weight file
     size: tuple[int, int] = (192, 640)
-    agreement: float | None = None
+    """
+    Height and width that the whole image is resized to, multiples of 64. Accuracy drops at sizes
+    much above those of its training, 192x636.
+    """
+    agreement: float | None = None  # see WholeFrameDepthTeacher
 
 
 class MeterTeacher(WholeFrameDepthTeacher):
-    """
-    METER-XXS with its published weights.
-
-    Raises
-    ------
-    HydranetError
-        If the weight file cannot be loaded or is another network's.
-
-    """
+    """METER-XXS with its published weights."""
 
     def __init__(self, settings: Settings) -> None:
         require_size(settings.size, _STRIDE, 'METER')

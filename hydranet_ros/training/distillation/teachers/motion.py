@@ -1,16 +1,16 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Depth from the camera's own motion: a teacher that is no network.
+Depth from the camera's own motion: a teacher that is not a network.
 
-To a camera that drives straight on, all that stands still moves away from one point of the image,
-the focus of expansion (Longuet-Higgins and Prazdny 1980). What is r pixels from there now was r'
-pixels from there when the camera was D metres behind, so that its depth is ``Z = D r' / (r - r')``
-whatever the focal length. D is told by the road: seen from above, from the known height of the
-camera, it shifts by D between the two frames.
+When a camera moves straight ahead, everything static moves away from one point of the image, the
+focus of expansion (Longuet-Higgins and Prazdny 1980). A point at r pixels from it now, and at r'
+pixels when the camera was D metres behind, has the depth ``Z = D r' / (r - r')``, whatever the
+focal length. D is measured on the road: seen from above, from the known height of the camera, it
+shifts by D between the two frames.
 
-For drives on a straight, level road at a steady speed, every frame of them. What moves by itself
-(cars) gets a wrong depth or none; leave it out by its labels.
+For drives on a straight, level road at constant speed, with every frame. Moving objects (cars) get
+a wrong depth or none; exclude them by their labels.
 """
 
 from __future__ import annotations
@@ -33,44 +33,30 @@ from hydranet_ros.training.distillation.teachers.optical_flow import FlowField
 _FLOW_ERROR = 0.5
 """Standard deviation of a chain of flows, pixels."""
 _TEXTURE = 4.0
-"""Root mean square of the brightness's gradient (Sobel) below which flow is guesswork."""
+"""Least root mean square of the brightness gradient (Sobel) for reliable flow."""
 _ENOUGH_PIXELS = 50
-"""Pixels from which the camera's turn is told, of a grid of every eighth."""
+"""Least number of pixels to fit the camera's rotation to, on a grid of every eighth."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """
-    What the file of such a teacher says.
+    """The content of such a teacher's file."""
 
-    Attributes
-    ----------
-    height
-        Of the camera above the road, metres.
-    baselines
-        Frames between those that are compared, before and after each; a depth is their mean,
-        weighted by how well each can tell it.
-    agreement
-        Depth is kept where the baselines differ by at most this share of it, and the surest of
-        them would not be that wrong by a flow that is half a pixel wrong.
-
-    """
-
-    height: float
+    height: float  # of the camera above the road, metres
     baselines: tuple[int, ...] = (4, 6, 8, 10)
+    """
+    Distances in frames to the frames compared, before and after each; a depth is their mean,
+    weighted by the precision of each.
+    """
     agreement: float = 0.15
+    """
+    Depth is kept where the baselines differ by at most this share of it, and an error of half a
+    pixel in the flow changes the most precise of them by no more.
+    """
 
 
 class MotionTeacher(Teacher):
-    """
-    Depth of what stands still, by how it moves through the frames of a drive.
-
-    Raises
-    ------
-    HydranetError
-        If a setting is impossible.
-
-    """
+    """Depth of static things from their motion through the frames of a drive."""
 
     gives_depth = True
 
@@ -87,31 +73,15 @@ class MotionTeacher(Teacher):
         self._known: tuple[FlowField, Drive] | None = None
 
     def annotate(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Annotation:
-        """
-        Refuse: one image does not move.
-
-        Raises
-        ------
-        HydranetError
-            Always.
-
-        """
+        """Refuse: single images do not show motion."""
         raise HydranetError('Depth from motion needs all frames of a drive, not single images.')
 
     def annotate_frame(self, frames: Frames, index: int) -> Annotation:
-        """
-        Annotate one frame of a drive.
-
-        Raises
-        ------
-        HydranetError
-            If the focal length is unknown, or the drive's heading or speed cannot be told.
-
-        """
+        """Annotate one frame of a drive."""
         flows, drive = self._drive(frames)
         fx = focal_length(frames, index)
         texture = flows.texture(index)
-        opinions = []
+        estimates = []
         for baseline in self._settings.baselines:
             for offset in (-baseline, baseline):
                 if 0 <= index + offset < len(frames):
@@ -122,14 +92,14 @@ class MotionTeacher(Teacher):
                     )
                     if straight is not None:
                         distance = -offset * drive.advance
-                        opinions.append(inverse_depth(straight, trusted, drive.heading, distance))
+                        estimates.append(inverse_depth(straight, trusted, drive.heading, distance))
         return Annotation(
-            depth=_agreed(opinions, self._settings.agreement, flows.shape),
+            depth=_agreed(estimates, self._settings.agreement, flows.shape),
             about={'heading': list(drive.heading), 'advance': drive.advance},
         )
 
     def inputs(self, frames: Frames) -> dict[str, str]:
-        """Return a hash of the whole drive, all of which any of its depths depends on."""
+        """Return a hash of the whole drive, which every depth depends on."""
         return {'frames': frames.digest()}
 
     def _drive(self, frames: Frames) -> tuple[FlowField, Drive]:
@@ -149,26 +119,26 @@ def without_rotation(
     fx: float,
 ) -> NDArray[np.float32] | None:
     """
-    Return the displacement as if the camera had not turned, None if too little tells how it did.
+    Return the displacement without the camera's rotation, None if too few pixels determine it.
 
-    What is left has to point to or from the heading: the turn is what makes the reliable pixels
-    do so, by weighted least squares that leave out what moves by itself.
+    What remains has to point to or from the heading: the rotation is fitted so that the reliable
+    pixels do, by robust least squares that down-weight moving objects.
 
     Parameters
     ----------
     displacement
         Shape (height, width, 2): columns and rows that each pixel moved.
     reliable
-        Shape (height, width): pixels to tell the turn by.
+        Shape (height, width): pixels to fit the rotation to.
     heading
-        Focus of expansion, pixels; taken for the principal point, too.
+        Focus of expansion, pixels; also used as the principal point.
     fx
         Focal length, pixels.
 
     """
     x, y = _from_heading(reliable.shape, heading)
-    # Displacement by small turns about the camera's three axes (pixels by radian).
-    turning = np.stack(
+    # Displacement by small rotations about the camera's three axes (pixels per radian).
+    by_rotation = np.stack(
         [
             np.stack([x * y / fx, fx + y * y / fx], -1),
             np.stack([-fx - x * x / fx, -x * y / fx], -1),
@@ -183,14 +153,14 @@ def without_rotation(
     across = np.stack([-y, x], -1)[chosen]
     distance = np.hypot(x, y)[chosen] + 20.0
     seen = np.sum(displacement[chosen] * across, -1) / distance
-    caused = np.stack([np.sum(part[chosen] * across, -1) / distance for part in turning], -1)
+    caused = np.stack([np.sum(part[chosen] * across, -1) / distance for part in by_rotation], -1)
     weights = np.ones_like(seen)
     for _ in range(15):
-        turn = np.linalg.lstsq(caused * weights[:, None], seen * weights, rcond=None)[0]
-        residual = caused @ turn - seen
+        angles = np.linalg.lstsq(caused * weights[:, None], seen * weights, rcond=None)[0]
+        residual = caused @ angles - seen
         scale = 1.48 * np.median(np.abs(residual)) + 0.02
         weights = 1 / np.sqrt(1 + (residual / scale) ** 4)
-    return displacement - np.tensordot(turn.astype(np.float32), turning, 1)
+    return displacement - np.tensordot(angles.astype(np.float32), by_rotation, 1)
 
 
 def inverse_depth(
@@ -200,7 +170,7 @@ def inverse_depth(
     distance: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """
-    Return what the displacement by a camera that does not turn says of depth.
+    Return inverse depth from the displacement by a camera that does not rotate.
 
     Parameters
     ----------
@@ -216,8 +186,8 @@ def inverse_depth(
     Returns
     -------
     tuple
-        One over depth and its standard deviation, both per metre; infinite deviation where
-        nothing is known or a pixel moves as nothing does that stands still.
+        One over depth and its standard deviation, both per metre. The deviation is infinite where
+        nothing is known or the pixel's motion shows that it is not static.
 
     """
     x, y = _from_heading(trusted.shape, heading)
@@ -232,15 +202,15 @@ def inverse_depth(
 
 
 def _agreed(
-    opinions: list[tuple[NDArray[np.float32], NDArray[np.float32]]],
+    estimates: list[tuple[NDArray[np.float32], NDArray[np.float32]]],
     agreement: float,
     shape: tuple[int, int],
 ) -> NDArray[np.float32]:
-    """Return the depth of at least two opinions that agree, NaN elsewhere."""
+    """Return the depth where at least two estimates agree, NaN elsewhere."""
     depth = np.full(shape, np.nan, np.float32)
-    if len(opinions) < 2:
+    if len(estimates) < 2:
         return depth
-    inverse, deviation = (np.stack(parts) for parts in zip(*opinions, strict=True))
+    inverse, deviation = (np.stack(parts) for parts in zip(*estimates, strict=True))
     weights = deviation**-2
     total = np.maximum(weights.sum(0), 1e-12)
     mean = (weights * inverse).sum(0) / total
@@ -255,7 +225,7 @@ def _agreed(
 def _from_heading(
     shape: tuple[int, ...], heading: tuple[float, float]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return columns and rows from the heading, broadcast to the image's shape."""
+    """Return columns and rows relative to the heading, broadcast to the image's shape."""
     x = np.arange(shape[1], dtype=np.float32)[None] - np.float32(heading[0])
     y = np.arange(shape[0], dtype=np.float32)[:, None] - np.float32(heading[1])
     return np.broadcast_to(x, shape[:2]), np.broadcast_to(y, shape[:2])

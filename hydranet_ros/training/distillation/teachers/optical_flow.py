@@ -15,22 +15,16 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.training.distillation.teachers.base import Frames
 
 _CONSISTENT = 0.7
-"""Pixels by which flow forth and back may miss the start, in each link of a chain of flows."""
+"""Largest miss of flow there and back, in pixels, for each link of a chain."""
 _REMEMBERED = 64
 
 
 class FlowField:
     """
-    Dense flow between frames, by Dense Inverse Search (Kroeger et al. 2016) from each to the next.
+    Dense flow between frames of one size, by Dense Inverse Search (Kroeger et al. 2016).
 
-    Chains of such links reach farther than one search would. What frames near each other share is
-    remembered.
-
-    Parameters
-    ----------
-    frames
-        Of one size.
-
+    Flow from each frame to the next is chained, which reaches farther than a single search.
+    Results shared by neighbouring frames are cached.
     """
 
     def __init__(self, frames: Frames) -> None:
@@ -47,11 +41,11 @@ class FlowField:
         )
 
     def grey(self, index: int) -> NDArray[np.uint8]:
-        """Return a frame without its colours."""
+        """Return a frame in grey."""
         return _remembered(self._greys, index, self._read_grey)
 
     def texture(self, index: int) -> NDArray[np.float32]:
-        """Return how much texture there is about each pixel."""
+        """Return the amount of texture around each pixel."""
         grey = self.grey(index)
         slopes = [cv2.Sobel(grey, cv2.CV_32F, *order) for order in ((1, 0), (0, 1))]
         return np.sqrt(cv2.boxFilter(slopes[0] ** 2 + slopes[1] ** 2, -1, (9, 9)))
@@ -63,7 +57,7 @@ class FlowField:
         trusted = np.ones(self.shape, bool)
         for index in range(start, end, step):
             there = self._columns + total[..., 0], self._rows + total[..., 1]
-            # Outside the frame nothing is known.
+            # Outside the frame flow is unknown.
             missed = cv2.remap(
                 self._miss(index, index + step),
                 *there,
@@ -86,7 +80,7 @@ class FlowField:
         return _remembered(self._links, (start, end), self._compute_link)
 
     def _miss(self, start: int, end: int) -> NDArray[np.float32]:
-        """Return by how many pixels flow there and back again misses where it began."""
+        """Return by how many pixels flow there and back misses the start."""
         return _remembered(self._misses, (start, end), self._compute_miss)
 
     def _compute_miss(self, ends: tuple[int, int]) -> NDArray[np.float32]:
@@ -104,13 +98,13 @@ class FlowField:
         grey = cv2.cvtColor(self.frames.rgb(index), cv2.COLOR_RGB2GRAY)
         if self._greys and grey.shape != self.shape:
             raise HydranetError(
-                f'{self.frames.name(index)} is of another size than the first frame of its video.'
+                f'{self.frames.name(index)} has another size than the first frame of its video.'
             )
         return np.asarray(grey, np.uint8)
 
 
 def _remembered(memory: dict[Any, Any], key: Any, make: Callable[[Any], Any]) -> Any:
-    """Return what is remembered of a key or made now, and forget the oldest of many."""
+    """Return the cached value of a key, made now if it is missing; drops the oldest of many."""
     if key not in memory:
         if len(memory) >= _REMEMBERED:
             del memory[next(iter(memory))]

@@ -3,8 +3,8 @@
 """
 RT-MonoDepth-S (Feng et al. 2023), a small network for the depth of streets, as a teacher.
 
-Trained on KITTI with stereo pairs, it gives metres for KITTI's cameras. The network is written
-here from its description; only its published weights are loaded.
+Trained on KITTI with stereo pairs, it predicts metres for KITTI's cameras. The network is
+implemented here from its description; only its published weights are loaded.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NEAREST, _FARTHEST = 0.1, 100.0
 
 
 class Encoder(nn.Module):
-    """A 7x7 convolution and three pairs of 3x3 ones; the output has a sixteenth of the size."""
+    """A 7x7 convolution and three pairs of 3x3 ones; the output has 1/16 of the size."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Encoder(nn.Module):
 
 
 class _Convolution(nn.Module):
-    """A 3x3 convolution with reflected borders and ELU, under its published key."""
+    """A 3x3 convolution with reflected borders and ELU, with its published name."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class _Convolution(nn.Module):
 
 
 class _Disparity(nn.Module):
-    """A 3x3 convolution to one channel with a sigmoid, under its published key."""
+    """A 3x3 convolution to one channel with a sigmoid, with its published name."""
 
     def __init__(self, before: int) -> None:
         super().__init__()
@@ -80,8 +80,8 @@ class Decoder(nn.Module):
     """
     Four steps of convolution, doubling and convolution.
 
-    The published file has two more outputs at half and a quarter of the size, which served its
-    training; they are loaded, so that the file must fit, and not used.
+    The published file has two more outputs at half and a quarter of the size, used in its
+    training; they are loaded, so that the file must match, and not used.
     """
 
     def __init__(self) -> None:
@@ -104,36 +104,17 @@ class Decoder(nn.Module):
 
 @dataclass(frozen=True)
 class Settings:
-    """
-    What the file of such a teacher says.
+    """The content of such a teacher's file."""
 
-    Attributes
-    ----------
-    encoder, decoder
-        The two published weight files.
-    size
-        Height and width to which the whole image is brought, multiples of 16.
-    agreement
-        As of :class:`WholeFrameDepthTeacher`.
-
-    """
-
-    encoder: str
+    encoder: str  # published weight file, like decoder
     decoder: str
     size: tuple[int, int] = (192, 640)
-    agreement: float | None = None
+    """Height and width that the whole image is resized to, multiples of 16."""
+    agreement: float | None = None  # see WholeFrameDepthTeacher
 
 
 class RTMonoDepthTeacher(WholeFrameDepthTeacher):
-    """
-    RT-MonoDepth-S with its published weights.
-
-    Raises
-    ------
-    HydranetError
-        If a weight file cannot be loaded or is another network's.
-
-    """
+    """RT-MonoDepth-S with its published weights."""
 
     def __init__(self, settings: Settings) -> None:
         require_size(settings.size, 16, 'RT-MonoDepth-S')

@@ -1,9 +1,10 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What goes into a network of others and what its output means."""
+"""The inputs and outputs of a third-party network."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 
 import cv2
@@ -11,6 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.model.labels import load_label_set
+from hydranet_ros.training.distillation.teachers.base import Annotation, Teacher
+from hydranet_ros.training.distillation.teachers.tiled_views import resize, Views
 
 LAYOUTS = ('nhwc', 'nchw')
 MEANINGS = ('ids', 'logits', 'probabilities', 'depth')
@@ -18,54 +22,26 @@ MEANINGS = ('ids', 'logits', 'probabilities', 'depth')
 
 @dataclass(frozen=True)
 class Signature:
-    """
-    What goes into an exported network and what its output means.
+    """The input of a network, and the meaning of its output."""
 
-    Attributes
-    ----------
-    size
-        Height and width of the input in pixels.
-    meaning
-        ``ids`` (class ids), ``logits`` or ``probabilities`` (a channel a class), or ``depth``.
-    label_set
-        Name of the label set of its classes; None for depth.
-    dtype
-        ``uint8`` (the image's own values) or ``float32`` (normalised).
-    mean, std
-        The float input is (rgb / 255 - mean) / std.
-    layout
-        ``nhwc`` or ``nchw``, of the input and of outputs with channels.
-    channels
-        ``rgb`` or ``bgr``.
-    tensor
-        Name of the output, or of an inner tensor of a TFLite file (the logits ahead of a built-in
-        argmax tell more than its ids); None is the first output.
-    metres
-        Metres per unit of a depth output.
-
-    """
-
-    size: tuple[int, int]
+    size: tuple[int, int]  # height and width of the input
     meaning: str
-    label_set: str | None = None
-    dtype: str = 'float32'
+    """``ids`` (class ids), ``logits`` or ``probabilities`` (a channel per class), or ``depth``."""
+    label_set: str | None = None  # of its classes; None for depth
+    dtype: str = 'float32'  # uint8 (raw values) or float32 (normalised)
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """The float input is (rgb / 255 - mean) / std."""
     std: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    layout: str = 'nhwc'
-    channels: str = 'rgb'
+    layout: str = 'nhwc'  # nhwc or nchw, of the input and of outputs with channels
+    channels: str = 'rgb'  # rgb or bgr
     tensor: str | None = None
-    metres: float = 1.0
+    """
+    Name of the output, or of an inner tensor of a TFLite file (the logits before a built-in argmax
+    tell more than its ids); None is the first output.
+    """
+    metres: float = 1.0  # per unit of a depth output
 
     def __post_init__(self) -> None:
-        """
-        Check the values.
-
-        Raises
-        ------
-        HydranetError
-            If one is not allowed, or the label set does not go with the meaning.
-
-        """
         for name, allowed in (
             ('meaning', MEANINGS),
             ('layout', LAYOUTS),
@@ -74,7 +50,7 @@ class Signature:
         ):
             if getattr(self, name) not in allowed:
                 raise HydranetError(
-                    f"A signature's {name} is one of {', '.join(allowed)}, not "
+                    f"A signature's {name} must be one of {', '.join(allowed)}, not "
                     f'{getattr(self, name)!r}.'
                 )
         if len(self.size) != 2 or min(self.size) < 1:
@@ -99,13 +75,9 @@ class Signature:
 
     def interpret(self, output: NDArray, classes: int) -> NDArray[np.float32]:
         """
-        Return an output as logits, shares or metres of shape (h, w, channels).
+        Return an output as logits, scores or metres of shape (h, w, channels).
 
-        Raises
-        ------
-        HydranetError
-            If its shape or ids do not fit the signature.
-
+        Raises HydranetError if its shape or ids do not fit the signature.
         """
         if self.meaning in ('ids', 'depth'):
             plane = np.squeeze(output)
@@ -130,6 +102,32 @@ class Signature:
                 f'{self.label_set} has {classes} classes.'
             )
         return values
+
+
+class SignatureTeacher(Teacher):
+    """Base of the teachers that run a network with a signature on several views of an image."""
+
+    def __init__(self, signature: Signature, views: Views) -> None:
+        self.signature = signature
+        self.views = views
+        self.labels = load_label_set(signature.label_set) if signature.label_set else None
+        self.gives_depth = signature.meaning == 'depth'
+
+    @abstractmethod
+    def _run(self, batch: NDArray) -> NDArray:
+        """Return the network's output for an input that the signature prepared."""
+
+    def annotate(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Annotation:
+        """Annotate one image (see ``Teacher.annotate``); ``fx`` is not used."""
+        values = self.views.average(rgb, self._infer)
+        return Annotation(depth=values[..., 0]) if self.gives_depth else Annotation(scores=values)
+
+    def _infer(self, tile: NDArray[np.uint8]) -> NDArray[np.float32]:
+        classes = self.labels.size if self.labels else 0
+        values = self.signature.interpret(self._run(self.signature.prepare(tile)), classes)
+        # Resize logits before the softmax: they are smoother than probabilities.
+        values = resize(values, *tile.shape[:2])
+        return softmax(values) if self.signature.meaning == 'logits' else values
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

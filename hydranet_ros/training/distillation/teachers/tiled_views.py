@@ -1,12 +1,12 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Showing an image to a teacher in several views, and averaging what it says of each.
+Show an image to a teacher in several views, and average the results (test-time augmentation).
 
 A teacher with a square input sees a wide frame squashed; tiles near its own shape keep the
-proportions that it learned. Tiles overlap, and each counts less towards its edges, where a
-network knows least of the surroundings, so that no seams show. Mirrored and enlarged views
-steady the answer further.
+proportions that it was trained with. Tiles overlap, and each weighs less towards its edges, where
+a network sees the least context, so that no seams appear. Mirrored and enlarged views reduce the
+error further.
 """
 
 from __future__ import annotations
@@ -26,41 +26,20 @@ Window = tuple[slice, slice]
 
 @dataclass(frozen=True)
 class Views:
-    """
-    How an image is shown to a teacher.
-
-    Attributes
-    ----------
-    aspect
-        Greatest width of a tile as a multiple of its height; None shows the whole image.
-    overlap
-        Least share of a tile's width (and height) that it has in common with the next.
-    zooms
-        Tiles are 1/zoom of the image's height; each zoom is one more look.
-    flip
-        Whether each tile is shown mirrored as well.
-    gammas
-        Each tile is shown with its values (0 to 1) raised to each of these powers; powers below
-        1 lift the shadows of harshly lit frames, where a teacher may see nothing.
-
-    """
+    """How an image is shown to a teacher."""
 
     aspect: float | None = None
-    overlap: float = 0.25
-    zooms: tuple[float, ...] = (1.0,)
-    flip: bool = False
+    """Largest width of a tile over its height; None shows the whole image."""
+    overlap: float = 0.25  # least share of a tile's width (and height) shared with the next
+    zooms: tuple[float, ...] = (1.0,)  # each zoom adds tiles of 1/zoom of the image's height
+    flip: bool = False  # whether each tile is also shown mirrored
     gammas: tuple[float, ...] = (1.0,)
+    """
+    Each tile is shown with its values (0 to 1) raised to each of these powers; powers below 1
+    brighten shadows in which a teacher may see nothing.
+    """
 
     def __post_init__(self) -> None:
-        """
-        Check the values.
-
-        Raises
-        ------
-        HydranetError
-            If they make no views.
-
-        """
         if self.aspect is not None and not self.aspect > 0:
             raise HydranetError('The aspect of tiles must be positive.')
         if not 0 <= self.overlap < 1:
@@ -95,21 +74,10 @@ class Views:
         infer: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
     ) -> NDArray[np.float32]:
         """
-        Average a network's dense output over all views of an image.
+        Average a network's dense output over all views of an image: (height, width, channels).
 
-        Parameters
-        ----------
-        rgb
-            uint8, shape (height, width, 3).
-        infer
-            Gives float32 of shape (h, w, channels) for a tile; any h and w, brought to the
-            tile's size by linear interpolation.
-
-        Returns
-        -------
-        ndarray
-            float32, shape (height, width, channels).
-
+        ``infer`` returns float32 of shape (h, w, channels) for a tile, of any h and w; it is
+        resized to the tile by linear interpolation.
         """
         height, width = rgb.shape[:2]
         total: NDArray[np.float32] | None = None
@@ -132,12 +100,12 @@ class Views:
 
 
 def resize(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """Bring (h, w, channels) to another size by linear interpolation, averaging when smaller."""
+    """Resize (h, w, channels) by linear interpolation, or by averaging if it shrinks."""
     if values.shape[:2] == (height, width):
         return values
     shrinks = height <= values.shape[0] and width <= values.shape[1]
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    # Channel by channel, since OpenCV averages areas of four channels at most.
+    # Channel by channel, since OpenCV averages areas of at most four channels.
     planes = [
         cv2.resize(plane, (width, height), interpolation=interpolation)
         for plane in np.ascontiguousarray(values.transpose(2, 0, 1))
@@ -153,5 +121,5 @@ def _ramp(length: int) -> NDArray[np.float32]:
 
 
 def _gamma_table(gamma: float) -> NDArray[np.uint8]:
-    """Return the table that raises uint8 values, taken as 0 to 1, to a power."""
+    """Return the lookup table that raises uint8 values, as 0 to 1, to a power."""
     return np.round(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What teachers have in common that see a whole frame, squashed, and its mirror image."""
+"""Base of the teachers that see a whole frame, squashed, and its mirror image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hydranet_ros.model.torch_files import read_torch_file
 from hydranet_ros.training.distillation.teachers.base import Annotation, Teacher
 
 SMALLEST_SIZE = 32
-"""Pixels; a frame squashed to less shows no street."""
+"""Pixels; a smaller frame shows no street."""
 
 
 class WholeFrameDepthTeacher(Teacher):
@@ -27,15 +27,13 @@ class WholeFrameDepthTeacher(Teacher):
 
     Parameters
     ----------
-    kind
-        Of the teacher.
     sha256
-        SHA-256 of its weight file, or of each by its part.
+        Hash of its weight file, or of each by its part.
     size
-        Height and width to which the whole image is brought.
+        Height and width that the whole image is resized to.
     agreement
         Depth is kept where that of the mirrored image differs by at most this share of it; None
-        keeps all. Either way the two are averaged, as inverse metres.
+        keeps all. In both cases the two are averaged, as inverse metres.
 
     """
 
@@ -91,13 +89,7 @@ def require_size(size: tuple[int, int], multiple: int, network: str) -> None:
 
 def load_weights(module: nn.Module, path: Path, network: str) -> None:
     """
-    Load a published weight file, all of it, into a network.
-
-    Raises
-    ------
-    HydranetError
-        If it cannot be loaded or is another network's.
-
+    Load a published weight file into a network; raises HydranetError unless it matches exactly.
     """
     content = read_torch_file(path, f'weight file of {network}')
     tensors = {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
