@@ -154,5 +154,5 @@ def test_a_start_from_a_model_keeps_its_depth_and_is_told(tmp_path: Path) -> Non
     save_bundle(path, Bundle.from_network(metadata, network))
     second = replace(recipe, name='second', encoder=str(path))
     assert start_network(second, 9.0).get_submodule('depth').bias.item() == 4.0
-    told = describe_training(second, [], 2, [], '')['started_from']
+    told = describe_training(second, [], 2, [], {})['started_from']
     assert told == {'name': 'first', 'steps_done': 1}
