@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -12,6 +13,13 @@ from numpy.typing import NDArray
 import pytest
 import yaml
 
+from hydranet_ros.resources import share_directory
+from hydranet_ros.training.distillation.distill import Distillation, load_config
+
+DATA = Path(os.environ.get('HYDRANET_DATA', share_directory().parent / 'shared' / 'data'))
+needs_data = pytest.mark.skipif(
+    not (DATA / 'teachers').is_dir(), reason='no research images here (HYDRANET_DATA)'
+)
 COLORS = ((200, 30, 40), (30, 190, 50), (20, 40, 210))
 
 
@@ -117,3 +125,55 @@ def depth_teacher(folder: Path) -> Path:
     signature = {'size': [24, 40], 'meaning': 'depth', 'layout': 'nchw'}
     content = {'kind': 'exported', 'file': str(network), 'signature': signature}
     return write_yaml(folder / 'depth_teacher.yaml', content)
+
+
+def meter_file(folder: Path, **changes: object) -> Path:
+    """Write the teacher with made-up weights, and return its file."""
+    torch = pytest.importorskip('torch')
+    from hydranet_ros.training.distillation.teachers.meter import Meter
+
+    torch.manual_seed(0)
+    network = Meter()
+    with torch.no_grad():
+        network.decoder.conv2d_out.weight.abs_()  # ahead of it is a ReLU: metres are positive
+        network.decoder.conv2d_out.weight.mul_(1e3)
+    torch.save(network.state_dict(), folder / 'meter.pth')
+    content = {'kind': 'meter', 'weights': str(folder / 'meter.pth'), 'size': [64, 128], **changes}
+    return write_yaml(folder / 'meter.yaml', content)
+
+
+def labels_config(root: Path, dataset: Path, **target: object) -> Path:
+    """Write a distillation of the blocks' labels, and return its file."""
+    section = {'output': str(root / 'labels'), **target}
+    content = {
+        'dataset': str(dataset),
+        'split': 'all',
+        'teacher': str(color_teacher(root / 'teacher')),
+        'segmentation': section,
+    }
+    return write_yaml(root / 'distill.yaml', content)
+
+
+def depth_config(root: Path, dataset: Path, **target: object) -> Path:
+    """Write a distillation of the blocks' depth, and return its file."""
+    content = {
+        'dataset': str(dataset),
+        'split': 'all',
+        'teacher': str(depth_teacher(root / 'teacher')),
+        'depth': {'output': str(root / 'depth'), **target},
+    }
+    return write_yaml(root / 'distill.yaml', content)
+
+
+def start(config: Path, *overrides: str) -> Distillation:
+    """Load a distillation file."""
+    return Distillation(*load_config(config, overrides))
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Return all files below a folder."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob('*'))
+        if path.is_file()
+    }

@@ -7,15 +7,18 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn, Tensor
+from training_data import small_recipe, write_streets
 
+from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.bundle import Bundle, save_bundle
 from hydranet_ros.model.network import HydraNet, TRAINED_UPSAMPLING
 from hydranet_ros.training.bundle_metadata import describe_training, metadata_of
-from hydranet_ros.training.initial_weights import initialize, start_network
+from hydranet_ros.training.initial_weights import initialize, start_network, typical_depth
 from hydranet_ros.training.recipe import Ingredient, Recipe
 
 STAGES = (
@@ -156,3 +159,20 @@ def test_a_start_from_a_model_keeps_its_depth_and_is_told(tmp_path: Path) -> Non
     assert start_network(second, 9.0).get_submodule('depth').bias.item() == 4.0
     told = describe_training(second, [], 2, [], {})['started_from']
     assert told == {'name': 'first', 'steps_done': 1}
+
+
+def test_training_starts_at_the_depth_of_its_data(tmp_path: Path) -> None:
+    """Geometric mean of what the first samples are taught, in canonical metres."""
+    dataset = write_streets(tmp_path, 2)
+    recipe = small_recipe(
+        dataset,
+        mixture=(Ingredient(str(dataset), 'all', scale=(1.0, 1.0)),),
+        canonical_focal=200.0,
+    )
+    data = load_dataset(dataset, 'all')
+    typical = typical_depth(recipe, [data])
+    depths = [data.load(index).depth for index in range(2)]
+    assert 2 * min(map(np.nanmin, depths)) < typical < 2 * max(map(np.nanmax, depths))
+    twice = replace(recipe, canonical_focal=400.0)
+    assert typical_depth(twice, [data]) == pytest.approx(2 * typical, rel=1e-5)
+    assert typical_depth(replace(recipe, tasks=('segmentation',)), [data]) == 1.0

@@ -8,14 +8,18 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hydranet_ros.data.configuration import substitute
 from hydranet_ros.data.open_dataset import dataset_config_path, load_dataset
 from hydranet_ros.data.readers import READERS
+from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.resources import read_yaml, share_directory
 from hydranet_ros.training.bundle_metadata import metadata_of
-from hydranet_ros.training.recipe import load_recipe
+from hydranet_ros.training.recipe import (
+    load_recipe,
+)
 
 CONFIG = share_directory() / 'config'
 RECIPES = sorted(path.stem for path in (CONFIG / 'training').glob('*.yaml'))
@@ -90,3 +94,44 @@ def test_research_images_are_as_described(
         return
     known = sample.depth[sample.depth > 0]
     assert known.min() > 0.3 and known.max() <= 256 and len(known) > 0.3 * sample.depth.size
+
+
+@pytest.mark.parametrize(
+    ('text', 'message'),
+    [
+        ('tasks: [flow]', "task 'flow' is unknown"),
+        ('tasks: [segmentation]', 'label_sets are needed'),
+        ('steps: 0', 'steps is not positive'),
+        ('stepz: 3', "no key 'stepz'"),
+        ('steps: many', "steps must be of type int, not 'many'"),
+        ('optimization: {method: lion}', "optimization.method is 'lion'"),
+        ('optimization: {rate: 1}', r"optimization has no key 'rate'"),
+        ('encoder: ${nowhere}', "needs the variable 'nowhere'"),
+        ('mixture: []', 'mixture needs datasets'),
+        ('mixture: [{dataset: x, scale: [2, 1]}]', r'scale is not .* in its ingredient x'),
+        ('mixture: [{dataset: x, stretch: {height: [0, 2]}}]', r'stretch\.height is not'),
+        ('mixture: [{dataset: x, stretch: {horizon: 1.2}}]', r'horizon is not between 0 and 1'),
+    ],
+)
+def test_wrong_recipes_are_explained(tmp_path: Path, text: str, message: str) -> None:
+    """Each fault in one sentence with the file or the key."""
+    content = {'tasks': ['depth'], 'steps': 1, 'mixture': [{'dataset': 'x'}]}
+    path = tmp_path / 'recipe.yaml'
+    path.write_text(yaml.safe_dump({**content, **yaml.safe_load(text)}))
+    with pytest.raises(HydranetError, match=message):
+        load_recipe(path)
+
+
+def test_overrides(tmp_path: Path) -> None:
+    """Values by dotted keys, in YAML; other keys are variables; nonsense is an error."""
+    path = tmp_path / 'recipe.yaml'
+    path.write_text('tasks: [depth]\nsteps: 1\nencoder: ${where}\nmixture: [{dataset: x}]\n')
+    recipe, variables = load_recipe(
+        path, ['steps=7', 'optimization.ema=0.5', 'crops=[[64, 80]]', 'where=a/b.pt']
+    )
+    assert (recipe.steps, recipe.optimization.ema, recipe.crops) == (7, 0.5, ((64, 80),))
+    assert recipe.encoder == 'a/b.pt' and variables == {'where': 'a/b.pt'}
+    with pytest.raises(HydranetError, match='write key=value'):
+        load_recipe(path, ['steps'])
+    with pytest.raises(HydranetError, match='no section'):
+        load_recipe(path, ['where=x', 'steps.more=1'])
