@@ -4,16 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-import torch
 import yaml
 
-from hydranet_ros.training.loop import STATE_NAME, Trainer
 from hydranet_ros.training.recipe import Ingredient, Recipe
 from hydranet_ros.training.transforms import Augmentation
 
@@ -92,23 +89,3 @@ def small_recipe(dataset: Path, **changes: object) -> Recipe:
         **changes,
     }
     return Recipe(**values)  # type: ignore[arg-type]
-
-
-def train(recipe: Recipe, directory: Path) -> Path:
-    """Run a recipe to its end."""
-    model = Trainer(recipe, {}, directory, accelerator='cpu').run()
-    assert model is not None
-    return model
-
-
-def state_of(directory: Path) -> Mapping[str, torch.Tensor]:
-    """Return the network's weights in a training's last state."""
-    content = torch.load(directory / STATE_NAME, weights_only=True)
-    return {**content['network'], **{f'average.{k}': v for k, v in content['average'].items()}}
-
-
-def assert_same(one: Mapping[str, torch.Tensor], other: Mapping[str, torch.Tensor]) -> None:
-    """Check that two states are equal to the bit."""
-    assert one.keys() == other.keys()
-    for key, value in one.items():
-        assert torch.equal(value, other[key]), key

@@ -15,7 +15,8 @@ import time
 from checkout import CHECKOUT
 import pytest
 import torch
-from training_data import state_of, train, write_streets
+from training_data import write_streets
+from training_runs import state_of, train
 
 from hydranet_ros.training.recipe import (
     load_recipe,

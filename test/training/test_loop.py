@@ -14,15 +14,8 @@ import sys
 import numpy as np
 import pytest
 import torch
-from training_data import (
-    assert_same,
-    small_recipe,
-    state_of,
-    street,
-    train,
-    write_image,
-    write_streets,
-)
+from training_data import small_recipe, street, write_image, write_streets
+from training_runs import assert_same, state_of, train
 import yaml
 
 from hydranet_ros.cli.main import main
