@@ -23,7 +23,7 @@ from ros_client import FRAME_ID, pixels, RosClient, with_header  # noqa: E402
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2  # noqa: E402
 
 from hydranet_ros.camera.points import POINT  # noqa: E402
-from hydranet_ros.data.views import open_views  # noqa: E402
+from hydranet_ros.data.sample_source import open_samples  # noqa: E402
 from hydranet_ros.launching.process_group import ProcessGroup  # noqa: E402
 from hydranet_ros.launching.process_specs import perception_process  # noqa: E402
 from hydranet_ros.pictures.panels import label_corner  # noqa: E402
@@ -46,7 +46,7 @@ EYE, TARGET = (0.3, -0.4, -0.2), (0.0, 0.05, 0.9)
 def main():
     """Run the node, exchange one image, and write the picture."""
     path, model, label_set, image, fx, depth_maximum = sys.argv[1:]
-    view = next(open_views(image, focal_length=float(fx)).views())
+    view = next(open_samples(image, focal_length=float(fx)).samples())
     parameters = {
         **{'model': str(Path(model).resolve()), 'label_set': label_set, 'confidence': True},
         **{'overlay_legend': True, 'depth_color_maximum': float(depth_maximum)},
@@ -66,7 +66,7 @@ def main():
 
 def exchange(client, view, received):
     """Send the image and its calibration until everything has come."""
-    message = client.image(view.rgb, FRAME_ID)
+    message = client.image(view.image, FRAME_ID)
     matrix = view.camera.matrix
     info = CameraInfo(
         header=message.header,
@@ -91,7 +91,7 @@ def write(path, view, answers):
     labels = pixels(answers['segmentation'])
     assert (cv2.imdecode(packed, cv2.IMREAD_UNCHANGED) == labels).all()
     panels = {
-        'image': view.rgb,
+        'image': view.image,
         'overlay': pixels(answers['overlay']),
         'segmentation/color': pixels(answers['segmentation/color']),
         'depth/color': pixels(answers['depth/color']),

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.bags.bag_files import BagReader, BagWriter
-from hydranet_ros.bags.conversion import BagLayout, write_views
+from hydranet_ros.bags.conversion import BagLayout, write_samples
 from hydranet_ros.bags.message_types import image_message, IMAGE_TYPE
-from hydranet_ros.data.views import ideal_camera, View
+from hydranet_ros.camera.camera import ideal_camera
+from hydranet_ros.data.sample import Sample
 from hydranet_ros.messages.stamps import NANOSECONDS
 from hydranet_ros.runtime.predictor import Prediction
 
@@ -24,8 +25,8 @@ PREDICTIONS = {'segmentation': '/segmentation', 'depth': '/depth'}
 ENCODINGS = {'segmentation': 'mono8', 'depth': '32FC1'}
 
 
-def views(count: int, seed: int = 0) -> Iterator[tuple[int, View]]:
-    """Yield views of the classes 0 to 5 and depth from 1 to 20 m, with stamps."""
+def samples(count: int, seed: int = 0) -> Iterator[tuple[int, Sample]]:
+    """Yield samples of the classes 0 to 5 and depth from 1 to 20 m, with stamps."""
     generator = np.random.default_rng(seed)
     for index in range(count):
         rgb = generator.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
@@ -33,9 +34,9 @@ def views(count: int, seed: int = 0) -> Iterator[tuple[int, View]]:
         labels[:4] = 255
         depth = generator.uniform(1, 20, (HEIGHT, WIDTH)).astype(np.float32)
         depth[:, :8] = np.nan
-        camera = ideal_camera(rgb, FOCAL)
-        view = View(f'{index:06d}', None, rgb, camera=camera, depth=depth, labels=labels)
-        yield stamp(index), view
+        camera = ideal_camera(WIDTH, HEIGHT, FOCAL)
+        sample = Sample(f'{index:06d}', rgb, segmentation=labels, depth=depth, camera=camera)
+        yield stamp(index), sample
 
 
 def stamp(index: int) -> int:
@@ -45,7 +46,7 @@ def stamp(index: int) -> int:
 
 def make_bag(path: Path, count: int = 5, layout: BagLayout | None = None) -> Path:
     """Write a bag of images, calibration and ground truth."""
-    write_views(path, views(count), layout)
+    write_samples(path, samples(count), layout)
     return path
 
 

@@ -169,6 +169,18 @@ class Camera:
         return coefficients
 
 
+def pinhole(width: int, height: int, matrix: NDArray[np.float64]) -> Camera:
+    """Return the camera without distortion of a 3×3 matrix."""
+    return Camera(width, height, matrix, np.hstack([matrix, np.zeros((3, 1))]))
+
+
+def ideal_camera(width: int, height: int, focal_length: float) -> Camera:
+    """Return the camera without distortion whose principal point is the image's centre."""
+    center = (width - 1) / 2, (height - 1) / 2
+    matrix = np.array([[focal_length, 0, center[0]], [0, focal_length, center[1]], [0, 0, 1]])
+    return pinhole(width, height, matrix)
+
+
 class RayTable:
     """The rays of the camera in use, computed anew only when it changes."""
 

@@ -11,17 +11,18 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hydranet_ros.cli.common import parse_variables
 from hydranet_ros.cli.view_arguments import positive
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
-    from hydranet_ros.data.sample import Dataset
-    from hydranet_ros.data.views import Selection, View, ViewSource
+    from hydranet_ros.data.sample import Sample
+    from hydranet_ros.data.sample_source import SampleSource, Selection
 
 HELP = 'write a dataset, folder or video as a rosbag2 with ground truth, or extract one'
 
 _DEFAULT_RATE = 10.0
-"""Frames per second of images that are no video and have no recorded times."""
+"""Frames per second of images without recorded times."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,9 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='NAME=VALUE',
         help='variables of the dataset file, such as data=FOLDER',
     )
-    parser.add_argument(
-        '--extract', action='store_true', help='the other way: from a bag to a folder'
-    )
+    parser.add_argument('--extract', action='store_true', help='extract a bag to a folder instead')
     parser.add_argument('--split', default='val', help='which split of a dataset (default: val)')
     parser.add_argument(
         '--rate',
@@ -75,23 +74,23 @@ def run(arguments: argparse.Namespace) -> int:
     """Write the bag, or extract it."""
     from tqdm import tqdm
 
-    from hydranet_ros.bags.conversion import BagLayout, extract_views, write_views
-    from hydranet_ros.data.views import Selection
+    from hydranet_ros.bags.conversion import BagLayout, extract_samples, write_samples
+    from hydranet_ros.data.sample_source import Selection
 
     if arguments.rate is not None and not arguments.rate > 0:
         raise HydranetError(f'--rate is a number of frames per second, not {arguments.rate:g}.')
     selection = Selection(arguments.every, arguments.max_frames)
     source = (_open_bag if arguments.extract else _open_source)(arguments, selection)
-    views = tqdm(
-        source.views(), source.name, total=source.count, unit='frame', leave=False, disable=None
+    samples = tqdm(
+        source.samples(), source.name, total=source.count, unit='frame', leave=False, disable=None
     )
     if arguments.extract:
-        written = extract_views(arguments.output, views, arguments.depth_unit)
+        written = extract_samples(arguments.output, samples, arguments.depth_unit)
     else:
         layout = BagLayout(
             arguments.image, arguments.frame_id, arguments.format, arguments.storage
         )
-        written = write_views(arguments.output, _timed(views, arguments), layout)
+        written = write_samples(arguments.output, _timed(samples, arguments), layout)
     print(
         f'{arguments.output}: {written.images} images, {written.labels} with labels, '
         f'{written.depth} with depth, {written.poses} with a pose'
@@ -99,17 +98,17 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _open_source(arguments: argparse.Namespace, selection: Selection) -> ViewSource:
-    """Open a dataset by its file or name, else what lies at the path."""
+def _open_source(arguments: argparse.Namespace, selection: Selection) -> SampleSource:
+    """Open a dataset by its file or name, or else what is at the path."""
     from hydranet_ros.data.open_dataset import load_dataset
-    from hydranet_ros.data.views import open_views
+    from hydranet_ros.data.sample_source import dataset_samples, open_samples
 
     path = Path(arguments.source).expanduser()
     if path.suffix in ('.yaml', '.yml') or not (path.exists() or arguments.source.isdecimal()):
-        variables = dict(_assignment(text) for text in arguments.variables)
+        variables = parse_variables(arguments.variables)
         dataset = load_dataset(arguments.source, arguments.split, variables)
-        return _dataset_views(dataset, selection, arguments.fx)
-    return open_views(
+        return dataset_samples(dataset, selection, arguments.fx)
+    return open_samples(
         arguments.source,
         selection,
         depth_unit=arguments.depth_unit,
@@ -118,7 +117,7 @@ def _open_source(arguments: argparse.Namespace, selection: Selection) -> ViewSou
 
 
 def _drive_focal_length(path: Path) -> float | None:
-    """Return that of a KITTI raw drive (``<date>/<drive>/image_NN/data``), None for others."""
+    """Return fx of a KITTI raw drive (``<date>/<drive>/image_NN/data``), None of others."""
     from hydranet_ros.data.readers.kitti import focal_length
 
     data = path.resolve()
@@ -129,47 +128,17 @@ def _drive_focal_length(path: Path) -> float | None:
     return focal_length(calibration, f'P_rect_{camera}') if calibration.is_file() else None
 
 
-def _assignment(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition('=')
-    if not equals:
-        raise HydranetError(f'{text!r} is no variable: write NAME=VALUE.')
-    return name, value
-
-
-def _dataset_views(dataset: Dataset, selection: Selection, fx: float | None) -> ViewSource:
-    """Return the samples of a dataset as views, with the poses that lie beside its images."""
-    from hydranet_ros.data.views import ideal_camera, read_pose, View, ViewSource
-
-    indices = range(0, len(dataset), selection.every)[: selection.maximum]
-
-    def views() -> Iterator[View]:
-        for index in indices:
-            sample = dataset.load(index)
-            image = Path(sample.name)
-            yield View(
-                image.stem,
-                None,
-                sample.image,
-                camera=ideal_camera(sample.image, sample.fx or fx),
-                pose=read_pose(image.parent.parent / 'pose' / f'{image.stem}.txt'),
-                depth=sample.depth,
-                labels=sample.segmentation,
-            )
-
-    return ViewSource(dataset.name, len(indices), views)
-
-
-def _open_bag(arguments: argparse.Namespace, selection: Selection) -> ViewSource:
+def _open_bag(arguments: argparse.Namespace, selection: Selection) -> SampleSource:
     """Open a bag with its ground truth."""
     from hydranet_ros.bags.bag_files import BagReader
-    from hydranet_ros.bags.bag_views import open_bag_views
     from hydranet_ros.bags.conversion import TRUTH_DEPTH, TRUTH_LABELS
+    from hydranet_ros.bags.samples import open_bag_samples
 
     path = Path(arguments.source)
     with BagReader(path) as bag:
         topics = bag.topics.keys()
     images = (arguments.image, f'{arguments.image}/compressed')
-    return open_bag_views(
+    return open_bag_samples(
         path,
         selection,
         image_topic=next((topic for topic in images if topic in topics), None),
@@ -178,12 +147,14 @@ def _open_bag(arguments: argparse.Namespace, selection: Selection) -> ViewSource
     )
 
 
-def _timed(views: Iterable[View], arguments: argparse.Namespace) -> Iterator[tuple[int, View]]:
-    """Give each view its stamp: at the rate asked for, else as recorded, else at the default."""
+def _timed(
+    samples: Iterable[Sample], arguments: argparse.Namespace
+) -> Iterator[tuple[int, Sample]]:
+    """Give each sample its stamp: at the rate asked for, else as recorded, else at the default."""
     from hydranet_ros.bags.conversion import FIRST_STAMP
     from hydranet_ros.messages.stamps import NANOSECONDS
 
-    iterator = iter(views)
+    iterator = iter(samples)
     first = next(iterator, None)
     if first is None:
         return
@@ -191,17 +162,17 @@ def _timed(views: Iterable[View], arguments: argparse.Namespace) -> Iterator[tup
     recorded = [] if arguments.rate else _drive_times(path.parent / 'timestamps.txt')
     recorded = recorded[:: arguments.every]
     period = 1 / (arguments.rate or _DEFAULT_RATE)
-    for index, view in enumerate(chain([first], iterator)):
+    for index, sample in enumerate(chain([first], iterator)):
         if recorded:
             if index >= len(recorded):
                 raise HydranetError(
                     f'{path.parent}/timestamps.txt has {len(recorded)} times, fewer than there '
                     'are images; give --rate.'
                 )
-            yield recorded[index], view
+            yield recorded[index], sample
             continue
-        seconds = index * period if arguments.rate or view.time is None else view.time
-        yield FIRST_STAMP + round(seconds * NANOSECONDS), view
+        seconds = index * period if arguments.rate or sample.time is None else sample.time
+        yield FIRST_STAMP + round(seconds * NANOSECONDS), sample
 
 
 def _drive_times(path: Path) -> list[int]:
@@ -219,6 +190,6 @@ def _drive_times(path: Path) -> list[int]:
             moment = datetime.strptime(date, '%Y-%m-%d %H:%M:%S').replace(tzinfo=timezone.utc)
             nanoseconds = int(fraction.ljust(9, '0')[:9])
         except ValueError as error:
-            raise HydranetError(f'{path} holds {line!r}, which is no date and time.') from error
+            raise HydranetError(f'{path} holds {line!r}, which is not a date and time.') from error
         times.append(int(moment.timestamp()) * NANOSECONDS + nanoseconds)
     return times

@@ -253,16 +253,16 @@ class _BagTruth:
 def _images_in_bag(path: Path, image_topic: str | None, limit: int) -> Iterator[NDArray[np.uint8]]:
     """Yield images that are spread over a bag."""
     from hydranet_ros.bags.bag_files import BagReader
-    from hydranet_ros.bags.bag_views import open_bag_views
-    from hydranet_ros.data.views import Selection
+    from hydranet_ros.bags.samples import open_bag_samples
+    from hydranet_ros.data.sample_source import Selection
     from hydranet_ros.evaluation.bag_evaluation import find_topics
 
     with BagReader(path) as bag:
         topic = find_topics(bag, image=image_topic).image
         count = bag.topics[topic].count if topic else 0
     selection = Selection(max(1, -(-count // limit)), limit)
-    for view in open_bag_views(path, selection, image_topic=topic).views():
-        yield view.rgb
+    for sample in open_bag_samples(path, selection, image_topic=topic).samples():
+        yield sample.image
 
 
 def _calibration_images(

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydranet_ros.cli.common import add_runtime_arguments
-from hydranet_ros.cli.view_arguments import add_view_arguments, open_view_source
+from hydranet_ros.cli.view_arguments import add_input_arguments, open_input
 
 if TYPE_CHECKING:
     from hydranet_ros.evaluation.reconstruction.reconstruct import Comparison, Reconstruction
@@ -21,58 +21,57 @@ HELP = 'fuse predicted depth and labels along known poses into a surface, as PLY
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('model', help='model file, or the name of a shipped model')
-    add_view_arguments(parser)
+    add_input_arguments(parser)
     parser.add_argument('-o', '--output', type=Path, required=True, help='folder for the results')
     parser.add_argument('--label-set', help="which of the model's label sets (default: its first)")
     parser.add_argument(
         '--voxel', type=float, default=0.03, help='edge of a voxel in metres (default: 0.03)'
     )
+    parser.add_argument('--stride', type=int, default=2, help='take every N-th pixel (default: 2)')
     parser.add_argument(
-        '--stride', type=int, default=2, help='take every so many-th pixel (default: 2)'
-    )
-    parser.add_argument(
-        '--max-depth', type=float, default=5.0, help='leave out farther pixels (default: 5 m)'
+        '--max-depth', type=float, default=5.0, help='skip farther pixels (default: 5 m)'
     )
     parser.add_argument(
         '--edge',
         type=float,
         default=0.05,
-        help='leave out pixels where depth changes by more than this share of it from one pixel '
-        'to the next (default: 0.05)',
+        help='skip pixels where depth changes by more than this share from one pixel to the next '
+        '(default: 0.05)',
     )
     parser.add_argument(
         '--border',
         type=int,
         default=8,
-        help="leave out so many pixels at the image's edges (default: 8)",
+        help="skip N pixels at the image's edges (default: 8)",
+        metavar='N',
     )
     parser.add_argument(
         '--truncation',
         type=float,
         default=0.15,
-        help='metres before and behind a point that it has a say in; about the error of the depth '
-        '(default: 0.15)',
+        help='truncation distance before and behind a point in metres; about the error of the '
+        'depth (default: 0.15)',
     )
     parser.add_argument(
         '--min-weight',
         type=float,
         default=0.5,
-        help='evidence that a voxel needs; a view at distance z adds 1 / z^2 (default: 0.5)',
+        help='smallest weight of a voxel; an image at distance z adds 1 / z^2 (default: 0.5)',
     )
     parser.add_argument(
         '--threshold',
         type=float,
         default=0.05,
-        help='distance in metres up to which a point counts as right (default: 0.05)',
+        help='distance in metres up to which a point is correct (default: 0.05)',
     )
     add_runtime_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Fuse, compare with the measured depth if there is any, write and print."""
+    """Fuse, compare with the measured depth if there is any, write and print the results."""
     from tqdm import tqdm
 
-    from hydranet_ros.data.views import View
+    from hydranet_ros.data.sample import Sample
     from hydranet_ros.evaluation.reconstruction.reconstruct import (
         compare,
         FusionOptions,
@@ -80,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     from hydranet_ros.runtime.predictor import Prediction, Predictor
 
-    source = open_view_source(arguments)
+    source = open_input(arguments)
     options = FusionOptions(
         voxel_size=arguments.voxel,
         stride=arguments.stride,
@@ -98,12 +97,12 @@ def run(arguments: argparse.Namespace) -> int:
         label_set=arguments.label_set,
     )
 
-    def predict(view: View) -> Prediction:
-        return predictor.predict(view.rgb, view.camera.focal_length if view.camera else None)
+    def predict(sample: Sample) -> Prediction:
+        return predictor.predict(sample.image, sample.fx)
 
     try:
-        views = tqdm(source.views(), total=source.count, unit='view')
-        result = reconstruct(views, predict, options)
+        samples = tqdm(source.samples(), total=source.count, unit='image')
+        result = reconstruct(samples, predict, options)
     finally:
         predictor.close()
     comparison = None

@@ -10,7 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from hydranet_ros.cli.common import add_runtime_arguments
-from hydranet_ros.cli.view_arguments import add_view_arguments, open_view_source, positive
+from hydranet_ros.cli.view_arguments import add_input_arguments, open_input, positive
 
 if TYPE_CHECKING:
     from hydranet_ros.pictures.viewer import Viewer
@@ -21,7 +21,7 @@ HELP = 'show predictions of a bag, a folder, a video or a camera in 3-D (needs r
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument('model', help='model file, or the name of a shipped model')
-    add_view_arguments(parser)
+    add_input_arguments(parser)
     where = parser.add_mutually_exclusive_group()
     where.add_argument(
         '--save', type=Path, metavar='FILE.rrd', help='write a file instead of opening a window'
@@ -41,23 +41,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '0.5 to 80)',
     )
     parser.add_argument(
-        '--stride', type=positive, default=3, help='every so many-th pixel is a point (default: 3)'
+        '--stride', type=positive, default=3, help='every N-th pixel is a point (default: 3)'
     )
     parser.add_argument(
-        '--max-range', type=float, default=30.0, help='points end there (default: 30 m)'
+        '--max-range', type=float, default=30.0, help='largest distance of points (default: 30 m)'
     )
     add_runtime_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Predict every view and show it."""
+    """Predict every image and show it."""
     from tqdm import tqdm
 
     from hydranet_ros.pictures.panels import depth_colors
     from hydranet_ros.pictures.viewer import saved, served, spawned, Viewer, ViewerOptions
     from hydranet_ros.runtime.predictor import Predictor
 
-    source = open_view_source(arguments)
+    source = open_input(arguments)
     predictor = Predictor(
         arguments.model,
         device=arguments.device,
@@ -79,9 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.max_range,
         )
         viewer = Viewer(sink, options)
-        for view in tqdm(source.views(), total=source.count, unit='view'):
-            fx = view.camera.focal_length if view.camera else None
-            viewer.show(view, predictor.predict(view.rgb, fx))
+        for sample in tqdm(source.samples(), total=source.count, unit='image'):
+            viewer.show(sample, predictor.predict(sample.image, sample.fx))
     finally:
         predictor.close()
     _finish(viewer, arguments)
@@ -89,14 +88,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _announce(address: str) -> None:
-    """Tell the address at once, before the first view is ready."""
+    """Tell the address at once, before the first image is ready."""
     print(f'Open {address}', flush=True)
 
 
 def _finish(viewer: Viewer, arguments: argparse.Namespace) -> None:
-    """Complete the recording; a served one stays until the user has seen enough."""
+    """Complete the recording; a served one stays until the user interrupts."""
     if arguments.web:
-        print('All views are there; Ctrl-C ends.', flush=True)
+        print('All images are shown; press Ctrl-C to end.', flush=True)
         threading.Event().wait()
     viewer.close()
     if arguments.save:

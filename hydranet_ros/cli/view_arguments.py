@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The input of ``hydranet view`` and ``hydranet reconstruct``: a bag, or views of a folder."""
+"""The input of ``hydranet view`` and ``hydranet reconstruct``: a bag, folder, video or camera."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hydranet_ros.data.views import Selection, ViewSource
+    from hydranet_ros.data.sample_source import SampleSource, Selection
 
 
 def positive(text: str) -> int:
@@ -19,18 +19,18 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def add_view_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments that say where views come from."""
+def add_input_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments that say where samples come from."""
     parser.add_argument(
         'input',
         help='bag; folder with image/ and, if it has them, depth/, segmentation/, pose/ and '
         'camera-intrinsics.txt; image, folder of images, video, or index of a camera',
     )
     parser.add_argument(
-        '--every', type=positive, default=1, metavar='N', help='take every N-th view'
+        '--every', type=positive, default=1, metavar='N', help='take every N-th image'
     )
-    parser.add_argument('--skip', type=int, default=0, metavar='N', help='leave out N views first')
-    parser.add_argument('--max-views', type=positive, metavar='N', help='stop after N views')
+    parser.add_argument('--skip', type=int, default=0, metavar='N', help='skip the first N images')
+    parser.add_argument('--max-views', type=positive, metavar='N', help='stop after N images')
     parser.add_argument(
         '--fx', type=float, help='focal length in pixels, where the input has no calibration'
     )
@@ -59,24 +59,16 @@ def add_view_arguments(parser: argparse.ArgumentParser) -> None:
     bag.add_argument('--fixed-frame', help='frame of the world in /tf (default: its root)')
 
 
-def open_view_source(arguments: argparse.Namespace) -> ViewSource:
-    """
-    Open what these arguments name.
-
-    Raises
-    ------
-    HydranetError
-        If there is no such thing or it holds no images.
-
-    """
+def open_input(arguments: argparse.Namespace) -> SampleSource:
+    """Open what these arguments name."""
     from hydranet_ros.bags.bag_files import is_bag
-    from hydranet_ros.data.views import open_views, Selection
+    from hydranet_ros.data.sample_source import open_samples, Selection
 
     selection = Selection(arguments.every, arguments.max_views, max(arguments.skip, 0))
     path = Path(arguments.input).expanduser()
     if is_bag(path):
         return _open_bag(path, selection, arguments)
-    return open_views(
+    return open_samples(
         arguments.input,
         selection,
         depth_unit=arguments.depth_unit,
@@ -84,12 +76,12 @@ def open_view_source(arguments: argparse.Namespace) -> ViewSource:
     )
 
 
-def _open_bag(path: Path, selection: Selection, arguments: argparse.Namespace) -> ViewSource:
+def _open_bag(path: Path, selection: Selection, arguments: argparse.Namespace) -> SampleSource:
     """Open a bag, with its ground truth where `hydranet make-bag` puts it."""
     from hydranet_ros.bags.bag_files import BagReader
-    from hydranet_ros.bags.bag_views import open_bag_views
     from hydranet_ros.bags.conversion import TRUTH_DEPTH, TRUTH_LABELS, TRUTH_PREFIX
     from hydranet_ros.bags.message_types import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
+    from hydranet_ros.bags.samples import open_bag_samples
 
     with BagReader(path) as bag:
         topics = bag.topics
@@ -98,7 +90,7 @@ def _open_bag(path: Path, selection: Selection, arguments: argparse.Namespace) -
         for name, topic in topics.items()
         if topic.type in (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE) and not name.startswith(TRUTH_PREFIX)
     ]
-    return open_bag_views(
+    return open_bag_samples(
         path,
         selection,
         image_topic=arguments.image_topic or (images[0] if len(images) == 1 else None),

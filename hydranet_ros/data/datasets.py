@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Datasets that lie on disk as files: what each sample's files are, and how they are read."""
+"""Datasets that lie on disk as files, and datasets whose samples are kept in memory."""
 
 from __future__ import annotations
 
@@ -11,56 +11,41 @@ from typing import Any
 
 from hydranet_ros.data.image_files import (
     DepthFormat,
+    Intrinsics,
     read_depth,
     read_normals,
+    read_pose,
     read_rgb,
     read_segmentation,
     SegmentationFormat,
 )
-from hydranet_ros.data.sample import Dataset, Sample
+from hydranet_ros.data.sample import ANNOTATIONS, Dataset, Sample
 from hydranet_ros.errors import HydranetError
 
 
 @dataclass(frozen=True)
 class Record:
-    """
-    The files of one sample; None where an annotation is missing.
+    """The files of one sample; None where one is missing."""
 
-    Attributes
-    ----------
-    stem
-        Name that tells it from the others of its dataset.
-    image, segmentation, depth, normals
-        Files.
-    fx
-        Horizontal focal length in pixels, None if unknown.
-
-    """
-
-    stem: str
+    stem: str  # unique in its dataset
     image: Path
     segmentation: Path | None = None
     depth: Path | None = None
     normals: Path | None = None
-    fx: float | None = None
+    pose: Path | None = None
+    intrinsics: Intrinsics | None = None
+
+    @property
+    def fx(self) -> float | None:
+        """Horizontal focal length in pixels, None if unknown."""
+        return None if self.intrinsics is None else self.intrinsics.fx
 
 
 class FileDataset:
     """
-    Samples whose parts are image files.
+    Samples whose parts are files.
 
-    Parameters
-    ----------
-    name
-        What to call the dataset.
-    records
-        Its samples.
-    segmentation_format, depth_format
-        How labels and depth are stored; needed where a record has them.
-    about
-        For the provenance of what is trained on it: licence, and the origin of each annotation
-        (human, measured, distilled).
-
+    The formats are needed where a record has such an annotation; for ``about`` see `Dataset`.
     """
 
     def __init__(
@@ -81,25 +66,15 @@ class FileDataset:
         self.label_set = segmentation_format.label_set if segmentation_format else None
 
     def __len__(self) -> int:
-        """Return the number of samples."""
         return len(self.records)
 
     def tasks(self, index: int) -> frozenset[str]:
-        """Return the names of the tasks that a sample is annotated for."""
+        """Return which annotations a sample has."""
         record = self.records[index]
-        names = ('segmentation', 'depth', 'normals')
-        return frozenset(name for name in names if getattr(record, name) is not None)
+        return frozenset(name for name in ANNOTATIONS if getattr(record, name) is not None)
 
     def load(self, index: int) -> Sample:
-        """
-        Read one sample.
-
-        Raises
-        ------
-        HydranetError
-            If a file is missing, unreadable, or not what it should be; it is named.
-
-        """
+        """Read one sample; raises HydranetError as `Dataset.load`."""
         record = self.records[index]
         labels = depth = None
         if record.segmentation is not None:
@@ -108,16 +83,45 @@ class FileDataset:
         if record.depth is not None:
             assert self.depth_format is not None
             depth = read_depth(record.depth, self.depth_format)
+        image = read_rgb(record.image)
+        height, width = image.shape[:2]
         return Sample(
             name=str(record.image),
-            image=read_rgb(record.image),
+            image=image,
             segmentation=labels,
             label_set=self.label_set if labels is not None else None,
             depth=depth,
             normals=read_normals(record.normals) if record.normals is not None else None,
-            fx=record.fx,
+            camera=record.intrinsics.camera(width, height) if record.intrinsics else None,
+            pose=read_pose(record.pose) if record.pose is not None else None,
         )
 
 
+class DatasetInMemory:
+    """
+    A dataset that is read once, not once an epoch.
+
+    Make it before loader processes are forked and they share the memory.
+    """
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.name = dataset.name
+        self.label_set = dataset.label_set
+        self.about = dataset.about
+        self._tasks = [dataset.tasks(index) for index in range(len(dataset))]
+        self._samples = [dataset.load(index) for index in range(len(dataset))]
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def tasks(self, index: int) -> frozenset[str]:
+        """Return which annotations a sample has."""
+        return self._tasks[index]
+
+    def load(self, index: int) -> Sample:
+        """Return one sample."""
+        return self._samples[index]
+
+
 Reader = Callable[[Mapping[str, Any], str, str], Dataset]
-"""``(content, split, source)``: build a dataset from a dataset file's content."""
+"""``(content, split, source)``: open a split of a dataset by the content of its dataset file."""

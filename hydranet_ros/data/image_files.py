@@ -1,54 +1,66 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Image files of datasets, decoded to the types and units of a sample."""
+"""The files of a sample, decoded to its types and units: the one reader of each kind."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.camera.camera import Camera, pinhole
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import load_label_set, UNLABELED
+from hydranet_ros.resources import noted
 
+# Suffixes in lower case; files may have them in any.
+IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
+ANNOTATION_SUFFIXES = ('.exr', '.png', '.tif', '.tiff')
+POSE_SUFFIXES = ('.txt',)
+INTRINSICS_NAME = 'camera-intrinsics.txt'
 NORMALS_ZERO = 127
 """The byte that stands for 0 in normals stored as 8-bit images; three of them: unknown."""
 
 
 @dataclass(frozen=True)
+class Intrinsics:
+    """A pinhole camera, in pixels of the images as stored."""
+
+    fx: float
+    fy: float | None = None  # None: fx
+    cx: float | None = None  # None: the centre of the image; likewise cy
+    cy: float | None = None
+    skew: float = 0.0
+
+    def camera(self, width: int, height: int) -> Camera:
+        """Return the camera of images of this size."""
+        cx = (width - 1) / 2 if self.cx is None else self.cx
+        cy = (height - 1) / 2 if self.cy is None else self.cy
+        fy = self.fx if self.fy is None else self.fy
+        return pinhole(width, height, np.array([[self.fx, self.skew, cx], [0, fy, cy], [0, 0, 1]]))
+
+
+@dataclass(frozen=True)
 class SegmentationFormat:
-    """
-    How labels are stored.
+    """How labels are stored."""
 
-    Attributes
-    ----------
-    label_set
-        Name of the label set that the ids are of, once decoded.
-    ignore
-        Stored values that mean unlabelled, besides 255.
-    offset
-        Added to every stored value that is not ignored: -1 for ids that count from 1.
-    mapping
-        Stored value to id; given, all other values mean unlabelled.
-    colors
-        Whether the file is an RGB picture painted in the label set's colours.
-
-    """
-
-    label_set: str
-    ignore: tuple[int, ...] = ()
-    offset: int = 0
-    mapping: Mapping[int, int] | None = None
-    colors: bool = False
+    label_set: str | None  # of the ids, once decoded; None: ids are taken as stored
+    ignore: tuple[int, ...] = ()  # stored values that mean unlabelled, besides 255
+    offset: int = 0  # added to every stored value that is not ignored: -1 for ids from 1
+    mapping: Mapping[int, int] | None = None  # stored value to id; all others: unlabelled
+    colors: bool = False  # the file is an RGB picture painted in the label set's colours
+    # Stored value to id; -1 marks values that must not occur.
     table: NDArray[np.int64] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Build the table from stored value to id; -1 marks values that must not occur."""
-        size = load_label_set(self.label_set).size
+        if self.colors and self.label_set is None:
+            raise HydranetError('Labels that are painted in colours need a label_set.')
+        size = UNLABELED if self.label_set is None else load_label_set(self.label_set).size
         table = np.full(256, -1, np.int64)
         if self.mapping is not None:
             table[:] = UNLABELED
@@ -63,49 +75,26 @@ class SegmentationFormat:
 
 @dataclass(frozen=True)
 class DepthFormat:
-    """
-    How depth is stored.
+    """How depth is stored."""
 
-    Attributes
-    ----------
-    units_per_metre
-        Stored value of one metre: 256 for KITTI, 1000 for millimetres, 5000 for the NYUD packs.
-    invalid
-        Stored values that mean unknown.
-    minimum, maximum
-        Depth outside this range, in metres, is unknown too.
-
-    """
-
-    units_per_metre: float
-    invalid: tuple[int, ...] = (0,)
-    minimum: float = 0.0
+    units_per_metre: float  # 256 for KITTI, 1000 for millimetres, 5000 for the NYUD packs
+    invalid: tuple[int, ...] = (0,)  # stored values that mean unknown
+    minimum: float = 0.0  # metres; depth outside minimum … maximum is unknown
     maximum: float = float('inf')
 
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
     """
-    Read an image as H x W x 3 uint8 RGB; grey ones get three equal channels.
+    Read an image as H×W×3 uint8 RGB; grey ones get three equal channels.
 
-    Raises
-    ------
-    HydranetError
-        If the file is missing or no image.
-
+    An EXIF orientation is applied: annotation tools show the image so, and OpenCV calibrates on
+    it so. Annotations that fit only the unturned image differ in size, which `Sample` refuses.
     """
-    return np.ascontiguousarray(_read(path, cv2.IMREAD_COLOR)[..., ::-1]).astype(np.uint8)
+    return np.asarray(cv2.cvtColor(_read(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
 
 
 def read_segmentation(path: Path, form: SegmentationFormat) -> NDArray[np.uint8]:
-    """
-    Read labels as H x W uint8 ids, 255 unlabelled.
-
-    Raises
-    ------
-    HydranetError
-        If the file is missing or no image, or holds a value that is no class.
-
-    """
+    """Read labels as H×W uint8 ids, 255 unlabelled."""
     if form.colors:
         return _ids_of_colors(read_rgb(path), path, form)
     stored = _read(path, cv2.IMREAD_UNCHANGED)
@@ -128,6 +117,7 @@ def read_segmentation(path: Path, form: SegmentationFormat) -> NDArray[np.uint8]
 def _ids_of_colors(
     rgb: NDArray[np.uint8], path: Path, form: SegmentationFormat
 ) -> NDArray[np.uint8]:
+    assert form.label_set is not None
     colors = load_label_set(form.label_set).colors
     packed = rgb.astype(np.int32) @ np.array([65536, 256, 1], np.int32)
     ids = np.full(packed.shape, -1, np.int64)
@@ -143,17 +133,7 @@ def _ids_of_colors(
 
 
 def read_depth(path: Path, form: DepthFormat) -> NDArray[np.float32]:
-    """
-    Read depth as H x W float32 metres, NaN where unknown.
-
-    16-bit images, or 32-bit floats (TIFF, EXR).
-
-    Raises
-    ------
-    HydranetError
-        If the file is missing or no image of one channel with more than 8 bits.
-
-    """
+    """Read depth, stored in 16 bits or as 32-bit floats, as H×W metres, NaN where unknown."""
     stored = _read(path, cv2.IMREAD_UNCHANGED)
     if stored.ndim != 2 or stored.dtype not in (np.uint16, np.float32):
         raise HydranetError(
@@ -169,15 +149,9 @@ def read_depth(path: Path, form: DepthFormat) -> NDArray[np.float32]:
 
 def read_normals(path: Path) -> NDArray[np.float32]:
     """
-    Read normals as H x W x 3 float32 unit vectors, NaN where unknown.
+    Read normals as H×W×3 unit vectors, NaN where unknown.
 
     The file is an 8-bit RGB image, ``127.5 (1 + n)``; 127, 127, 127 means unknown.
-
-    Raises
-    ------
-    HydranetError
-        If the file is missing or no image.
-
     """
     stored = read_rgb(path)
     vectors = stored.astype(np.float32) / 127.5 - 1.0
@@ -188,7 +162,28 @@ def read_normals(path: Path) -> NDArray[np.float32]:
     return vectors
 
 
-def _read(path: Path, flags: int) -> NDArray[np.generic]:
+def read_pose(path: Path) -> NDArray[np.float64]:
+    """Read a 4×4 camera-to-world pose from a text file."""
+    return _read_matrix(path, 4)
+
+
+def read_intrinsics(path: Path) -> Intrinsics:
+    """Read a 3×3 camera matrix from a text file."""
+    (fx, skew, cx), (_, fy, cy), _ = _read_matrix(noted(path), 3).tolist()
+    return Intrinsics(fx, fy, cx, cy, skew)
+
+
+def _read_matrix(path: Path, size: int) -> NDArray[np.float64]:
+    try:
+        matrix = np.loadtxt(path, dtype=np.float64)
+    except (OSError, ValueError) as error:
+        raise HydranetError(f'{path} cannot be read as a matrix of numbers.') from error
+    if matrix.shape != (size, size):
+        raise HydranetError(f'{path} must hold {size} × {size} numbers.')
+    return matrix
+
+
+def _read(path: Path, flags: int) -> NDArray[Any]:
     try:
         encoded = np.fromfile(path, np.uint8)
     except OSError as error:

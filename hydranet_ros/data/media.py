@@ -16,78 +16,44 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.data.image_files import IMAGE_SUFFIXES, read_rgb
 from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError
 
-IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
 DEFAULT_RATE = 25.0
-"""Frames per second where a video does not tell."""
+"""Frames per second of a video that does not tell its rate."""
 
 _OPENCV_SILENT = 0
-# FFmpeg reports on the console what `VideoWriter` tries in vain; read when OpenCV first needs it.
+# Keeps FFmpeg from reporting failed tries of `VideoWriter`; read when OpenCV first needs it.
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
 
 @dataclass(frozen=True)
-class Frame:
-    """
-    One image of a source.
+class SourceImage:
+    """One image of a source; `read` raises HydranetError if it cannot be read."""
 
-    Attributes
-    ----------
-    name
-        File name for results, without suffix; unique in its source.
-    origin
-        What to call it in an error.
-    read
-        Returns the H×W×3 uint8 RGB image, or raises `HydranetError` if it cannot be read.
-
-    """
-
-    name: str
-    origin: str
+    name: str  # file name for results, without suffix; unique in its source
+    origin: str  # its name in an error
     read: Callable[[], RgbImage] = field(repr=False)
 
 
 @dataclass(frozen=True)
 class FrameSource:
-    """
-    Where frames come from.
+    """Where images come from; `frames` yields them and is called once."""
 
-    Attributes
-    ----------
-    name
-        Of the source: the file's or folder's name without suffix, or ``camera0``.
-    count
-        Number of frames, None where it is not known before the end.
-    rate
-        Frames per second, None where frames are no sequence in time. A video or camera that
-        does not tell has `DEFAULT_RATE`.
-    frames
-        Yields the frames; to be called once.
-
-    """
-
-    name: str
-    count: int | None
+    name: str  # the file's or folder's name without suffix, or ``camera0``
+    count: int | None  # None where it is not known before the end
+    # Frames per second; None where images are no sequence in time. A video or camera that does
+    # not tell has `DEFAULT_RATE`.
     rate: float | None
-    frames: Callable[[], Iterator[Frame]] = field(repr=False)
+    frames: Callable[[], Iterator[SourceImage]] = field(repr=False)
 
 
 def open_source(where: str) -> FrameSource:
     """
-    Open an image, a folder of images, a video or a camera.
+    Open an image, a folder of images, a video or a camera, whose index is its name: ``0``.
 
-    Parameters
-    ----------
-    where
-        Path of a file or folder, or the index of a camera, e.g. ``0``.
-
-    Raises
-    ------
-    HydranetError
-        If there is no such thing or it holds no images.
-
+    Raises HydranetError if there is no such thing or it holds no images.
     """
     if where.isdecimal():
         return _open_video(int(where), f'camera{where}', f'Camera {where}')
@@ -101,43 +67,8 @@ def open_source(where: str) -> FrameSource:
     return _open_video(str(path), path.stem, str(path))
 
 
-def read_image(path: Path) -> RgbImage:
-    """
-    Read an image file, whatever its colours and depth, as H×W×3 uint8 RGB.
-
-    Raises
-    ------
-    HydranetError
-        If it cannot be read.
-
-    """
-    try:
-        data = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as error:
-        raise HydranetError(f'{path} cannot be read: {error.strerror}.') from error
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise HydranetError(f'{path} is not an image, or it is damaged.')
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-
-
 def write_image(path: Path, image: NDArray) -> None:
-    """
-    Write a PNG, making its folder.
-
-    Parameters
-    ----------
-    path
-        Ends in ``.png``.
-    image
-        H×W uint8 or uint16, or H×W×3 uint8 RGB.
-
-    Raises
-    ------
-    HydranetError
-        If it cannot be written.
-
-    """
+    """Write H×W uint8 or uint16, or H×W×3 uint8 RGB, as a PNG, making its folder."""
     stored = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
     encoded = cv2.imencode('.png', stored)[1]
     with naming_write_faults(path):
@@ -147,7 +78,7 @@ def write_image(path: Path, image: NDArray) -> None:
 
 @contextmanager
 def naming_write_faults(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusal to write a file into one sentence."""
+    """Turn an OSError on writing a file into a HydranetError that names it."""
     try:
         yield
     except OSError as error:
@@ -158,13 +89,7 @@ class VideoWriter:
     """
     Write an MP4, in H.264 where this OpenCV can, else in MPEG-4; use it as a context manager.
 
-    Parameters
-    ----------
-    path
-        Ends in ``.mp4``; made with the first frame.
-    rate
-        Frames per second.
-
+    The file is made with the first frame; `rate` is in frames per second.
     """
 
     def __init__(self, path: Path, rate: float) -> None:
@@ -180,15 +105,7 @@ class VideoWriter:
         self.close()
 
     def write(self, picture: RgbImage) -> None:
-        """
-        Append a frame; one of another size than the first is scaled to that.
-
-        Raises
-        ------
-        HydranetError
-            If the video cannot be written.
-
-        """
+        """Append a frame; one of another size than the first is scaled to that."""
         if self._writer is None:
             # The codecs store colour for every second pixel only.
             self._size = (picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2)
@@ -207,7 +124,6 @@ class VideoWriter:
             self._writer = None
 
     def _open(self) -> cv2.VideoWriter:
-        """Open the file with the first codec that works."""
         with naming_write_faults(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self.path.write_bytes(b'')
@@ -222,7 +138,7 @@ class VideoWriter:
 
 @contextmanager
 def _silent_opencv() -> Iterator[None]:
-    """Keep OpenCV from reporting on the console what is tried here on purpose."""
+    """Keep OpenCV from reporting failures that are expected here."""
     # OpenCV before 4.6 has these functions in its main module.
     logging = getattr(cv2.utils, 'logging', cv2)
     level = logging.getLogLevel()
@@ -234,7 +150,6 @@ def _silent_opencv() -> Iterator[None]:
 
 
 def _images_in(folder: Path) -> list[Path]:
-    """List the image files of a folder in the order of their names."""
     paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
     if not paths:
         raise HydranetError(
@@ -244,20 +159,18 @@ def _images_in(folder: Path) -> list[Path]:
 
 
 def _open_images(name: str, paths: list[Path]) -> FrameSource:
-    """Make a source of image files."""
     stems = Counter(path.stem for path in paths)
 
-    def frames() -> Iterator[Frame]:
+    def frames() -> Iterator[SourceImage]:
         for path in paths:
-            # a.png and a.jpg must not give results of one name.
+            # a.png and a.jpg must not give results of the same name.
             unique = path.stem if stems[path.stem] == 1 else path.name
-            yield Frame(unique, str(path), partial(read_image, path))
+            yield SourceImage(unique, str(path), partial(read_rgb, path))
 
     return FrameSource(name, len(paths), None, frames)
 
 
 def _open_video(where: str | int, name: str, origin: str) -> FrameSource:
-    """Make a source of a video file or a camera."""
     with _silent_opencv():
         capture = cv2.VideoCapture(where)
     if not capture.isOpened():
@@ -266,7 +179,7 @@ def _open_video(where: str | int, name: str, origin: str) -> FrameSource:
     count = int(capture.get(cv2.CAP_PROP_FRAME_COUNT))
     rate = capture.get(cv2.CAP_PROP_FPS) or DEFAULT_RATE
 
-    def frames() -> Iterator[Frame]:
+    def frames() -> Iterator[SourceImage]:
         index = 0
         try:
             while True:
@@ -274,7 +187,7 @@ def _open_video(where: str | int, name: str, origin: str) -> FrameSource:
                 if not good:
                     break
                 rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-                yield Frame(
+                yield SourceImage(
                     f'{name}_{index:06d}', f'{origin}, frame {index}', partial(np.asarray, rgb)
                 )
                 index += 1

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Open a dataset by its YAML file, which names its reader."""
+"""Open a dataset: by its YAML file, which names its reader, or a folder of samples as it is."""
 
 from __future__ import annotations
 
@@ -8,17 +8,28 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from hydranet_ros.data.configuration import substitute
+from hydranet_ros.data.datasets import DatasetInMemory
 from hydranet_ros.data.readers import READERS
 from hydranet_ros.data.sample import Dataset
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.resources import config_path, read_yaml
 
+IMAGE_FOLDER = 'image'
+_SENSOR_INVALID = [0, 65535]
+"""What depth sensors store for "nothing measured"."""
+
 
 def load_dataset(
-    config: str | Path, split: str, variables: Mapping[str, str] | None = None
+    config: str | Path,
+    split: str,
+    variables: Mapping[str, str] | None = None,
+    *,
+    in_memory: bool = False,
 ) -> Dataset:
     """
     Open a dataset by its YAML file.
+
+    Raises HydranetError if the file, the split or the data are missing or wrong.
 
     Parameters
     ----------
@@ -29,11 +40,8 @@ def load_dataset(
     variables
         Values for ``${name}`` in the file; those that it lacks come from the environment as
         ``HYDRANET_NAME``, then from the file's own ``variables``.
-
-    Raises
-    ------
-    HydranetError
-        If the file, the split or the data are missing or wrong.
+    in_memory
+        Read all samples now and keep them.
 
     """
     path = dataset_config_path(config)
@@ -45,22 +53,38 @@ def load_dataset(
         raise HydranetError(
             f'{path} names the reader {reader!r}; known are {", ".join(sorted(READERS))}.'
         )
-    return READERS[reader](content, split, str(path))
+    dataset = READERS[reader](content, split, str(path))
+    return DatasetInMemory(dataset) if in_memory else dataset
 
 
 def dataset_config_path(config: str | Path) -> Path:
-    """
-    Return the dataset file that a path, or a name in ``config/datasets/``, means.
-
-    Raises
-    ------
-    HydranetError
-        If there is none.
-
-    """
+    """Return the dataset file that a path, or a name in ``config/datasets/``, means."""
     path = Path(config).expanduser()
     if path.suffix in ('.yaml', '.yml'):
         if path.is_file():
             return path
         raise HydranetError(f'There is no dataset file {path}.')
     return config_path(f'datasets/{config}.yaml')
+
+
+def open_folder(folder: Path, depth_unit: float = 0.001) -> Dataset:
+    """
+    Open a folder of samples: a dataset of the generic layout without a dataset file.
+
+    It holds ``image/`` and, optionally, ``depth/`` (`depth_unit` metres a step),
+    ``segmentation/`` (class ids), ``normals/``, ``pose/`` and ``camera-intrinsics.txt``.
+    """
+    content = {
+        'name': folder.resolve().name,
+        'root': str(folder),
+        'splits': {'all': {}},
+        'image': {'folder': IMAGE_FOLDER},
+        'segmentation': {'label_set': None, 'optional': True},
+        'depth': {
+            'units_per_metre': 1 / depth_unit,
+            'invalid': _SENSOR_INVALID,
+            'optional': True,
+        },
+        'normals': {'optional': True},
+    }
+    return READERS['folders'](content, 'all', str(folder))

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""One annotated image, whatever annotation it has, and what a dataset of such is."""
+"""One annotated image, whichever annotations it has, and what a dataset of them is."""
 
 from __future__ import annotations
 
@@ -11,58 +11,37 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.camera.camera import Camera
 from hydranet_ros.errors import HydranetError
 
 RgbImage = NDArray[np.uint8]
 """H×W×3, R G B."""
+ANNOTATIONS = ('segmentation', 'depth', 'normals')
+"""The fields of a sample that have a value for each pixel; named after the tasks."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
     """
-    An image and those of its annotations that exist.
+    An image and what else is known of it; None is missing, which is not the same as zeros.
 
-    An annotation that does not exist is None: it is missing, which is not the same as zeros.
-
-    Attributes
-    ----------
-    name
-        What to call it to the user: the path of its image.
-    image
-        H x W x 3, uint8, RGB.
-    segmentation
-        H x W, uint8, ids of ``label_set``, 255 where unlabelled.
-    label_set
-        Name of the label set that the ids are of.
-    depth
-        H x W, float32, metres along the optical axis, NaN where unknown.
-    normals
-        H x W x 3, float32, unit vectors x right, y down, z forward; NaN where unknown.
-    fx
-        Horizontal focal length in pixels, of the image as it is here.
-
+    Raises HydranetError if an annotation does not have the image's size, H×W.
     """
 
-    name: str
-    image: NDArray[np.uint8]
-    segmentation: NDArray[np.uint8] | None = None
-    label_set: str | None = None
-    depth: NDArray[np.float32] | None = None
+    name: str  # unique in its source: the path of its image, or its number in a bag or video
+    image: RgbImage
+    segmentation: NDArray[np.uint8] | None = None  # H×W class ids, 255 unlabelled
+    label_set: str | None = None  # which label set the ids are of; None if that is not known
+    depth: NDArray[np.float32] | None = None  # H×W metres along the optical axis, NaN unknown
+    # H×W×3 unit vectors x right, y down, z forward; NaN unknown
     normals: NDArray[np.float32] | None = None
-    fx: float | None = None
+    camera: Camera | None = None
+    pose: NDArray[np.float64] | None = None  # 4×4, from the camera's optical frame to the world
+    time: float | None = None  # seconds since the source's first sample
 
     def __post_init__(self) -> None:
-        """
-        Check that annotations have the image's size.
-
-        Raises
-        ------
-        HydranetError
-            If one has not.
-
-        """
         size = self.image.shape[:2]
-        for task in ('segmentation', 'depth', 'normals'):
+        for task in ANNOTATIONS:
             annotation = getattr(self, task)
             if annotation is not None and annotation.shape[:2] != size:
                 height, width = annotation.shape[:2]
@@ -71,41 +50,38 @@ class Sample:
                     f'{size[1]}x{size[0]}; make them the same size.'
                 )
 
+    @property
+    def fx(self) -> float | None:
+        """Horizontal focal length in pixels, None if unknown."""
+        return None if self.camera is None else self.camera.focal_length
+
 
 class Dataset(Protocol):
     """An ordered collection of samples."""
 
     @property
-    def name(self) -> str:
-        """Return what to call it."""
-        ...
+    def name(self) -> str: ...
 
     @property
     def label_set(self) -> str | None:
-        """Return the name of the label set of its segmentation, None if it has none."""
+        """Name of the label set of its segmentation, None if it has none."""
         ...
 
     @property
     def about(self) -> Mapping[str, str]:
-        """Return licence and origin of each annotation, for what is trained on it."""
+        """Licence and origin of each annotation, for the provenance of what is trained on it."""
         ...
 
-    def __len__(self) -> int:
-        """Return the number of samples."""
-        ...
+    def __len__(self) -> int: ...
 
     def load(self, index: int) -> Sample:
         """
         Read one sample.
 
-        Raises
-        ------
-        HydranetError
-            If a file is missing, unreadable, or not what it should be; it is named.
-
+        Raises HydranetError, which names the file, if one is missing, damaged or unsuitable.
         """
         ...
 
     def tasks(self, index: int) -> frozenset[str]:
-        """Return the names of the tasks that a sample is annotated for, without reading it."""
+        """Return which of `ANNOTATIONS` a sample has, without reading it."""
         ...

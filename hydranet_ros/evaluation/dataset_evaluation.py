@@ -12,40 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.data.sample import Dataset
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.measures import MEASURES, Metric, Protocol
 from hydranet_ros.runtime.predictor import Prediction
-
-
-class AnnotatedImage(typing.Protocol):
-    """An image with those of its annotations that exist; see ``training.sample.Sample``."""
-
-    @property
-    def name(self) -> str:
-        """Return what to call it."""
-        ...
-
-    @property
-    def image(self) -> NDArray[np.uint8]:
-        """Return H x W x 3, uint8, RGB."""
-        ...
-
-    @property
-    def fx(self) -> float | None:
-        """Return the focal length in pixels, None if unknown."""
-        ...
-
-
-class AnnotatedImages(typing.Protocol):
-    """A dataset; see ``training.sample.Dataset``."""
-
-    def __len__(self) -> int:
-        """Return the number of images."""
-        ...
-
-    def load(self, index: int) -> AnnotatedImage:
-        """Read one image with its annotations."""
-        ...
 
 
 class ImagePredictor(typing.Protocol):
@@ -107,7 +77,7 @@ class Evaluation:
 
 def evaluate(
     predictor: ImagePredictor,
-    dataset: AnnotatedImages,
+    dataset: Dataset,
     tasks: Iterable[str],
     protocol: Protocol,
     *,

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from hydranet_ros.data.sample import RgbImage
+from hydranet_ros.data.sample import Dataset, RgbImage
 from hydranet_ros.evaluation.dataset_evaluation import (
-    AnnotatedImages,
     Evaluation,
     ImagePredictor,
     ImageScore,
@@ -26,7 +25,7 @@ _GAP = 6
 def picture_sheet(
     evaluation: Evaluation,
     predictor: ImagePredictor,
-    dataset: AnnotatedImages,
+    dataset: Dataset,
     look: Look,
     title: str,
 ) -> RgbImage:
@@ -76,7 +75,7 @@ def chosen(scores: Sequence[ImageScore]) -> list[tuple[str, ImageScore]]:
 
 
 def _panels(
-    task: str, score: ImageScore, predictor: ImagePredictor, dataset: AnnotatedImages, look: Look
+    task: str, score: ImageScore, predictor: ImagePredictor, dataset: Dataset, look: Look
 ) -> list[Panel]:
     sample = dataset.load(score.index)
     prediction = predictor.predict(sample.image, sample.fx)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.camera.camera import depth_to_points, RayTable
-from hydranet_ros.data.views import View
+from hydranet_ros.data.sample import Sample
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import LabelSet, UNLABELED
 from hydranet_ros.runtime.predictor import Prediction
@@ -30,51 +30,26 @@ if TYPE_CHECKING:
 
 APPLICATION = 'hydranet_ros'
 JPEG_QUALITY = 90
-# Of the camera that looks on, in the optical frame, as shares of the first view's median depth.
+# Of the camera that looks on, in the optical frame, as shares of the first image's median depth.
 _EYE, _TARGET = (0.2, -0.3, -0.3), (0.0, 0.05, 1.0)
 _FRUSTUM_LENGTH = 0.15
 
 
 @dataclass(frozen=True)
 class ViewerOptions:
-    """
-    How predictions are shown.
+    """How predictions are shown."""
 
-    Attributes
-    ----------
-    label_set
-        Of the predicted and annotated labels; None without segmentation.
-    depth_range
-        Depths at the ends of the colours, in metres.
-    stride
-        The cloud has every so many-th pixel of each row and column.
-    maximum_range
-        The cloud ends there, in metres.
-
-    """
-
-    label_set: LabelSet | None
-    depth_range: tuple[float, float]
-    stride: int = 3
-    maximum_range: float = 30.0
+    label_set: LabelSet | None  # of the predicted and annotated labels
+    depth_range: tuple[float, float]  # metres at the ends of the colours
+    stride: int = 3  # the cloud has every N-th pixel of each row and column
+    maximum_range: float = 30.0  # metres, of the cloud
 
 
 class Viewer:
     """
-    Log views and their predictions to one sink.
+    Log samples and their predictions to one sink: `saved`, `spawned` or `served`.
 
-    Parameters
-    ----------
-    connect
-        Attaches the recording to where it goes: `saved`, `spawned` or `served`.
-    options
-        How to show them.
-
-    Raises
-    ------
-    HydranetError
-        If ``rerun-sdk`` is not installed or the sink cannot be used.
-
+    Raises HydranetError if ``rerun-sdk`` is not installed or the sink cannot be used.
     """
 
     def __init__(self, connect: Callable[[RecordingStream], None], options: ViewerOptions) -> None:
@@ -86,20 +61,20 @@ class Viewer:
         self._recording = self._rr.RecordingStream(APPLICATION)
         connect(self._recording)
 
-    def show(self, view: View, prediction: Prediction) -> None:
-        """Show a view and what was predicted of it."""
+    def show(self, sample: Sample, prediction: Prediction) -> None:
+        """Show a sample and its prediction."""
         if self._count == 0:
-            self._begin(view, prediction)
+            self._begin(sample, prediction)
         self._recording.set_time('view', sequence=self._count)
-        if view.time is not None:
-            self._recording.set_time('time', duration=view.time)
+        if sample.time is not None:
+            self._recording.set_time('time', duration=sample.time)
         self._count += 1
         rr = self._rr
-        self._log('image', rr.Image(view.rgb).compress(jpeg_quality=JPEG_QUALITY))
+        self._log('image', rr.Image(sample.image).compress(jpeg_quality=JPEG_QUALITY))
         self._log_values('predicted', prediction.labels, prediction.depth)
-        self._log_values('measured', view.labels, view.depth)
-        if view.camera is not None and prediction.depth is not None:
-            self._log_cloud(view, prediction)
+        self._log_values('measured', sample.segmentation, sample.depth)
+        if sample.camera is not None and prediction.depth is not None:
+            self._log_cloud(sample, prediction)
 
     def close(self) -> None:
         """Complete the recording."""
@@ -109,8 +84,8 @@ class Viewer:
     def _log(self, path: str, archetype: Any, *, static: bool = False) -> None:
         self._recording.log(path, archetype, static=static)
 
-    def _begin(self, view: View, prediction: Prediction) -> None:
-        """Lay out the viewer for what the first view has."""
+    def _begin(self, sample: Sample, prediction: Prediction) -> None:
+        """Lay out the viewer for what the first sample has."""
         rr, label_set = self._rr, self._options.label_set
         self._log('world', rr.ViewCoordinates.RDF, static=True)
         if label_set is not None:
@@ -122,7 +97,7 @@ class Viewer:
             ]
             unlabeled = (UNLABELED, 'unlabeled', (0, 0, 0))
             self._log('/', rr.AnnotationContext([*classes, unlabeled]), static=True)
-        self._recording.send_blueprint(_layout(view, prediction))
+        self._recording.send_blueprint(_layout(sample, prediction))
 
     def _log_values(
         self, origin: str, labels: NDArray[np.uint8] | None, depth: NDArray[np.float32] | None
@@ -139,12 +114,12 @@ class Viewer:
             )
             self._log(f'{origin}/depth', image)
 
-    def _log_cloud(self, view: View, prediction: Prediction) -> None:
+    def _log_cloud(self, sample: Sample, prediction: Prediction) -> None:
         """Log the camera in the world and the cloud before it."""
-        assert view.camera is not None and prediction.depth is not None
-        rr, stride, camera = self._rr, self._options.stride, view.camera
-        if view.pose is not None:
-            translation, rotation = view.pose[:3, 3], view.pose[:3, :3]
+        assert sample.camera is not None and prediction.depth is not None
+        rr, stride, camera = self._rr, self._options.stride, sample.camera
+        if sample.pose is not None:
+            translation, rotation = sample.pose[:3, 3], sample.pose[:3, :3]
             self._log('world/camera', rr.Transform3D(translation=translation, mat3x3=rotation))
             self._trajectory.append(translation)
             self._log('world/path', rr.LineStrips3D([np.array(self._trajectory)]))
@@ -155,15 +130,15 @@ class Viewer:
             image_plane_distance=_FRUSTUM_LENGTH * _typical_depth(prediction.depth),
         )
         self._log('world/camera/lens', pinhole)
-        image = rr.Image(view.rgb).compress(jpeg_quality=JPEG_QUALITY)
+        image = rr.Image(sample.image).compress(jpeg_quality=JPEG_QUALITY)
         self._log('world/camera/lens/image', image)
         rays = self._rays.rays(camera, stride)
         cloud = depth_to_points(prediction.depth, rays, stride, self._options.maximum_range)
         seen = np.isfinite(cloud[..., 0])
         points = cloud[seen]
-        # Half the diagonal between neighbours: what is seen head-on has no gaps.
+        # Half the diagonal between neighbours: surfaces that face the camera have no gaps.
         radii = points[:, 2] * (0.71 * stride / camera.matrix[0, 0])
-        colors = view.rgb[::stride, ::stride][seen]
+        colors = sample.image[::stride, ::stride][seen]
         self._log('world/camera/cloud', rr.Points3D(points, radii=radii, colors=colors))
         if prediction.labels is not None:
             labels = prediction.labels[::stride, ::stride][seen]
@@ -205,15 +180,9 @@ def served(
     web_port: int, data_port: int, tell: Callable[[str], None]
 ) -> Callable[[RecordingStream], None]:
     """
-    Return the sink that is a web server, for as long as this process lives.
+    Return the sink that is a web server on two TCP ports, for as long as this process lives.
 
-    Parameters
-    ----------
-    web_port, data_port
-        TCP ports of the page and of the data.
-    tell
-        Is given the address to open in a browser.
-
+    `tell` is called with the address to open in a browser.
     """
 
     def connect(recording: RecordingStream) -> None:
@@ -231,14 +200,14 @@ def served(
     return connect
 
 
-def _layout(view: View, prediction: Prediction) -> Any:
+def _layout(sample: Sample, prediction: Prediction) -> Any:
     """Arrange the windows for what there is to show."""
     import rerun.blueprint as rrb
 
     pictures = [rrb.Spatial2DView(origin='image', name='Image')]
     for origin, labels, depth in (
         ('predicted', prediction.labels, prediction.depth),
-        ('measured', view.labels, view.depth),
+        ('measured', sample.segmentation, sample.depth),
     ):
         if labels is not None:
             path = f'{origin}/classes'
@@ -246,7 +215,7 @@ def _layout(view: View, prediction: Prediction) -> Any:
         if depth is not None:
             pictures.append(rrb.Spatial2DView(origin=f'{origin}/depth', name=f'Depth, {origin}'))
     row = rrb.Horizontal(*pictures)
-    if view.camera is None or prediction.depth is None:
+    if sample.camera is None or prediction.depth is None:
         return rrb.Blueprint(row, collapse_panels=True)
     scale = _typical_depth(prediction.depth)
     controls = rrb.EyeControls3D(
@@ -259,7 +228,7 @@ def _layout(view: View, prediction: Prediction) -> Any:
         shown.append(('Classes in space', 'cloud'))
     scenes = [
         rrb.Spatial3DView(
-            origin='world/camera',  # so that the eye goes along with it
+            origin='world/camera',  # so that the eye moves with it
             name=name,
             contents=['world/**', f'- world/camera/{hidden}'],
             eye_controls=controls,

@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from hydranet_ros.data.caching import open_dataset
 from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.bundle import Bundle, save_bundle
@@ -90,7 +89,7 @@ class Trainer:
 
         # Data.
         self.datasets = [
-            open_dataset(part.dataset, part.split, variables, recipe.cache)
+            load_dataset(part.dataset, part.split, variables, in_memory=recipe.cache)
             for part in recipe.mixture
         ]
         self.examinations = [

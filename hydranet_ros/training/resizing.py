@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.camera.camera import Camera, pinhole
 from hydranet_ros.data.sample import Sample
 
 
@@ -37,15 +38,36 @@ def rescale(sample: Sample, factor: float, one_camera: bool = False) -> Sample:
     """
     height, width = sample.image.shape[:2]
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
-    depth, fx = _at_size(_nearest(sample.depth, size), sample.fx, factor, one_camera)
     return replace(
         sample,
         image=_smooth(sample.image, size),
         segmentation=_nearest(sample.segmentation, size),
-        depth=depth,
+        depth=_depth_at(_nearest(sample.depth, size), factor, one_camera),
         normals=_nearest(sample.normals, size),
-        fx=fx,
+        camera=reframe(
+            sample.camera, size, zoom=(factor, factor), fx=_fx_at(sample.fx, factor, one_camera)
+        ),
     )
+
+
+def reframe(
+    camera: Camera | None,
+    size: tuple[int, int],  # new width and height
+    *,
+    zoom: tuple[float, float] = (1.0, 1.0),  # along x and y
+    shift: tuple[float, float] = (0.0, 0.0),  # pixels, after the zoom
+    fx: float | None = None,  # new horizontal focal length, to which fy keeps its ratio
+) -> Camera | None:
+    """Return the pinhole camera of an image that was resized or cropped, None of None."""
+    if camera is None:
+        return None
+    matrix = camera.matrix.copy()
+    if fx is not None:
+        matrix[:2, :2] *= fx / matrix[0, 0]
+        matrix[0, 0] = fx
+    # Pixel centres have integer coordinates, so edges are half a pixel beside them.
+    matrix[:2, 2] = (matrix[:2, 2] + 0.5) * zoom - 0.5 + shift
+    return pinhole(*size, matrix)
 
 
 def stretch_world(
@@ -96,15 +118,20 @@ def stretch_world(
         factors[:tall, :, 1] = height
         normals = np.asarray(normals / factors, np.float32)
         normals /= np.linalg.norm(normals, axis=2, keepdims=True)
-    depth, fx = _at_size(stretched(sample.depth), sample.fx, factor, one_camera)
     above = _smooth(sample.image[:horizon], (wide, tall))
     return replace(
         sample,
         image=np.concatenate([above, _smooth(sample.image[horizon:], (wide, deep))]),
         segmentation=stretched(sample.segmentation),
-        depth=depth,
+        depth=_depth_at(stretched(sample.depth), factor, one_camera),
         normals=normals,
-        fx=fx,
+        camera=reframe(
+            sample.camera,
+            (wide, tall + deep),
+            zoom=(width * factor, factor),
+            shift=(0.0, tall - horizon * factor),
+            fx=_fx_at(sample.fx, factor, one_camera),
+        ),
     )
 
 
@@ -119,13 +146,13 @@ def _smooth(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
     return image
 
 
-def _at_size(
-    depth: NDArray | None, fx: float | None, factor: float, one_camera: bool
-) -> tuple[NDArray | None, float | None]:
-    """Return depth and focal length after resizing: it changes one of them."""
-    if one_camera:
-        return (None if depth is None else depth / np.float32(factor)), fx
-    return depth, (None if fx is None else fx * factor)
+def _depth_at(depth: NDArray | None, factor: float, one_camera: bool) -> NDArray | None:
+    """Return the depth of an image of another size: either it changes or the focal length."""
+    return depth / np.float32(factor) if one_camera and depth is not None else depth
+
+
+def _fx_at(fx: float | None, factor: float, one_camera: bool) -> float | None:
+    return None if one_camera or fx is None else fx * factor
 
 
 def _nearest(array: NDArray | None, size: tuple[int, int]) -> NDArray | None:

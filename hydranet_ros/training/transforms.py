@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from hydranet_ros.data.sample import Sample
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import UNLABELED
-from hydranet_ros.training.resizing import rescale, stretch_world
+from hydranet_ros.training.resizing import reframe, rescale, stretch_world
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Stretch:
 
 def flip(sample: Sample) -> Sample:
     """Mirror left and right, including the x of normals."""
+    height, width = sample.image.shape[:2]
     normals = sample.normals
     if normals is not None:
         normals = normals[:, ::-1] * np.array([-1, 1, 1], np.float32)
@@ -56,6 +57,7 @@ def flip(sample: Sample) -> Sample:
         segmentation=_mirrored(sample.segmentation),
         depth=_mirrored(sample.depth),
         normals=normals,
+        camera=reframe(sample.camera, (width, height), zoom=(-1.0, 1.0), shift=(width, 0.0)),
     )
 
 
@@ -87,6 +89,7 @@ def crop(sample: Sample, height: int, width: int, top: int, left: int) -> Sample
         segmentation=cut(sample.segmentation, UNLABELED),
         depth=cut(sample.depth, np.nan),
         normals=cut(sample.normals, np.nan),
+        camera=reframe(sample.camera, (width, height), shift=(-left, -top)),
     )
 
 
@@ -99,8 +102,12 @@ def to_canonical(sample: Sample, canonical_focal: float) -> Sample:
             f'{sample.name} has depth and no focal length, which a canonical one needs; add '
             '`intrinsics` to its dataset file.'
         )
-    scale = np.float32(canonical_focal / sample.fx)
-    return replace(sample, depth=sample.depth * scale, fx=canonical_focal)
+    height, width = sample.image.shape[:2]
+    return replace(
+        sample,
+        depth=sample.depth * np.float32(canonical_focal / sample.fx),
+        camera=reframe(sample.camera, (width, height), fx=canonical_focal),
+    )
 
 
 def jitter(

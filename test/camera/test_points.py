@@ -5,9 +5,8 @@
 import numpy as np
 import pytest
 
-from hydranet_ros.camera.camera import RayTable
+from hydranet_ros.camera.camera import pinhole, RayTable
 from hydranet_ros.camera.points import organized_cloud, POINT
-from hydranet_ros.data.views import pinhole
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.pictures.ply import write_ply
 

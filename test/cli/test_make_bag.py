@@ -16,7 +16,7 @@ from hydranet_ros.bags.bag_files import BagReader, STORAGES
 from hydranet_ros.bags.topics import choose_image_topic
 from hydranet_ros.camera.poses import pose_matrix, quaternion
 from hydranet_ros.cli.main import main
-from hydranet_ros.data.views import open_views
+from hydranet_ros.data.sample_source import open_samples
 from hydranet_ros.messages.annotations import image_values
 from hydranet_ros.messages.images import compressed_to_rgb
 from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp
@@ -27,9 +27,9 @@ COMPONENTS = st.floats(-1, 1).filter(lambda x: abs(x) > 1e-3)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Make a folder of views; the second lacks its labels, the third its pose."""
+    """Make a folder of samples; the second lacks its labels, the third its pose."""
     generator = np.random.default_rng(0)
-    root = tmp_path / 'views'
+    root = tmp_path / 'samples'
     for name in ('image', 'depth', 'segmentation', 'pose'):
         (root / name).mkdir(parents=True)
     for index in range(COUNT):
@@ -52,13 +52,13 @@ def test_round_trip(folder: Path, tmp_path: Path, storage: str, form: str) -> No
     bag, back = str(tmp_path / 'bag'), str(tmp_path / 'back')
     assert main(['make-bag', str(folder), bag, '--storage', storage, '--format', form]) == 0
     assert main(['make-bag', '--extract', bag, back]) == 0
-    pairs = zip(open_views(str(folder)).views(), open_views(back).views(), strict=True)
+    pairs = zip(open_samples(str(folder)).samples(), open_samples(back).samples(), strict=True)
     for index, (before, after) in enumerate(pairs):
-        np.testing.assert_array_equal(before.rgb, after.rgb)
+        np.testing.assert_array_equal(before.image, after.image)
         np.testing.assert_array_equal(before.depth, after.depth)
-        assert (after.labels is None) == (index == 1)
-        if before.labels is not None:
-            np.testing.assert_array_equal(before.labels, after.labels)
+        assert (after.segmentation is None) == (index == 1)
+        if before.segmentation is not None:
+            np.testing.assert_array_equal(before.segmentation, after.segmentation)
         assert before.camera is not None
         assert after.camera is not None
         np.testing.assert_allclose(before.camera.matrix, after.camera.matrix)
@@ -150,7 +150,7 @@ def test_calibration_of_a_drive(folder: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ('change', 'sentence'),
     [
-        ({'timestamps.txt': 'yesterday'}, 'no date and time'),
+        ({'timestamps.txt': 'yesterday'}, 'not a date and time'),
         ({'timestamps.txt': '2011-09-26 13:02:25.96'}, 'fewer than there are images'),
     ],
 )

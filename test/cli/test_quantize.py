@@ -5,7 +5,7 @@
 from dataclasses import replace
 
 import cv2
-from evaluated_bags import make_bag, views
+from evaluated_bags import make_bag, samples
 import numpy as np
 from published import published_bundle
 import pytest
@@ -101,7 +101,7 @@ def test_quantised_model_runs_and_its_loss_is_measured(
 def test_a_bag_gives_images_to_calibrate_on_and_truth_to_measure_with(bundle, tmp_path):
     truth = _BagTruth(make_bag(tmp_path / 'bag', 7), None)
     images = list(truth.images(None, 3))
-    expected = [view.rgb for _, view in views(7)][::3]
+    expected = [sample.image for _, sample in samples(7)][::3]
     assert len(images) == 3
     for image, rgb in zip(images, expected, strict=True):
         np.testing.assert_array_equal(image, rgb)

@@ -10,17 +10,12 @@ import cv2
 import numpy as np
 import pytest
 
-from hydranet_ros.data.media import (
-    Frame,
-    open_source,
-    read_image,
-    VideoWriter,
-    write_image,
-)
+from hydranet_ros.data.image_files import read_rgb
+from hydranet_ros.data.media import open_source, SourceImage, VideoWriter, write_image
 from hydranet_ros.errors import HydranetError
 
 
-def frames_of(where: Path) -> list[Frame]:
+def frames_of(where: Path) -> list[SourceImage]:
     return list(open_source(str(where)).frames())
 
 
@@ -44,7 +39,7 @@ def test_written_images_read_back(tmp_path: Path, image: np.ndarray) -> None:
     assert stored.dtype == image.dtype
     np.testing.assert_array_equal(stored[..., ::-1] if image.ndim == 3 else stored, image)
     expected = image if image.ndim == 3 else np.stack([picture()[..., 0]] * 3, -1)
-    np.testing.assert_array_equal(read_image(path), expected)
+    np.testing.assert_array_equal(read_rgb(path), expected)
 
 
 def test_single_image(tmp_path: Path) -> None:
@@ -72,7 +67,7 @@ def test_damaged_image_is_named_when_it_is_read(tmp_path: Path) -> None:
     write_image(tmp_path / 'c.png', picture())
     first, second, third = frames_of(tmp_path)
     for frame in (first, second):
-        with pytest.raises(HydranetError, match=r'[ab]\.(png|jpg) is not an image'):
+        with pytest.raises(HydranetError, match=r'[ab]\.(png|jpg) is damaged or no image'):
             frame.read()
     assert third.read().shape == (20, 30, 3)
 

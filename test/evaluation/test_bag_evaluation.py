@@ -12,7 +12,7 @@ import struct
 from typing import Any
 from xml.etree import ElementTree
 
-from evaluated_bags import copy_bag, FakePredictor, FOCAL, make_bag, PERIOD, stamp, TRUTHS, views
+from evaluated_bags import copy_bag, FakePredictor, FOCAL, make_bag, PERIOD, samples, stamp, TRUTHS
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
@@ -59,9 +59,9 @@ def test_figures_are_those_of_the_metrics(bag: Path) -> None:
     assert (summary['images'], summary['measured'], summary['account']) == (COUNT, COUNT, {})
     for task in TASKS:
         metric: Any = MEASURES[task].make(PROTOCOL)
-        for _, view in views(COUNT):
-            found = predictor.predict(view.rgb, FOCAL)
-            truth = view.labels if task == 'segmentation' else view.depth
+        for _, sample in samples(COUNT):
+            found = predictor.predict(sample.image, FOCAL)
+            truth = getattr(sample, task)
             metric.update(getattr(found, MEASURES[task].field), truth)
         expected = MEASURES[task].figures(metric, PROTOCOL)
         assert {key: summary['figures'][task][key] for key in expected} == expected

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from training_data import street, write_streets
 
+from hydranet_ros.camera.camera import ideal_camera
 from hydranet_ros.cli.main import main
 from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.data.sample import Sample
@@ -73,7 +74,7 @@ class Streets:
                     arrays['segmentation'],
                     'camvid11',
                     depth,
-                    fx=100.0 + number,
+                    camera=ideal_camera(96, 64, 100.0 + number),
                 )
             )
         self.complete = list(self.samples)

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fusing depth along poses, and judging what came of it, where the truth is known."""
 
+from dataclasses import replace
 import json
 
 import cv2
@@ -11,9 +12,9 @@ import numpy as np
 from published import published_bundle
 import pytest
 
-from hydranet_ros.camera.camera import depth_to_points
+from hydranet_ros.camera.camera import depth_to_points, pinhole
 from hydranet_ros.cli.main import main
-from hydranet_ros.data.views import pinhole, View
+from hydranet_ros.data.sample import Sample
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.reconstruction.fusion import SparseTable, Surface, VoxelMap
 from hydranet_ros.evaluation.reconstruction.reconstruct import (
@@ -43,8 +44,8 @@ def depth_of_room(pose):
     return reach.min(axis=0).astype(np.float32), reach.argmin(axis=0).astype(np.uint8)
 
 
-def views(count=8):
-    """Return views around the room."""
+def samples(count=8):
+    """Return samples around the room."""
     result = []
     for index in range(count):
         angle = 2 * np.pi * index / count
@@ -52,13 +53,15 @@ def views(count=8):
         pose = look_at(eye, eye + np.array([np.cos(angle), np.sin(angle), -0.2]), UP)
         depth, walls = depth_of_room(pose)
         rgb = np.repeat((walls * 40)[..., None], 3, axis=2)
-        result.append(View(f'{index}', None, rgb, CAMERA, pose, depth, walls))
+        result.append(
+            Sample(f'{index}', rgb, segmentation=walls, depth=depth, camera=CAMERA, pose=pose)
+        )
     return result
 
 
-def perfect(view):
+def perfect(sample):
     """Predict what was measured."""
-    return Prediction(depth=view.depth, labels=view.labels)
+    return Prediction(depth=sample.depth, labels=sample.segmentation)
 
 
 def distance_to_room(points):
@@ -67,7 +70,7 @@ def distance_to_room(points):
 
 
 def test_the_surface_lies_on_the_walls():
-    surface = reconstruct(views(), perfect, OPTIONS).predicted
+    surface = reconstruct(samples(), perfect, OPTIONS).predicted
     assert len(surface.points) > 5000
     distance = distance_to_room(surface.points)
     # Well below the voxels' 4 cm; in the corners two walls share voxels.
@@ -85,22 +88,22 @@ def test_the_surface_lies_on_the_walls():
 def test_fusion_averages_noise():
     generator = np.random.default_rng(3)
 
-    def noisy(view):
+    def noisy(sample):
         # 2 % that a neighbourhood has in common, as networks err: 4 cm at 2 m.
         noise = cv2.resize(generator.standard_normal((15, 20)), (160, 120))
-        return Prediction(depth=(view.depth * (1 + 0.02 * noise)).astype(np.float32))
+        return Prediction(depth=(sample.depth * (1 + 0.02 * noise)).astype(np.float32))
 
     errors = [
-        distance_to_room(reconstruct(views(1) * count, noisy, OPTIONS).predicted.points).mean()
+        distance_to_room(reconstruct(samples(1) * count, noisy, OPTIONS).predicted.points).mean()
         for count in (1, 9)
     ]
     # Independent errors would come to a third.
     assert errors[1] < 0.5 * errors[0]
 
 
-def test_views_may_come_in_any_order():
-    forward = reconstruct(views(4), perfect, OPTIONS).predicted
-    backward = reconstruct(views(4)[::-1], perfect, OPTIONS).predicted
+def test_images_may_come_in_any_order():
+    forward = reconstruct(samples(4), perfect, OPTIONS).predicted
+    backward = reconstruct(samples(4)[::-1], perfect, OPTIONS).predicted
     np.testing.assert_allclose(forward.points, backward.points, atol=1e-5)
     np.testing.assert_array_equal(forward.labels, backward.labels)
 
@@ -125,7 +128,7 @@ def test_sums_by_key_do_not_depend_on_portions(rows, portion):
 
 def test_labels_are_voted_on():
     field = VoxelMap(0.05)
-    depth, _ = depth_of_room(views()[0].pose)
+    depth, _ = depth_of_room(samples()[0].pose)
     points = depth_to_points(depth, CAMERA.rays()).reshape(-1, 3)
     colors = np.zeros_like(points, np.uint8)
     for label in (3, 7, 7, 255, 255, 255):
@@ -178,40 +181,40 @@ def test_comparison_tells_missing_from_invented():
 
 def test_a_wrong_scale_is_seen():
     result = reconstruct(
-        views(4), lambda view: Prediction(depth=view.depth * np.float32(1.1)), OPTIONS
+        samples(4), lambda sample: Prediction(depth=sample.depth * np.float32(1.1)), OPTIONS
     )
     assert result.depth_ratio == pytest.approx(1.1, rel=1e-3)
     comparison = compare(result.predicted, result.measured)
     assert 0.05 < comparison.accuracy < 0.4
     assert comparison.f_score < 0.6
-    perfect_result = reconstruct(views(4), perfect, OPTIONS)
+    perfect_result = reconstruct(samples(4), perfect, OPTIONS)
     assert compare(perfect_result.predicted, perfect_result.measured).f_score == 1.0
     assert (result.predicted.labels == 255).all()
 
 
 def test_only_measured_pixels_are_compared():
-    def halved(view):
-        depth = view.depth.copy()
+    def halved(sample):
+        depth = sample.depth.copy()
         depth[:, :80] = np.nan
-        return View(view.name, None, view.rgb, view.camera, view.pose, depth, None)
+        return replace(sample, depth=depth, segmentation=None)
 
-    truth = views(1)[0]
+    truth = samples(1)[0]
     result = reconstruct([halved(truth)], lambda _: Prediction(depth=truth.depth), OPTIONS)
     assert compare(result.predicted, result.measured).precision == 1.0
 
 
 def test_faults_are_named():
-    view = views(1)[0]
-    unposed = View('a', None, view.rgb, CAMERA)
-    with pytest.raises(HydranetError, match='View a has no pose'):
+    sample = samples(1)[0]
+    unposed = replace(sample, name='a', pose=None)
+    with pytest.raises(HydranetError, match='a has no pose'):
         reconstruct([unposed], perfect, OPTIONS)
-    uncalibrated = View('a', None, view.rgb, None, view.pose)
-    with pytest.raises(HydranetError, match='View a has no calibration'):
+    uncalibrated = replace(sample, name='a', camera=None)
+    with pytest.raises(HydranetError, match='a has no calibration'):
         reconstruct([uncalibrated], perfect, OPTIONS)
     with pytest.raises(HydranetError, match='no depth'):
-        reconstruct([view], lambda _: Prediction(labels=view.labels), OPTIONS)
-    with pytest.raises(HydranetError, match='No surface'):
-        reconstruct([view], perfect, FusionOptions(maximum_depth=0.1))
+        reconstruct([sample], lambda _: Prediction(labels=sample.segmentation), OPTIONS)
+    with pytest.raises(HydranetError, match='no surface'):
+        reconstruct([sample], perfect, FusionOptions(maximum_depth=0.1))
     with pytest.raises(HydranetError, match='larger voxels'):
         VoxelMap(1e-6).integrate(np.ones((1, 3), np.float32), np.zeros((1, 3)), None, np.eye(4))
 
@@ -238,17 +241,17 @@ def test_points_are_drawn_where_the_camera_sees_them():
 
 @pytest.fixture(scope='module')
 def folder(tmp_path_factory):
-    """Write views as a folder, depth in steps of 0.2 mm."""
+    """Write samples as a folder, depth in steps of 0.2 mm."""
     path = tmp_path_factory.mktemp('room')
     for part in ('image', 'depth', 'segmentation', 'pose'):
         (path / part).mkdir()
     np.savetxt(path / 'camera-intrinsics.txt', CAMERA.matrix)
-    for view in views():
-        cv2.imwrite(str(path / 'image' / f'{view.name}.png'), view.rgb)
-        steps = np.rint(view.depth * 5000).astype(np.uint16)
-        cv2.imwrite(str(path / 'depth' / f'{view.name}.png'), steps)
-        cv2.imwrite(str(path / 'segmentation' / f'{view.name}.png'), view.labels)
-        np.savetxt(path / 'pose' / f'{view.name}.txt', view.pose)
+    for sample in samples():
+        cv2.imwrite(str(path / 'image' / f'{sample.name}.png'), sample.image)
+        steps = np.rint(sample.depth * 5000).astype(np.uint16)
+        cv2.imwrite(str(path / 'depth' / f'{sample.name}.png'), steps)
+        cv2.imwrite(str(path / 'segmentation' / f'{sample.name}.png'), sample.segmentation)
+        np.savetxt(path / 'pose' / f'{sample.name}.txt', sample.pose)
     return path
 
 

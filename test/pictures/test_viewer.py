@@ -15,8 +15,9 @@ import numpy as np
 from published import published_bundle
 import pytest
 
+from hydranet_ros.camera.camera import pinhole
 from hydranet_ros.cli.main import main
-from hydranet_ros.data.views import pinhole, View
+from hydranet_ros.data.sample import Sample
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.bundle import save_bundle
 from hydranet_ros.model.labels import load_label_set
@@ -33,13 +34,13 @@ ROAD, CAR = LABELS.classes.index('road'), LABELS.classes.index('car')
 
 
 def scene(**known):
-    """Return a view, orange above purple, and a prediction, road left of car, 2 to 6 m away."""
+    """Return a sample, orange above purple, and a prediction, road left of car, 2 to 6 m away."""
     rgb = np.empty((120, 160, 3), np.uint8)
     rgb[:60], rgb[60:] = ORANGE, PURPLE
     labels = np.full((120, 160), ROAD, np.uint8)
     labels[:, 80:] = CAR
     depth = np.linspace(6, 2, 120, dtype=np.float32)[:, None].repeat(160, axis=1)
-    return View('a', 0.0, rgb, **known), Prediction(labels=labels, depth=depth)
+    return Sample('a', rgb, time=0.0, **known), Prediction(labels=labels, depth=depth)
 
 
 def entities(path):
@@ -55,10 +56,10 @@ def entities(path):
     return set(re.findall(r'entity_path: (\S+)|with \d+ rows? .* - (/\S*)', printed)), printed
 
 
-def logged(path, view, prediction, options=OPTIONS):
-    """Log one view to a file and return the paths in it."""
+def logged(path, sample, prediction, options=OPTIONS):
+    """Log one sample to a file and return the paths in it."""
     viewer = Viewer(saved(path), options)
-    viewer.show(view, prediction)
+    viewer.show(sample, prediction)
     viewer.close()
     found, _ = entities(path)
     return {name for pair in found for name in pair if name and not name.startswith('/__')}
@@ -71,29 +72,31 @@ CLOUDS = {'/world/camera/cloud', '/world/camera/classes'}
 
 def test_what_is_known_is_logged(tmp_path):
     path = tmp_path / 'new' / 'a.rrd'
-    view, prediction = scene()
-    assert logged(path, view, prediction) >= IMAGES
-    assert not logged(path, view, prediction) & (CLOUDS | {'/world/camera/lens'})
-    view, prediction = scene(camera=CAMERA)
-    found = logged(path, view, prediction)
+    sample, prediction = scene()
+    assert logged(path, sample, prediction) >= IMAGES
+    assert not logged(path, sample, prediction) & (CLOUDS | {'/world/camera/lens'})
+    sample, prediction = scene(camera=CAMERA)
+    found = logged(path, sample, prediction)
     assert found >= IMAGES | SPACE | CLOUDS
     assert not found & {'/world/camera', '/measured/depth', '/measured/classes'}
-    view, prediction = scene(
+    sample, prediction = scene(
         camera=CAMERA,
         pose=np.eye(4),
         depth=np.ones((120, 160), np.float32),
         labels=np.zeros((120, 160), np.uint8),
     )
     truth = {'/world/camera', '/world/path', '/measured/depth', '/measured/classes'}
-    assert logged(path, view, prediction) >= IMAGES | SPACE | CLOUDS | truth
+    assert logged(path, sample, prediction) >= IMAGES | SPACE | CLOUDS | truth
 
 
 def test_models_with_one_task_are_shown_too(tmp_path):
-    view, prediction = scene(camera=CAMERA)
+    sample, prediction = scene(camera=CAMERA)
     path = tmp_path / 'a.rrd'
-    found = logged(path, view, Prediction(labels=prediction.labels))
+    found = logged(path, sample, Prediction(labels=prediction.labels))
     assert '/predicted/classes' in found and not found & (CLOUDS | {'/predicted/depth'})
-    found = logged(path, view, Prediction(depth=prediction.depth), ViewerOptions(None, (0.5, 20)))
+    found = logged(
+        path, sample, Prediction(depth=prediction.depth), ViewerOptions(None, (0.5, 20))
+    )
     assert '/world/camera/cloud' in found and '/world/camera/classes' not in found
 
 
@@ -115,8 +118,8 @@ def test_command_saves_a_recording(tmp_path, capsys):
     model, image = tmp_path / 'model.safetensors', tmp_path / 'images' / 'a.png'
     save_bundle(model, published_bundle('kitti6'))
     image.parent.mkdir()
-    view, _ = scene()
-    cv2.imwrite(str(image), view.rgb[..., ::-1])
+    sample, _ = scene()
+    cv2.imwrite(str(image), sample.image[..., ::-1])
     output = tmp_path / 'a.rrd'
     arguments = ['view', str(model), str(image.parent), '--fx', '150', '--save', str(output)]
     arguments += ['--backend', 'torch']

@@ -26,7 +26,8 @@ from hydranet_ros.bags.message_types import (
     new_typestore,
 )
 from hydranet_ros.cli import demo
-from hydranet_ros.data.media import open_source, read_image, VideoWriter
+from hydranet_ros.data.image_files import read_rgb
+from hydranet_ros.data.media import open_source, VideoWriter
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp
 from hydranet_ros.model.bundle import save_bundle
@@ -99,7 +100,7 @@ def test_a_video_is_shown_with_untrained_weights(
     assert all(0 < received - stamp < 60 * NANOSECONDS for received, stamp in segmentation)
     film = open_source(str(output / 'demo.mp4'))
     assert film.count == frames['processed']
-    assert read_image(output / 'contact_sheet.png').std() > 10
+    assert read_rgb(output / 'contact_sheet.png').std() > 10
     assert {path.name for path in output.iterdir()} == {'bag', 'demo.mp4', 'contact_sheet.png'}
 
 

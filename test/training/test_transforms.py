@@ -4,12 +4,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
 from numpy.typing import NDArray
 import pytest
 
+from hydranet_ros.camera.camera import ideal_camera
 from hydranet_ros.data.sample import Sample
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.training.resizing import rescale, stretch_world
@@ -58,7 +61,7 @@ def photograph(
         label_set='camvid11',
         depth=depth.astype(np.float32),
         normals=tangent.astype(np.float32),
-        fx=fx,
+        camera=ideal_camera(width, height, fx),
     )
 
 
@@ -169,6 +172,50 @@ def test_flip_mirrors_all_and_negates_the_normals_x() -> None:
         np.testing.assert_array_equal(getattr(again, field), getattr(sample, field))
 
 
+def points(sample: Sample) -> NDArray:
+    """Return what the sample's camera sees in each pixel, metres."""
+    assert sample.camera is not None and sample.depth is not None
+    assert (sample.camera.height, sample.camera.width) == sample.image.shape[:2]
+    return sample.camera.rays() * sample.depth[..., None]
+
+
+@pytest.mark.parametrize(
+    ('change', 'factors'),
+    [
+        (lambda sample: rescale(sample, 1.5), (1, 1)),
+        (lambda sample: crop(sample, 50, 70, 40, 60), (1, 1)),
+        (flip, (-1, 1)),
+        (lambda sample: flip(crop(sample, 60, 80, 50, 30)), (-1, 1)),
+        (lambda sample: stretch_world(sample, 1.4, 1.0, 60, factor=1.3), (1.4, 1)),
+        (lambda sample: stretch_world(sample, 0.7, 1.0, 60), (0.7, 1)),
+    ],
+)
+def test_the_camera_follows_the_image(
+    change: Callable[[Sample], Sample], factors: tuple[float, float]
+) -> None:
+    """The colours tell where each point is: the changed camera still sees it there."""
+    changed = change(photograph(100.0))
+    colors = (changed.image[..., :2].astype(float) - 127.5) / 10
+    difference = np.abs(points(changed)[..., :2] - colors * factors)
+    assert np.median(difference) < 0.06
+    assert np.quantile(difference, 0.95) < 0.3
+
+
+def test_the_principal_point_is_exact() -> None:
+    """Resized as ``Camera.scaled`` does, moved by a crop, mirrored by a flip."""
+    sample = photograph(100.0)
+    before = sample.camera
+    after = rescale(sample, 2.0).camera
+    assert before is not None and after is not None
+    np.testing.assert_allclose(after.matrix, before.scaled(320, 240).matrix)
+    moved = crop(sample, 50, 70, 7, -5).camera
+    assert moved is not None
+    np.testing.assert_allclose(moved.matrix[:2, 2] - before.matrix[:2, 2], (5, -7))
+    mirrored = flip(crop(sample, 120, 100, 0, 0)).camera
+    assert mirrored is not None
+    np.testing.assert_allclose(mirrored.matrix[:2, 2], (99 - 79.5, 59.5))
+
+
 @given(
     height=st.integers(8, 60),
     width=st.integers(8, 60),
@@ -196,7 +243,7 @@ def test_no_label_or_depth_is_invented(
         segmentation=rng.choice(np.array([0, 7, 255], np.uint8), (height, width)),
         label_set='camvid11',
         depth=depth,
-        fx=40.0,
+        camera=ideal_camera(width, height, 40.0),
     )
     out = augment(
         sample,

@@ -18,7 +18,7 @@ from typing import Any
 
 from hydranet_ros.data.configuration import build
 from hydranet_ros.data.datasets import FileDataset, Record
-from hydranet_ros.data.image_files import SegmentationFormat
+from hydranet_ros.data.image_files import Intrinsics, SegmentationFormat
 from hydranet_ros.errors import HydranetError
 
 ID_TO_TRAIN_ID = {
@@ -31,43 +31,22 @@ _IMAGE, _LABELS, _CAMERA = '_leftImg8bit.png', '_gtFine_labelIds.png', '_camera.
 
 @dataclass(frozen=True)
 class CityscapesFiles:
-    """
-    What a dataset file of this reader holds.
-
-    Attributes
-    ----------
-    root
-        Folder with ``leftImg8bit`` and ``gtFine``.
-    label_set, mapping
-        Label set to read into, and the benchmark's id to its id; trainIds if not given.
-
-    """
+    """What a dataset file of this reader holds."""
 
     name: str
-    root: str
+    root: str  # folder with ``leftImg8bit`` and ``gtFine``
     label_set: str = 'cityscapes19'
-    mapping: dict[int, int] | None = None
+    mapping: dict[int, int] | None = (
+        None  # the benchmark's id to that of label_set; None: trainIds
+    )
     license: str = 'Cityscapes terms (non-commercial)'
 
 
 def read_cityscapes(content: Mapping[str, Any], split: str, source: str) -> FileDataset:
     """
-    Open a split of Cityscapes.
+    Open a split of Cityscapes: ``train``, ``val`` or ``test``.
 
-    Parameters
-    ----------
-    content
-        The fields of :class:`CityscapesFiles`.
-    split
-        ``train``, ``val`` or ``test``.
-    source
-        What to call the dataset file in an error.
-
-    Raises
-    ------
-    HydranetError
-        If there are no images, or a camera file is malformed.
-
+    Raises HydranetError if there are no images, or a camera file is malformed.
     """
     files = build(CityscapesFiles, content, source)
     root = Path(files.root).expanduser()
@@ -84,7 +63,7 @@ def read_cityscapes(content: Mapping[str, Any], split: str, source: str) -> File
                 frame,
                 image,
                 segmentation=labels if labels.is_file() else None,
-                fx=_focal_length(camera) if camera.is_file() else None,
+                intrinsics=_intrinsics(camera) if camera.is_file() else None,
             )
         )
     form = SegmentationFormat(files.label_set, mapping=files.mapping or ID_TO_TRAIN_ID)
@@ -92,8 +71,8 @@ def read_cityscapes(content: Mapping[str, Any], split: str, source: str) -> File
     return FileDataset(f'{files.name}/{split}', records, form, about=about)
 
 
-def _focal_length(camera: Path) -> float:
+def _intrinsics(camera: Path) -> Intrinsics:
     try:
-        return float(json.loads(camera.read_text(encoding='utf-8'))['intrinsic']['fx'])
+        return Intrinsics(float(json.loads(camera.read_text(encoding='utf-8'))['intrinsic']['fx']))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise HydranetError(f'{camera} does not give intrinsic fx; get it again.') from error

@@ -3,7 +3,8 @@
 """
 The generic layout: a folder for images and one for each annotation, files joined by their stem.
 
-A stem that an annotation's folder lacks is a sample without that annotation.
+A stem that an annotation's folder lacks is a sample without that annotation. Poses lie in
+``pose/`` beside the images; without ``intrinsics`` those of ``camera-intrinsics.txt`` hold.
 """
 
 from __future__ import annotations
@@ -15,12 +16,19 @@ from typing import Any
 
 from hydranet_ros.data.configuration import build
 from hydranet_ros.data.datasets import FileDataset, Record
-from hydranet_ros.data.image_files import DepthFormat, SegmentationFormat
+from hydranet_ros.data.image_files import (
+    ANNOTATION_SUFFIXES,
+    DepthFormat,
+    IMAGE_SUFFIXES,
+    Intrinsics,
+    INTRINSICS_NAME,
+    POSE_SUFFIXES,
+    read_intrinsics,
+    SegmentationFormat,
+)
+from hydranet_ros.data.sample import ANNOTATIONS
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.resources import noted
-
-IMAGE_SUFFIXES = ('.png', '.jpg', '.jpeg', '.ppm', '.bmp', '.webp')
-ANNOTATION_SUFFIXES = ('.png', '.tiff', '.tif', '.exr')
 
 
 @dataclass(frozen=True)
@@ -35,7 +43,7 @@ class ImageFolder:
 class SegmentationFolder:
     """Where labels are and how they are stored; fields as in ``SegmentationFormat``."""
 
-    label_set: str
+    label_set: str | None
     folder: str = 'segmentation'
     ending: str = ''
     ignore: tuple[int, ...] = ()
@@ -81,44 +89,16 @@ class NormalsFolder:
 
 
 @dataclass(frozen=True)
-class Intrinsics:
-    """The camera: focal length in pixels of the images as stored; the rest is for people."""
-
-    fx: float
-    fy: float | None = None
-    cx: float | None = None
-    cy: float | None = None
-
-
-@dataclass(frozen=True)
 class Split:
-    """
-    Which samples belong to a split; all that are given must hold.
+    """Which samples belong to a split; all conditions that are given must hold."""
 
-    Attributes
-    ----------
-    root
-        Folder below the dataset's root that holds this split's folders.
-    first, last
-        Smallest and largest stem, both included, in the order of strings.
-    ranges
-        Pairs of such stems: a sample is in one of them.
-    without
-        Name of another split, whose samples are left out.
-    list
-        Text file with a stem a line, relative to the dataset's root.
-    intrinsics, segmentation, depth, normals
-        What holds for this split in place of the dataset's.
-
-    """
-
-    root: str = ''
-    first: str | None = None
-    last: str | None = None
-    ranges: tuple[tuple[str, str], ...] = ()
-    without: str | None = None
-    list: str | None = None
-    intrinsics: Intrinsics | None = None
+    root: str = ''  # folder below the dataset's root that holds this split's folders
+    first: str | None = None  # smallest stem, in the order of strings
+    last: str | None = None  # largest stem, included
+    ranges: tuple[tuple[str, str], ...] = ()  # first and last stem; a sample is in one of them
+    without: str | None = None  # name of another split, whose samples are skipped
+    list: str | None = None  # text file with a stem a line, relative to the dataset's root
+    intrinsics: Intrinsics | None = None  # this and the rest: in place of the dataset's
     segmentation: SegmentationFolder | None = None
     depth: DepthFolder | None = None
     normals: NormalsFolder | None = None
@@ -141,22 +121,9 @@ class FolderLayout:
 
 def read_folders(content: Mapping[str, Any], split: str, source: str) -> FileDataset:
     """
-    Open a dataset of the generic layout.
+    Open a split of a dataset of the generic layout; `source` names it in an error.
 
-    Parameters
-    ----------
-    content
-        The fields of :class:`FolderLayout`.
-    split
-        Name of one of its splits.
-    source
-        What to call the dataset file in an error.
-
-    Raises
-    ------
-    HydranetError
-        If the content is wrong, or a folder, list or listed image does not exist.
-
+    Raises HydranetError if the content is wrong, or a folder, list or listed image is missing.
     """
     layout = build(FolderLayout, content, source)
     if split not in layout.splits:
@@ -174,22 +141,26 @@ def read_folders(content: Mapping[str, Any], split: str, source: str) -> FileDat
         left_out = set(_selected(sorted(images), other, Path(layout.root).expanduser(), source))
         stems = [stem for stem in stems if stem not in left_out]
 
-    places = {
-        task: getattr(part, task) or getattr(layout, task)
-        for task in ('segmentation', 'depth', 'normals')
-    }
+    places = {task: getattr(part, task) or getattr(layout, task) for task in ANNOTATIONS}
     annotations = {
         task: files_by_stem(root / place.folder, ANNOTATION_SUFFIXES, place.ending)
         for task, place in places.items()
         if place is not None and not (place.optional and not (root / place.folder).is_dir())
     }
+    poses: dict[str, Path] = {}
+    pose_folder = (root / layout.image.folder).parent / 'pose'
+    if pose_folder.is_dir():
+        poses = files_by_stem(pose_folder, POSE_SUFFIXES, layout.image.ending)
     intrinsics = part.intrinsics or layout.intrinsics
+    if intrinsics is None and (root / INTRINSICS_NAME).is_file():
+        intrinsics = read_intrinsics(root / INTRINSICS_NAME)
     records = [
         Record(
             stem,
             images[stem],
             **{task: files.get(stem) for task, files in annotations.items()},
-            fx=intrinsics.fx if intrinsics else None,
+            pose=poses.get(stem),
+            intrinsics=intrinsics,
         )
         for stem in stems
     ]
@@ -206,11 +177,7 @@ def files_by_stem(folder: Path, suffixes: tuple[str, ...], ending: str = '') -> 
     """
     Return the files of a folder by their names without ``ending`` and suffix.
 
-    Raises
-    ------
-    HydranetError
-        If there is no such folder, or two files share a stem.
-
+    Raises HydranetError if there is no such folder, or two files share a stem.
     """
     if not folder.is_dir():
         raise HydranetError(f'There is no folder {folder}; correct the dataset file or its root.')

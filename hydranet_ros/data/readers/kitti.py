@@ -19,12 +19,8 @@ from typing import Any
 
 from hydranet_ros.data.configuration import build
 from hydranet_ros.data.datasets import FileDataset, Record
-from hydranet_ros.data.image_files import DepthFormat
-from hydranet_ros.data.readers.folders import (
-    ANNOTATION_SUFFIXES,
-    files_by_stem,
-    SegmentationFolder,
-)
+from hydranet_ros.data.image_files import ANNOTATION_SUFFIXES, DepthFormat, Intrinsics
+from hydranet_ros.data.readers.folders import files_by_stem, SegmentationFolder
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.resources import noted
 
@@ -35,48 +31,22 @@ _SUFFIXES = ('.png', '.jpg')
 
 @dataclass(frozen=True)
 class KittiFiles:
-    """
-    What a dataset file of this reader holds.
-
-    Attributes
-    ----------
-    raw, depth
-        Folders of the raw data and of the improved ground truth.
-    splits
-        Split to its split file.
-    segmentation
-        Folder of distilled labels, named ``<drive>_<camera>_<frame>`` after the frames.
-
-    """
+    """What a dataset file of this reader holds."""
 
     name: str
-    raw: str
-    depth: str
-    splits: dict[str, str]
+    raw: str  # folder of the raw data
+    depth: str  # folder of the improved ground truth
+    splits: dict[str, str]  # split to its split file
+    # Distilled labels, named ``<drive>_<camera>_<frame>`` after the frames.
     segmentation: SegmentationFolder | None = None
     license: str = 'unknown'
 
 
 def read_kitti_depth(content: Mapping[str, Any], split: str, source: str) -> FileDataset:
     """
-    Open a split of KITTI depth.
+    Open a split of KITTI depth; frames without ground truth stay, with their depth missing.
 
-    Frames without ground truth stay, with their depth missing.
-
-    Parameters
-    ----------
-    content
-        The fields of :class:`KittiFiles`.
-    split
-        One of its splits.
-    source
-        What to call the dataset file in an error.
-
-    Raises
-    ------
-    HydranetError
-        If a split file, image or calibration is missing or malformed.
-
+    Raises HydranetError if a split file, image or calibration is missing or malformed.
     """
     files = build(KittiFiles, content, source)
     if split not in files.splits:
@@ -93,7 +63,7 @@ def read_kitti_depth(content: Mapping[str, Any], split: str, source: str) -> Fil
             where = f'{listing} line {number}'
             records.append(_record(line.split(), Path(files.raw), Path(files.depth), where))
     completed = [
-        record if record.fx is not None else _with_focal(record, focal_lengths)
+        record if record.intrinsics is not None else _with_focal(record, focal_lengths)
         for record in records
     ]
     about = {'license': files.license, 'depth': 'measured'}
@@ -108,14 +78,14 @@ def read_kitti_depth(content: Mapping[str, Any], split: str, source: str) -> Fil
 
 
 def _record(words: list[str], raw: Path, depth: Path, where: str) -> Record:
-    focal = None
+    intrinsics = None
     if len(words) == 3 and words[2] in _CAMERAS and words[1].isdigit():
         camera = _CAMERAS[words[2]]
         relative = Path(words[0]) / f'image_{camera}' / 'data' / f'{int(words[1]):010d}.png'
     elif len(words) == 3 and words[0].endswith(_SUFFIXES):
         relative = Path(words[0])
         try:
-            focal = float(words[2])
+            intrinsics = Intrinsics(float(words[2]))
         except ValueError:
             raise HydranetError(f'{where} has no focal length in its third column.') from None
     else:
@@ -130,7 +100,7 @@ def _record(words: list[str], raw: Path, depth: Path, where: str) -> Record:
     truth = Path(drive, 'proj_depth', 'groundtruth', camera_folder, f'{relative.stem}.png')
     found = [path for part in ('train', 'val') if (path := depth / part / truth).is_file()]
     stem = f'{drive}_{camera_folder}_{relative.stem}'
-    return Record(stem, image, depth=found[0] if found else None, fx=focal)
+    return Record(stem, image, depth=found[0] if found else None, intrinsics=intrinsics)
 
 
 def _with_focal(record: Record, known: dict[Path, float]) -> Record:
@@ -139,7 +109,7 @@ def _with_focal(record: Record, known: dict[Path, float]) -> Record:
     key = calibration / camera
     if key not in known:
         known[key] = focal_length(calibration, f'P_rect_{camera}')
-    return replace(record, fx=known[key])
+    return replace(record, intrinsics=Intrinsics(known[key]))
 
 
 def focal_length(calibration: Path, key: str) -> float:

@@ -22,37 +22,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.data.configuration import build
+from hydranet_ros.data.image_files import Intrinsics
 from hydranet_ros.data.sample import Sample
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import UNLABELED
 
 LABEL_SET = 'nyud40'
-FOCAL_LENGTH = 518.8579
-"""fx of the colour camera in pixels (the toolbox's ``camera_params.m``)."""
+INTRINSICS = Intrinsics(518.8579, 519.4696, 325.5824, 253.7362)
+"""The colour camera (the toolbox's ``camera_params.m``)."""
 MAXIMUM_DEPTH = 10.0
 _CLASSES = 40
 
 
 @dataclass(frozen=True)
 class NyudFiles:
-    """
-    What a dataset file of this reader holds.
-
-    Attributes
-    ----------
-    labeled
-        ``nyu_depth_v2_labeled.mat``.
-    classes
-        ``classMapping40.mat``, or a text file with 894 numbers from 1 to 40.
-    splits
-        Split to the file of its frames: ``splits.mat``, or a text file of numbers from 1.
-
-    """
+    """What a dataset file of this reader holds."""
 
     name: str
-    labeled: str
-    classes: str
-    splits: dict[str, str]
+    labeled: str  # ``nyu_depth_v2_labeled.mat``
+    classes: str  # ``classMapping40.mat``, or a text file with 894 numbers from 1 to 40
+    splits: dict[str, str]  # split to ``splits.mat``, or to a text file of frames from 1
     license: str = 'unknown'
 
 
@@ -62,16 +51,10 @@ class NyudDataset:
 
     Parameters
     ----------
-    name
-        What to call it.
-    path
-        The ``.mat``.
     frames
         Their numbers, from 0.
     table
         Id of each class of the file, 255 for the unlabelled class 0.
-    about
-        Licence and origins, for the provenance.
 
     """
 
@@ -107,11 +90,7 @@ class NyudDataset:
         """
         Read one sample.
 
-        Raises
-        ------
-        HydranetError
-            If the file is damaged or holds a class that the mapping has not.
-
+        Raises HydranetError if the file is damaged or holds a class that the mapping lacks.
         """
         frame = int(self._frames[index])
         name = f'{self._path} frame {frame + 1}'
@@ -127,13 +106,15 @@ class NyudDataset:
             )
         metres = np.ascontiguousarray(depth.T, np.float32)
         metres[~((metres > 0) & (metres <= MAXIMUM_DEPTH))] = np.nan
+        rgb = np.ascontiguousarray(image.transpose(2, 1, 0))
+        height, width = rgb.shape[:2]
         return Sample(
             name=name,
-            image=np.ascontiguousarray(image.transpose(2, 1, 0)),
+            image=rgb,
             segmentation=np.ascontiguousarray(self._table[stored].T),
             label_set=LABEL_SET,
             depth=metres,
-            fx=FOCAL_LENGTH,
+            camera=INTRINSICS.camera(width, height),
         )
 
     def _open(self) -> Any:
@@ -147,20 +128,7 @@ def read_nyud(content: Mapping[str, Any], split: str, source: str) -> NyudDatase
     """
     Open a split of NYUDv2.
 
-    Parameters
-    ----------
-    content
-        The fields of :class:`NyudFiles`.
-    split
-        One of its splits.
-    source
-        What to call the dataset file in an error.
-
-    Raises
-    ------
-    HydranetError
-        If a file is missing or not what it should be.
-
+    Raises HydranetError if a file is missing or not what it should be.
     """
     files = build(NyudFiles, content, source)
     if split not in files.splits:

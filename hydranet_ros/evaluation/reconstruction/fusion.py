@@ -1,7 +1,7 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Fuse depth, colour and labels of many views into one surface.
+Fuse depth, colour and labels of many images into one surface.
 
 A truncated signed distance field (Curless and Levoy, 1996) in a hash of voxels, integrated along
 the rays of the pixels (as Voxblox does; Oleynikova et al., 2017), with a vote on the label in
@@ -32,15 +32,7 @@ _LARGEST_CHANGE = 2.0
 
 
 class SparseTable:
-    """
-    Sums by integer key.
-
-    Parameters
-    ----------
-    columns
-        Number of values a key has.
-
-    """
+    """Sums by integer key; a key has a fixed number of values."""
 
     def __init__(self, columns: int) -> None:
         self._keys = np.zeros(0, np.int64)
@@ -49,17 +41,7 @@ class SparseTable:
         self._pending_rows = 0
 
     def add(self, keys: NDArray[np.int64], values: NDArray[np.float64]) -> None:
-        """
-        Add rows of values to their keys' sums.
-
-        Parameters
-        ----------
-        keys
-            n, in any order and repeated as they are.
-        values
-            n × columns.
-
-        """
+        """Add rows of values, n × columns, to the sums of their n keys, which may repeat."""
         self._pending.append(_summed(keys, values))
         self._pending_rows += len(self._pending[-1][0])
         if self._pending_rows > _MERGE_ROWS:
@@ -86,37 +68,19 @@ def _summed(
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """
-    Points on a fused surface.
+    """Points on a fused surface."""
 
-    Attributes
-    ----------
-    points
-        n×3 float32: metres, in the world's frame.
-    colors
-        n×3 uint8 RGB.
-    labels
-        n uint8: class ids, 255 where no view had one.
-
-    """
-
-    points: NDArray[np.float32]
-    colors: NDArray[np.uint8]
-    labels: NDArray[np.uint8]
+    points: NDArray[np.float32]  # n×3, metres in the world's frame
+    colors: NDArray[np.uint8]  # n×3, RGB
+    labels: NDArray[np.uint8]  # n class ids, 255 where no image had one
 
 
 class VoxelMap:
     """
     A labelled, coloured signed distance field.
 
-    Parameters
-    ----------
-    voxel_size
-        Edge of a voxel in metres.
-    truncation
-        Voxels farther from a measured point than that, in metres, are not touched by it; three
-        voxels if None.
-
+    A point changes the voxels up to the truncation distance from it, in metres; three voxels if
+    None.
     """
 
     def __init__(self, voxel_size: float = 0.02, truncation: float | None = None) -> None:
@@ -128,26 +92,12 @@ class VoxelMap:
 
     def integrate(
         self,
-        points: NDArray[np.float32],
-        colors: NDArray[np.uint8],
-        labels: NDArray[np.uint8] | None,
-        pose: NDArray[np.float64],
+        points: NDArray[np.float32],  # n×3 metres in the camera's optical frame, all finite
+        colors: NDArray[np.uint8],  # n×3, RGB
+        labels: NDArray[np.uint8] | None,  # n class ids; 255 does not vote
+        pose: NDArray[np.float64],  # 4×4, from the optical frame to the world
     ) -> None:
-        """
-        Add what one view sees.
-
-        Parameters
-        ----------
-        points
-            n×3: metres in the camera's optical frame, all finite.
-        colors
-            n×3 uint8 RGB.
-        labels
-            n class ids; 255 does not vote.
-        pose
-            4×4, from the optical frame to the world.
-
-        """
+        """Add the n points of one image."""
         seen = points.astype(np.float64)
         distance = np.linalg.norm(seen, axis=1)
         direction = (seen / distance[:, None]) @ pose[:3, :3].T
@@ -173,11 +123,7 @@ class VoxelMap:
         """
         Return the points where the field crosses zero between neighbouring voxels.
 
-        Parameters
-        ----------
-        minimum_weight
-            Voxels with less are left out; a view at distance z adds 1 / z².
-
+        Voxels below the minimum weight are skipped; an image at distance z adds 1 / z².
         """
         keys, sums = self._field.sums()
         kept = sums[:, 0] > minimum_weight
@@ -225,7 +171,7 @@ def _keys(indices: NDArray[np.float64]) -> NDArray[np.int64]:
     """Pack voxel indices, n×3 whole numbers."""
     if np.abs(indices).max(initial=0.0) >= _HALF:
         raise HydranetError(
-            f'The views reach farther than {_HALF} voxels from the origin; choose larger voxels.'
+            f'The images reach farther than {_HALF} voxels from the origin; choose larger voxels.'
         )
     return (indices.astype(np.int64) + _HALF) @ _STEPS
 

@@ -7,8 +7,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.camera.camera import pinhole
 from hydranet_ros.data.sample import RgbImage
-from hydranet_ros.data.views import pinhole
 from hydranet_ros.evaluation.reconstruction.reconstruct import Reconstruction
 from hydranet_ros.model.labels import LabelSet, UNLABELED
 from hydranet_ros.pictures.panels import mosaic, Panel
@@ -26,17 +26,9 @@ def picture(
     reconstruction: Reconstruction, label_set: LabelSet | None, voxel_size: float
 ) -> RgbImage:
     """
-    Draw the surfaces side by side, from a place behind and above the middle view.
+    Draw the surfaces side by side, from behind and above the middle camera.
 
-    Parameters
-    ----------
-    reconstruction
-        What to draw.
-    label_set
-        Of its labels, None if it has none.
-    voxel_size
-        Metres; points are drawn a little larger.
-
+    Points are drawn a little larger than a voxel, whose size is in metres.
     """
     seen_from = reconstruction.poses[len(reconstruction.poses) // 2]
     reference = reconstruction.measured or reconstruction.predicted

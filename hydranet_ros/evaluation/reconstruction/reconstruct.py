@@ -1,7 +1,7 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Reconstruct a scene from predicted depth and labels along known poses, and judge it.
+Reconstruct a scene from predicted depth and labels along known poses, and measure it.
 
 The map of the predictions is compared with the map that the measured depth of the same pixels
 gives, as reconstruction benchmarks do (Knapitsch et al., Tanks and Temples, 2017).
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.camera.camera import depth_to_points, RayTable
-from hydranet_ros.data.views import View
+from hydranet_ros.data.sample import Sample
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.reconstruction.fusion import Surface, VoxelMap
 from hydranet_ros.runtime.predictor import Prediction
@@ -25,65 +25,32 @@ from hydranet_ros.runtime.predictor import Prediction
 
 @dataclass(frozen=True)
 class FusionOptions:
-    """
-    How views are fused.
+    """How images are fused."""
 
-    Attributes
-    ----------
-    voxel_size
-        Metres.
-    stride
-        Take every so many-th row and column of an image.
-    maximum_depth
-        Metres along z; farther pixels are left out.
-    edge
-        Pixels where depth in the 3×3 neighbourhood changes by more than this share of it are
-        left out: between an object and what is behind it a network gives depths at which there
-        is nothing.
-    border
-        Pixels at the image's edges that are left out: there a network sees half of what it needs.
-    truncation
-        Metres before and behind a point that it has a say in. Of views that disagree by more,
-        each keeps a surface of its own.
-    minimum_weight
-        Evidence that a voxel needs; a view at distance z adds 1 / z².
-
-    """
-
-    voxel_size: float = 0.03
-    stride: int = 2
-    maximum_depth: float = 5.0
+    voxel_size: float = 0.03  # metres
+    stride: int = 2  # every N-th row and column of an image is taken
+    maximum_depth: float = 5.0  # metres along z; farther pixels are skipped
+    # Pixels where depth changes by more than this share in the 3×3 neighbourhood are skipped:
+    # between an object and its background a network predicts depths where there is nothing.
     edge: float = 0.05
+    # Pixels at the image's edges that are skipped: a network sees only half of their context.
     border: int = 8
+    # Truncation distance, metres. Images that disagree by more give a surface each.
     truncation: float = 0.15
-    minimum_weight: float = 0.5
+    minimum_weight: float = 0.5  # of a voxel; an image at distance z adds 1 / z²
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """
-    A reconstructed surface against the measured one.
+    """A reconstructed surface against the measured one."""
 
-    Attributes
-    ----------
-    accuracy, accuracy_median
-        Mean and median distance of the reconstructed points from the measured surface, metres.
-    completeness, completeness_median
-        Mean and median distance of the measured points from the reconstructed surface, metres.
-    precision, recall
-        Shares of these distances below ``threshold``.
-    threshold
-        Metres.
-
-    """
-
-    accuracy: float
+    accuracy: float  # mean distance of reconstructed points from the measured surface, metres
     accuracy_median: float
-    completeness: float
+    completeness: float  # mean distance of measured points from the reconstructed surface, metres
     completeness_median: float
-    precision: float
-    recall: float
-    threshold: float
+    precision: float  # share of reconstructed points nearer than the threshold
+    recall: float  # share of measured points nearer than the threshold
+    threshold: float  # metres
 
     @property
     def f_score(self) -> float:
@@ -94,44 +61,18 @@ class Comparison:
 
 @dataclass(frozen=True, eq=False)
 class Reconstruction:
-    """
-    What came of the views.
-
-    Attributes
-    ----------
-    predicted
-        Surface of the predicted depth.
-    measured
-        Surface of the measured depth, None if there was none.
-    views
-        Number of views fused.
-    depth_ratio
-        Median over the views of the median of predicted / measured depth; None without measured
-        depth.
-    poses
-        Camera-to-world of each view.
-
-    """
+    """The surfaces that were fused."""
 
     predicted: Surface
     measured: Surface | None
-    views: int
+    views: int  # number of images fused
+    # Median over the images of the median of predicted / measured depth.
     depth_ratio: float | None
-    poses: list[NDArray[np.float64]] = field(repr=False)
+    poses: list[NDArray[np.float64]] = field(repr=False)  # camera-to-world, of each image
 
 
 def usable_pixels(depth: NDArray[np.float32], options: FusionOptions) -> NDArray[np.bool_]:
-    """
-    Tell which pixels of a depth image are fused: valid, near enough, off edges and border.
-
-    Parameters
-    ----------
-    depth
-        H×W metres, NaN where invalid.
-    options
-        The limits.
-
-    """
+    """Tell which pixels of a depth image are fused: valid, near, off depth edges and border."""
     valid = np.isfinite(depth) & (depth > 0)
     filled = np.where(valid, depth, np.float32(0)).astype(np.float32)
     square = np.ones((3, 3), np.uint8)
@@ -148,54 +89,43 @@ def usable_pixels(depth: NDArray[np.float32], options: FusionOptions) -> NDArray
 
 
 def reconstruct(
-    views: Iterable[View],
-    predict: Callable[[View], Prediction],
+    samples: Iterable[Sample],
+    predict: Callable[[Sample], Prediction],
     options: FusionOptions,
 ) -> Reconstruction:
     """
-    Fuse what is predicted of views, and what was measured in them.
+    Fuse the predictions of samples with pose and camera, and their measured depth.
 
-    Parameters
-    ----------
-    views
-        Each with pose and camera. Where depth was measured, only those pixels of the prediction
-        are fused, so that both maps are of the same things.
-    predict
-        Gives depth and, optionally, labels of a view.
-    options
-        How to fuse.
+    Where depth was measured, only those pixels of the prediction are fused, so that both maps
+    show the same things.
 
-    Raises
-    ------
-    HydranetError
-        If a view has no pose or no calibration, or nothing of any view could be used.
-
+    Raises HydranetError if a sample has no pose or no camera, or no pixel could be used.
     """
     predicted, measured = (VoxelMap(options.voxel_size, options.truncation) for _ in range(2))
     table = RayTable()
     ratios, poses = [], []
-    for view in views:
-        if view.pose is None or view.camera is None:
-            missing = 'pose' if view.pose is None else 'calibration'
-            raise HydranetError(f'View {view.name} has no {missing}; reconstruction needs both.')
-        prediction = predict(view)
+    for sample in samples:
+        if sample.pose is None or sample.camera is None:
+            missing = 'pose' if sample.pose is None else 'calibration'
+            raise HydranetError(f'{sample.name} has no {missing}; reconstruction needs both.')
+        prediction = predict(sample)
         if prediction.depth is None:
             raise HydranetError('The model has no depth; reconstruction needs a model that has.')
         depth = prediction.depth
         height, width = depth.shape
-        rays = table.rays(view.camera.scaled(width, height), options.stride)
-        if view.depth is not None:
-            depth = np.where(np.isfinite(view.depth), depth, np.float32(np.nan))
-            ratios.append(float(np.nanmedian(depth / view.depth)))
-            truth = Prediction(depth=view.depth, labels=view.labels)
-            _integrate(measured, view, rays, truth, options)
-        _integrate(predicted, view, rays, replace(prediction, depth=depth), options)
-        poses.append(view.pose)
+        rays = table.rays(sample.camera.scaled(width, height), options.stride)
+        if sample.depth is not None:
+            depth = np.where(np.isfinite(sample.depth), depth, np.float32(np.nan))
+            ratios.append(float(np.nanmedian(depth / sample.depth)))
+            truth = Prediction(depth=sample.depth, labels=sample.segmentation)
+            _integrate(measured, sample, rays, truth, options)
+        _integrate(predicted, sample, rays, replace(prediction, depth=depth), options)
+        poses.append(sample.pose)
     surface = predicted.surface(options.minimum_weight)
     if not len(surface.points):
         raise HydranetError(
-            f'No surface came of {len(poses)} views; take more of them, a larger maximum depth '
-            'or a larger edge limit.'
+            f'{len(poses)} images gave no surface; take more of them, a larger maximum depth or a '
+            'larger edge limit.'
         )
     return Reconstruction(
         surface,
@@ -208,20 +138,9 @@ def reconstruct(
 
 def compare(predicted: Surface, measured: Surface, threshold: float = 0.05) -> Comparison:
     """
-    Compare two surfaces point by point.
+    Compare two surfaces of one voxel size point by point; the threshold is in metres.
 
-    Parameters
-    ----------
-    predicted, measured
-        Surfaces of one voxel size, so that their points are equally dense.
-    threshold
-        Distance up to which a point is right, in metres.
-
-    Raises
-    ------
-    HydranetError
-        If scipy is not installed or a surface is empty.
-
+    Raises HydranetError if scipy is not installed or a surface is empty.
     """
     try:
         from scipy.spatial import cKDTree
@@ -246,20 +165,20 @@ def compare(predicted: Surface, measured: Surface, threshold: float = 0.05) -> C
 
 def _integrate(
     target: VoxelMap,
-    view: View,
+    sample: Sample,
     rays: NDArray[np.float32],
     values: Prediction,
     options: FusionOptions,
 ) -> None:
-    """Add the usable pixels of depth and labels of a view to a map."""
-    assert view.pose is not None and values.depth is not None
+    """Add the usable pixels of depth and labels of a sample to a map."""
+    assert sample.pose is not None and values.depth is not None
     stride, labels = options.stride, values.labels
     usable = np.where(usable_pixels(values.depth, options), values.depth, np.float32(np.nan))
     points = depth_to_points(usable, rays, stride)
     seen = np.isfinite(points[..., 0])
     target.integrate(
         points[seen],
-        view.rgb[::stride, ::stride][seen],
+        sample.image[::stride, ::stride][seen],
         None if labels is None else labels[::stride, ::stride][seen],
-        view.pose,
+        sample.pose,
     )

@@ -111,7 +111,7 @@ class SegmentationWriter:
         """
         student = self.mapping.target
         form = dataset.segmentation_format
-        own = load_label_set(form.label_set) if form else None
+        own = load_label_set(form.label_set) if form and form.label_set else None
         if form is None or own is None or own.classes != student.classes:
             raise HydranetError(
                 f'Dataset {dataset.name} has labels of {own.name if own else "nothing"}; the '
@@ -238,18 +238,18 @@ class DepthWriter:
 
 def _where(classes: Sequence[str], record: Record, dataset: FileDataset) -> NDArray[np.bool_]:
     """Return where the dataset's labels have one of these classes."""
-    if record.segmentation is None or dataset.segmentation_format is None:
+    form = dataset.segmentation_format
+    if record.segmentation is None or form is None or form.label_set is None:
         raise HydranetError(
             f'{record.image} has no labels that show {", ".join(classes)}; distil labels first.'
         )
-    names = load_label_set(dataset.segmentation_format.label_set).classes
+    names = load_label_set(form.label_set).classes
     unknown = [name for name in classes if name not in names]
     if unknown:
         raise HydranetError(
-            f'The distillation names {", ".join(unknown)}, which is not in '
-            f'{dataset.segmentation_format.label_set}.'
+            f'The distillation names {", ".join(unknown)}, which is not in {form.label_set}.'
         )
-    labels = read_segmentation(record.segmentation, dataset.segmentation_format)
+    labels = read_segmentation(record.segmentation, form)
     return np.isin(labels, [names.index(name) for name in classes])
 
 

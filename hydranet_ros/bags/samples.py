@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The views of a bag: images with calibration, measured depth and poses, without ROS."""
+"""The samples of a bag: images with calibration, annotations and poses, without ROS."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from hydranet_ros.bags.message_types import COMPRESSED_IMAGE_TYPE, TF_TYPE
 from hydranet_ros.bags.topics import camera_info_topic, choose_image_topic
 from hydranet_ros.camera.calibration import camera_of
 from hydranet_ros.camera.poses import FrameTree, Track
-from hydranet_ros.data.views import ALL, Selection, View, ViewSource
+from hydranet_ros.data.sample import Sample
+from hydranet_ros.data.sample_source import ALL, SampleSource, Selection
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.annotations import read_depth, read_labels
 from hydranet_ros.messages.images import compressed_to_rgb, image_to_rgb
@@ -29,43 +30,20 @@ _TOLERANCE = NANOSECONDS // 50
 PoseAt = Callable[[str, int], NDArray[np.float64] | None]
 
 
-def open_bag_views(
+def open_bag_samples(
     path: Path,
     selection: Selection = ALL,
     *,
-    image_topic: str | None = None,
-    depth_topic: str | None = None,
-    label_topic: str | None = None,
-    pose_topic: str | None = None,
-    fixed_frame: str | None = None,
-) -> ViewSource:
+    image_topic: str | None = None,  # None: the only one with images
+    depth_topic: str | None = None,  # 32FC1 metres or 16UC1 millimetres, registered to the images
+    label_topic: str | None = None,  # class ids (mono8), with the size and stamps of the images
+    pose_topic: str | None = None,  # poses of the camera's optical frame; None: those of /tf
+    fixed_frame: str | None = None,  # the world's frame in /tf; None: the root of the tree
+) -> SampleSource:
     """
-    Open a bag as views.
+    Open the images of a bag as samples, with the ``camera_info`` that is beside them.
 
-    Parameters
-    ----------
-    path
-        The bag.
-    selection
-        Which images to take.
-    image_topic
-        Images, compressed or not; None for the only ones of colour. The calibration is expected
-        at ``camera_info`` beside them.
-    depth_topic
-        Depth images (32FC1 metres or 16UC1 millimetres) that are registered to the images; None
-        for none.
-    label_topic
-        Images of class ids (mono8) of the same size and stamps; None for none.
-    pose_topic
-        Poses of the camera's optical frame (PoseStamped or Odometry); None for ``/tf``.
-    fixed_frame
-        Frame of the world in ``/tf``; None for the root of the tree.
-
-    Raises
-    ------
-    HydranetError
-        If the bag cannot be read or has no such topics.
-
+    Raises HydranetError if the bag cannot be read or has no such topics.
     """
     with BagReader(path) as bag:
         image_topic = choose_image_topic(bag, image_topic)
@@ -77,9 +55,9 @@ def open_bag_views(
         pose_at = _read_track(bag, pose_topic) if pose_topic else _read_frames(bag, fixed_frame)
         count = selection.count(bag.topics[image_topic].count)
 
-    def views() -> Iterator[View]:
+    def samples() -> Iterator[Sample]:
         with BagReader(path) as bag:
-            yield from _views(
+            yield from _samples(
                 bag,
                 selection,
                 image_topic,
@@ -88,10 +66,10 @@ def open_bag_views(
                 pose_at=pose_at,
             )
 
-    return ViewSource(path.name, count, views)
+    return SampleSource(path.name, count, samples)
 
 
-def _views(
+def _samples(
     bag: BagReader,
     selection: Selection,
     image_topic: str,
@@ -99,39 +77,33 @@ def _views(
     depth_topic: str | None,
     label_topic: str | None,
     pose_at: PoseAt,
-) -> Iterator[View]:
-    """Yield the views in the order of their images."""
+) -> Iterator[Sample]:
     info_topic = camera_info_topic(image_topic)
     infos = bag.messages((info_topic,)) if info_topic in bag.topics else iter(())
     info = next((bag.decode(message) for message in infos), None)
     depths = _Feed(bag, depth_topic, read_depth) if depth_topic else None
     labels = _Feed(bag, label_topic, read_labels) if label_topic else None
     first = None
-    for index, message in enumerate(bag.messages((image_topic,))):
-        if selection.ends_before(index):
-            return
-        if not selection.takes(index):
-            continue
+    for index, message in selection.of(enumerate(bag.messages((image_topic,)))):
         stamp = read_stamp(message.data)
         first = stamp if first is None else first
         image = bag.decode(message)
         compressed = message.type == COMPRESSED_IMAGE_TYPE
         rgb = compressed_to_rgb(image) if compressed else image_to_rgb(image)
         height, width = rgb.shape[:2]
-        depth = depths.at(stamp, (height, width)) if depths else None
-        yield View(
+        yield Sample(
             f'{index:06d}',
-            (stamp - first) / NANOSECONDS,
             rgb,
+            segmentation=labels.at(stamp, (height, width)) if labels else None,
+            depth=depths.at(stamp, (height, width)) if depths else None,
             camera=None if info is None else camera_of(info, width, height),
             pose=pose_at(image.header.frame_id, stamp),
-            depth=depth,
-            labels=labels.at(stamp, (height, width)) if labels else None,
+            time=(stamp - first) / NANOSECONDS,
         )
 
 
 class _Feed:
-    """Depth or label images in the order of their stamps, read along with the images."""
+    """Depth or label images, found by stamp while the images are read in order."""
 
     def __init__(self, bag: BagReader, topic: str, read: Callable[[Any], NDArray]) -> None:
         self._bag = bag
@@ -159,7 +131,6 @@ class _Feed:
 
 
 def _read_track(bag: BagReader, topic: str) -> PoseAt:
-    """Read poses of the camera itself."""
     if bag.topics[topic].type not in POSE_TYPES:
         raise HydranetError(
             f'{topic} carries {bag.topics[topic].type}; poses are read from '
@@ -175,7 +146,6 @@ def _read_track(bag: BagReader, topic: str) -> PoseAt:
 
 
 def _read_frames(bag: BagReader, world: str | None) -> PoseAt:
-    """Read the tree of frames, as far as the bag has it."""
     tree = FrameTree()
     topics = [name for name, topic in bag.topics.items() if topic.type == TF_TYPE and topic.count]
     for recorded in bag.messages(topics) if topics else ():

@@ -1,0 +1,95 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Samples one after another, from a dataset, a folder of samples, images, a video or a camera."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+
+from hydranet_ros.camera.camera import ideal_camera
+from hydranet_ros.data.media import open_source
+from hydranet_ros.data.open_dataset import IMAGE_FOLDER, open_folder
+from hydranet_ros.data.sample import Dataset, Sample
+
+T = TypeVar('T')
+
+
+@dataclass(frozen=True)
+class SampleSource:
+    """Where samples come from; `samples` yields them and is called once."""
+
+    name: str
+    count: int | None  # None where it is not known before the end
+    samples: Callable[[], Iterator[Sample]] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which samples of a source are taken: every N-th from `first` on, `maximum` at most."""
+
+    every: int = 1
+    maximum: int | None = None
+    first: int = 0
+
+    def of(self, items: Iterable[T]) -> Iterator[T]:
+        """Yield those that are taken, and ask for none after the last."""
+        last = None if self.maximum is None else self.first + (self.maximum - 1) * self.every
+        return islice(items, self.first, None if last is None else last + 1, self.every)
+
+    def count(self, available: int) -> int:
+        """Return how many of the available ones are taken."""
+        return len(range(self.first, available, self.every)[: self.maximum])
+
+
+ALL = Selection()
+
+
+def open_samples(
+    where: str,
+    selection: Selection = ALL,
+    *,
+    depth_unit: float = 0.001,  # metres that one step of a depth PNG stands for
+    focal_length: float | None = None,  # pixels, for samples whose camera is not known otherwise
+) -> SampleSource:
+    """
+    Open a folder of samples, an image, a folder of images, a video, or a camera by its index.
+
+    Raises HydranetError if there is no such thing or it holds no images.
+    """
+    folder = Path(where).expanduser()
+    if (folder / IMAGE_FOLDER).is_dir():
+        return dataset_samples(open_folder(folder, depth_unit), selection, focal_length)
+    source = open_source(where)
+
+    def samples() -> Iterator[Sample]:
+        for index, frame in selection.of(enumerate(source.frames())):
+            time = None if source.rate is None else index / source.rate
+            yield with_camera(Sample(frame.name, frame.read(), time=time), focal_length)
+
+    count = None if source.count is None else selection.count(source.count)
+    return SampleSource(source.name, count, samples)
+
+
+def dataset_samples(
+    dataset: Dataset, selection: Selection = ALL, focal_length: float | None = None
+) -> SampleSource:
+    """Return the samples of a dataset in order; the focal length is as in `open_samples`."""
+    indices = list(selection.of(range(len(dataset))))
+
+    def samples() -> Iterator[Sample]:
+        for index in indices:
+            yield with_camera(dataset.load(index), focal_length)
+
+    return SampleSource(dataset.name, len(indices), samples)
+
+
+def with_camera(sample: Sample, focal_length: float | None) -> Sample:
+    """Return a sample without a camera with the ideal one of a focal length in pixels, if any."""
+    if sample.camera is not None or focal_length is None:
+        return sample
+    height, width = sample.image.shape[:2]
+    return replace(sample, camera=ideal_camera(width, height, focal_length))
