@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydranet_ros.cli.common import parse_variables
-from hydranet_ros.cli.view_arguments import positive
+from hydranet_ros.cli.view_arguments import open_bag, positive
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
@@ -129,22 +129,13 @@ def _drive_focal_length(path: Path) -> float | None:
 
 
 def _open_bag(arguments: argparse.Namespace, selection: Selection) -> SampleSource:
-    """Open a bag with its ground truth."""
     from hydranet_ros.bags.bag_files import BagReader
-    from hydranet_ros.bags.conversion import TRUTH_DEPTH, TRUTH_LABELS
-    from hydranet_ros.bags.samples import open_bag_samples
 
     path = Path(arguments.source)
     with BagReader(path) as bag:
-        topics = bag.topics.keys()
-    images = (arguments.image, f'{arguments.image}/compressed')
-    return open_bag_samples(
-        path,
-        selection,
-        image_topic=next((topic for topic in images if topic in topics), None),
-        depth_topic=TRUTH_DEPTH if TRUTH_DEPTH in topics else None,
-        label_topic=TRUTH_LABELS if TRUTH_LABELS in topics else None,
-    )
+        images = (arguments.image, f'{arguments.image}/compressed')
+        found = next((topic for topic in images if topic in bag.topics), None)
+    return open_bag(path, selection, image_topic=found)
 
 
 def _timed(

@@ -67,7 +67,15 @@ def open_input(arguments: argparse.Namespace) -> SampleSource:
     selection = Selection(arguments.every, arguments.max_views, max(arguments.skip, 0))
     path = Path(arguments.input).expanduser()
     if is_bag(path):
-        return _open_bag(path, selection, arguments)
+        return open_bag(
+            path,
+            selection,
+            image_topic=arguments.image_topic,
+            depth_topic=arguments.depth_topic,
+            label_topic=arguments.label_topic,
+            pose_topic=arguments.pose_topic,
+            fixed_frame=arguments.fixed_frame,
+        )
     return open_samples(
         arguments.input,
         selection,
@@ -76,8 +84,16 @@ def open_input(arguments: argparse.Namespace) -> SampleSource:
     )
 
 
-def _open_bag(path: Path, selection: Selection, arguments: argparse.Namespace) -> SampleSource:
-    """Open a bag, with its ground truth where `hydranet make-bag` puts it."""
+def open_bag(
+    path: Path,
+    selection: Selection,
+    *,
+    image_topic: str | None = None,
+    depth_topic: str | None = None,
+    label_topic: str | None = None,
+    **poses: str | None,
+) -> SampleSource:
+    """Open a bag as `open_bag_samples`; ground truth is by default where make-bag writes it."""
     from hydranet_ros.bags.bag_files import BagReader
     from hydranet_ros.bags.conversion import TRUTH_DEPTH, TRUTH_LABELS, TRUTH_PREFIX
     from hydranet_ros.bags.message_types import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
@@ -93,9 +109,8 @@ def _open_bag(path: Path, selection: Selection, arguments: argparse.Namespace) -
     return open_bag_samples(
         path,
         selection,
-        image_topic=arguments.image_topic or (images[0] if len(images) == 1 else None),
-        depth_topic=arguments.depth_topic or (TRUTH_DEPTH if TRUTH_DEPTH in topics else None),
-        label_topic=arguments.label_topic or (TRUTH_LABELS if TRUTH_LABELS in topics else None),
-        pose_topic=arguments.pose_topic,
-        fixed_frame=arguments.fixed_frame,
+        image_topic=image_topic or (images[0] if len(images) == 1 else None),
+        depth_topic=depth_topic or (TRUTH_DEPTH if TRUTH_DEPTH in topics else None),
+        label_topic=label_topic or (TRUTH_LABELS if TRUTH_LABELS in topics else None),
+        **poses,
     )

@@ -91,6 +91,13 @@ def test_all_of_a_frame_has_its_stamp(folder: Path, tmp_path: Path) -> None:
     assert np.isnan(depth).sum() == (open_first_depth(folder) == 0).sum()
 
 
+def test_the_only_camera_of_a_bag_is_extracted(folder: Path, tmp_path: Path) -> None:
+    bag, back = str(tmp_path / 'bag'), tmp_path / 'back'
+    assert main(['make-bag', str(folder), bag, '--image', '/front/image_raw']) == 0
+    assert main(['make-bag', '--extract', bag, str(back)]) == 0
+    assert len(list((back / 'image').iterdir())) == len(list((back / 'depth').iterdir())) == COUNT
+
+
 def open_first_depth(folder: Path) -> np.ndarray:
     return np.asarray(cv2.imread(str(folder / 'depth' / '0.png'), cv2.IMREAD_UNCHANGED))
 

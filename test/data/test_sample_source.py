@@ -137,6 +137,12 @@ def test_unsuitable_files_are_named(
         next(open_samples(str(folder)).samples())
 
 
+def test_a_folder_without_images_is_named(tmp_path: Path) -> None:
+    (tmp_path / 'image').mkdir()
+    with pytest.raises(HydranetError, match='image holds no image'):
+        open_samples(str(tmp_path))
+
+
 def test_a_malformed_pose_is_named(folder: Path) -> None:
     (folder / 'pose' / 'a.txt').write_text('1 2 3')
     with pytest.raises(HydranetError, match=r'a\.txt must hold 4'):

@@ -83,7 +83,7 @@ def test_what_is_known_is_logged(tmp_path):
         camera=CAMERA,
         pose=np.eye(4),
         depth=np.ones((120, 160), np.float32),
-        labels=np.zeros((120, 160), np.uint8),
+        segmentation=np.zeros((120, 160), np.uint8),
     )
     truth = {'/world/camera', '/world/path', '/measured/depth', '/measured/classes'}
     assert logged(path, sample, prediction) >= IMAGES | SPACE | CLOUDS | truth

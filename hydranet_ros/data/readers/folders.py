@@ -133,6 +133,8 @@ def read_folders(content: Mapping[str, Any], split: str, source: str) -> FileDat
     part = layout.splits[split]
     root = Path(layout.root).expanduser() / part.root
     images = files_by_stem(root / layout.image.folder, IMAGE_SUFFIXES, layout.image.ending)
+    if not images:
+        raise HydranetError(f'The folder {root / layout.image.folder} holds no image.')
     stems = _selected(sorted(images), part, Path(layout.root).expanduser(), source)
     if part.without is not None:
         if part.without not in layout.splits:
