@@ -128,7 +128,9 @@ class BundleMetadata:
 
     def label_slice(self, name: str | None = None) -> LabelSlice | None:
         """
-        Return a label set's slice, the first by default; None for a model without segmentation.
+        Return the slice of a label set, by default the first.
+
+        Without segmentation, returns None.
         """
         if not name:
             return self.label_slices[0] if self.label_slices else None
@@ -153,8 +155,9 @@ class BundleMetadata:
     @classmethod
     def from_json(cls, text: str, source: str = 'The model') -> BundleMetadata:
         """
-        Read what :meth:`to_json` wrote; raises HydranetError if it is invalid or of another
-        version.
+        Read what :meth:`to_json` wrote.
+
+        Raises HydranetError if it is invalid or of another version.
         """
         try:
             content = json.loads(text)
@@ -268,7 +271,7 @@ def save_bundle(path: str | Path, bundle: Bundle, dtype: StorageType = 'float16'
     """
     Write a model file and return the bundle with the file's path and hash.
 
-    An existing file is replaced as a whole or not at all. float16 halves the file and changes
+    An existing file is replaced atomically. float16 halves the file and changes
     weights by about 1e-3 relative.
     """
     from safetensors.numpy import save

@@ -68,7 +68,9 @@ def _trace(graph: DeployedGraph, size: tuple[int, int] | None) -> torch.jit.Scri
 @contextmanager
 def _without_deprecations() -> Iterator[None]:
     """
-    Silence the warnings of tracing: it is deprecated, but every runtime's converter takes it.
+    Silence the warnings of tracing.
+
+    It is deprecated, but every runtime's converter takes it.
     """
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', DeprecationWarning)

@@ -88,11 +88,11 @@ def _portable_name(path: Path) -> str:
 
 def commit_of(*paths: str | Path) -> str:
     """
-    Return the commit of the running code, with " with changes" appended if one of the paths
-    differs.
+    Return the commit of the running code.
 
-    Paths are files or git pathspecs; files outside the repository are ignored. Outside a git
-    repository, e.g. in a container, returns the environment variable HYDRANET_COMMIT, or ''.
+    " with changes" is appended if one of the paths differs from it. Paths are files or git
+    pathspecs; files outside the repository are ignored. Outside a git repository, e.g. in a
+    container, returns the environment variable HYDRANET_COMMIT, or ''.
     """
     root = share_directory().resolve()
     specs = [

@@ -98,14 +98,13 @@ class PlainWay:
         from torch.nn import functional
 
         class Pooling(nn.Module):
-            """Chained residual pooling with the 5x5 max-pools left whole."""
+            """Chained residual pooling with undivided 5x5 max-pools."""
 
             def __init__(self, convolutions: Iterable[nn.Module]) -> None:
                 super().__init__()
                 self.convolutions = nn.ModuleList(convolutions)
 
             def forward(self, x: Tensor) -> Tensor:
-                """Map N x C x H x W features to as many of the same shape."""
                 link = x
                 for convolution in self.convolutions:
                     link = convolution(functional.max_pool2d(link, 5, stride=1, padding=2))

@@ -54,7 +54,7 @@ class TrainingState:
 
 
 def save_state(path: Path, state: TrainingState) -> None:
-    """Write a state; the file is replaced as a whole or not at all."""
+    """Write a state atomically."""
     partial = path.with_name(path.name + '.partial')
     try:
         torch.save(vars(state), partial)

@@ -135,9 +135,7 @@ def _providers(device: str, precision: str) -> list[Any]:
 
 
 def _convert(bundle: Bundle, label_set: str | None, fields: Sequence[str] | None) -> Path | bytes:
-    """
-    Return the bundle's graph as ONNX: from the cache, which needs no torch, or converted now.
-    """
+    """Return the bundle's graph as ONNX, from the cache or converted now, which needs torch."""
 
     def write(path: Path) -> None:
         from hydranet_ros.model.deployed_graph import DeployedGraph

@@ -111,7 +111,7 @@ def open_backend(
 def _convert(
     bundle: Bundle, label_set: str | None, fields: Sequence[str] | None
 ) -> tuple[Any, tuple[str, ...]]:
-    """Return the bundle's graph: from the cache, which needs no torch, or converted now."""
+    """Return the bundle's graph, from the cache or converted now, which needs torch."""
 
     def write(path: Path) -> None:
         openvino.save_model(_convert_now(bundle, label_set, fields), path, compress_to_fp16=False)

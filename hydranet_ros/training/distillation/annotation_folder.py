@@ -106,7 +106,7 @@ class AnnotationFolder:
         """
         Write an annotation whose state is missing or outdated, with its provenance.
 
-        An interruption at any moment leaves either no annotation or a whole one with its
+        An interruption at any moment leaves either no annotation or a complete one with its
         provenance.
         """
         record = {
@@ -124,7 +124,7 @@ class AnnotationFolder:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that nobody ever sees a part of it."""
+    """Write a file atomically: no reader ever sees a part of it."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
     try:
         with os.fdopen(handle, 'wb') as stream:

@@ -106,9 +106,7 @@ class SegmentationWriter:
     def measure(
         self, annotations: Iterator[tuple[Record, Annotation]], dataset: FileDataset
     ) -> dict[str, Any]:
-        """
-        Compare the teacher with the dataset's own labels, which must be of the same label set.
-        """
+        """Compare the teacher with the dataset's own labels, of the same label set."""
         student = self.mapping.target
         form = dataset.segmentation_format
         own = load_label_set(form.label_set) if form and form.label_set else None

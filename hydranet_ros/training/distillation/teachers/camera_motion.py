@@ -37,9 +37,7 @@ class Drive:
 
 
 def watch(flows: FlowField, height: float) -> Drive:
-    """
-    Measure the camera's motion from a video; ``height`` is its height above the road in metres.
-    """
+    """Measure the camera's motion; ``height`` is its height above the road in metres."""
     heading = find_heading(flows)
     return Drive(heading, find_advance(flows, heading, height))
 
