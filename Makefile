@@ -22,7 +22,7 @@ VIDEO ?=
 MODEL ?=
 IMAGE_TOPIC ?=
 DEMO_OUTPUT ?= demo_output
-# What make replay plays, with the same MODEL and IMAGE_TOPIC; docs/replay.md.
+# What make replay plays, with the same MODEL and IMAGE_TOPIC; docs/guides/replay.md.
 BAG ?=
 
 # Tests talk over DDS on this machine alone.

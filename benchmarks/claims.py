@@ -8,7 +8,7 @@ Measure the paper's claims: every experiment of benchmarks/claims, arm by arm.
     python benchmarks/claims.py run distilled_segmentation/people --seeds 1 --again
     python benchmarks/claims.py run --jobs 8              # eight arms at a time, on one GPU
     python benchmarks/claims.py cost                      # one network against two: time
-    python benchmarks/claims.py report --write docs/results.md     # its tables and plots
+    python benchmarks/claims.py report --write docs/experiments/results.md  # its tables and plots
 
 An experiment is a YAML file: a recipe that all its arms share, and for each arm what differs. A
 run can be stopped at any time and goes on by the same command. What an arm reached is written to

@@ -4,7 +4,7 @@
 """
 Where the horizon is in the images of a dataset, by where lane marks and kerbs meet.
 
-For `ground` in a distillation (docs/distillation.md): the row of the vanishing point as a share of
+For `ground` in docs/reference/distillation.md: the row of the vanishing point as a share of
 the image's height, the median over the images whose names begin alike. Line segments on the
 ground's classes vote (RANSAC over pairs of them).
 

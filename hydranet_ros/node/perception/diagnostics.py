@@ -16,7 +16,7 @@ from hydranet_ros.node.perception.statistics import Snapshot, WINDOW
 
 PROFILE_HINT = (
     'so that images fit the shared memory of Fast DDS, start the camera driver and this node with '
-    'config/fastdds_images.xml (docs/node.md)'
+    'config/fastdds_images.xml (docs/reference/node.md)'
 )
 
 _RESTING = {
