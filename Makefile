@@ -7,6 +7,7 @@
 #   make replay BAG=…  a bag with ground truth through the node -> evaluation/report.html
 #   make test      linters, type checks and tests
 #   make test-all  also the slow tests and those that need data
+#   make tables    write the tables of the documentation, and config/hydranet.yaml, from the code
 #   make env       only the virtual environment
 
 PYTHON ?= $(firstword $(shell command -v python3.11 python3))
@@ -29,7 +30,7 @@ BAG ?=
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 export ROS_LOG_DIR ?= $(CURDIR)/log
 
-.PHONY: env demo replay test test-all check pin clean
+.PHONY: env demo replay test test-all check tables pin clean
 
 env: $(RUNTIME)
 
@@ -78,6 +79,9 @@ test: check
 
 test-all: check
 	$(call run-tests,slow or not slow)
+
+tables: $(RUNTIME)
+	$(BIN)/python docs/tools/write_tables.py
 
 pin: | $(VENV)/bin/python
 	$(BIN)/python .ci/pin.py

@@ -1,55 +1,142 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The README says what the code does."""
+"""The documentation says what the code does: tables, links, paths, commands and names."""
 
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+import importlib.util
+from pathlib import Path
 import re
 
 from checkout import CHECKOUT
 import pytest
 
-from hydranet_ros.cli.main import COMMANDS
+from hydranet_ros.cli.main import build_parser, COMMANDS
 
-README = (CHECKOUT / 'README.md').read_text()
-DOCUMENTS = [CHECKOUT / 'README.md', *sorted((CHECKOUT / 'docs').rglob('*.md'))]
+DOCUMENTS = sorted(
+    path
+    for pattern in ('*.md', 'docs/**/*.md', 'models/*.md', '.github/**/*.md')
+    for path in CHECKOUT.glob(pattern)
+)
+FOLDERS = '|'.join(
+    re.escape(path.name)
+    for path in CHECKOUT.iterdir()
+    if path.is_dir()
+    and path.name
+    in {
+        *['hydranet_ros', 'test', 'config', 'docs', 'models', 'launch'],
+        *['benchmarks', 'examples', '.ci', '.github'],
+    }  # fmt: skip
+)
 
 
-def _section(name):
-    """Return what stands between a pair of markers."""
-    found = re.search(rf'<!-- {name}:[^\n]*-->\n(.*?)<!-- end of {name} -->', README, re.DOTALL)
-    assert found, f'README.md has no section {name}'
-    return found.group(1).strip()
+def of_each_document(test):
+    """Run a test for every document."""
+    names = [str(path.relative_to(CHECKOUT)) for path in DOCUMENTS]
+    return pytest.mark.parametrize('document', DOCUMENTS, ids=names)(test)
 
 
-def test_table_of_topics():
+def without_fences(text: str) -> str:
+    """Remove blocks of code."""
+    return re.sub(r'^```.*?^```', '', text, flags=re.DOTALL | re.MULTILINE)
+
+
+def code_of(text: str) -> list[str]:
+    """Return the blocks of code, lines that go on joined, and the code within sentences."""
+    blocks = re.findall(r'^```\w*\n(.*?)^```', text, flags=re.DOTALL | re.MULTILINE)
+    spans = re.findall(r'`([^`]+)`', without_fences(text))
+    return [re.sub(r'\\\n\s*', '', code) for code in (*blocks, *spans)]
+
+
+def anchors(document: Path) -> set[str]:
+    """Return the anchors that GitHub gives to the headings of a document."""
+    headings = re.findall(r'^#+ (.*)$', without_fences(document.read_text()), re.MULTILINE)
+    plain = [re.sub(r'[^\w\- ]', '', heading.lower()).replace(' ', '-') for heading in headings]
+    return set(plain)
+
+
+def test_tables_are_those_of_the_code():
     pytest.importorskip('sensor_msgs', reason='no ROS 2 messages are installed')
-    from hydranet_ros.node.perception.outputs import markdown_table
+    path = CHECKOUT / 'docs' / 'tools' / 'write_tables.py'
+    spec = importlib.util.spec_from_file_location('write_tables', path)
+    assert spec is not None and spec.loader is not None
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    files = tables.written_files()
+    assert len(files) > len(tables.TABLES)
+    stale = [str(path) for path, text in files.items() if path.read_text() != text]
+    assert not stale, 'run make tables'
 
-    assert _section('topics') == markdown_table().strip()
+
+@of_each_document
+def test_links_and_anchors_resolve(document):
+    text = re.sub(r'`[^`]*`', '', without_fences(document.read_text()))
+    broken = []
+    for link in re.findall(r'\]\(([^)\s]+)\)', text):
+        path, _, anchor = link.partition('#')
+        if re.match(r'[a-z]+:', path):
+            continue
+        target = document.parent / path if path else document
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            broken.append(link)
+    assert not broken
 
 
-def test_table_of_parameters():
-    from hydranet_ros.node.perception.parameters import markdown_table
-
-    assert _section('parameters') == markdown_table().strip()
-
-
-@pytest.mark.parametrize('document', DOCUMENTS, ids=lambda path: path.name)
-def test_links_lead_somewhere(document):
-    links = re.findall(r'\]\(([^)#\s]+)\)', document.read_text())
-    missing = [
-        link
-        for link in links
-        if not link.startswith('http') and not (document.parent / link).exists()
-    ]
+@of_each_document
+def test_paths_and_modules_exist(document):
+    text = document.read_text()
+    paths = re.findall(rf'(?<![\w/.~-])((?:{FOLDERS})/[\w./-]*\w)', text)
+    missing = [path for path in paths if not (CHECKOUT / path).exists()]
+    modules = re.findall(r'\bhydranet_ros(?:\.[a-z_]\w*)+', text)
+    files = [CHECKOUT / module.replace('.', '/') for module in modules]
+    missing += [str(f) for f in files if not (f.is_dir() or f.with_suffix('.py').is_file())]
     assert not missing
 
 
-@pytest.mark.parametrize('document', DOCUMENTS, ids=lambda path: path.name)
-def test_commands_exist(document):
-    text = document.read_text()
-    commands = set(re.findall(r'^\S*hydranet ([a-z-]+)', text, re.MULTILINE))
-    commands |= set(re.findall(r'`hydranet ([a-z-]+)', text))
-    assert commands <= COMMANDS.keys()
-    targets = set(re.findall(r'\bmake ([a-z-]+)', ' '.join(re.findall(r'`[^`]+`', text))))
+def test_architecture_names_what_is_in_the_files_of_its_rows():
+    text = (CHECKOUT / 'docs' / 'architecture.md').read_text()
+    rows = [line.split(' | ') for line in text.splitlines() if line.count(' | ') == 1]
+    checked, missing = 0, []
+    for step, where in rows:
+        sources = ''
+        for path in re.findall(r'`(hydranet_ros/[^`]+)`', where):
+            found = [CHECKOUT / path, *sorted((CHECKOUT / path).rglob('*.py'))]
+            sources += ''.join(file.read_text() for file in found if file.is_file())
+        for name in re.findall(r'`([A-Za-z_][\w.]*)(?:\(\))?`', step):
+            checked += 1
+            parts = name.split('.')
+            missing += [name] if not all(re.search(rf'\b{p}\b', sources) for p in parts) else []
+    assert checked > 25 and not missing
+
+
+def commands_in(code: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield the name and the long options of each `hydranet` command in a piece of code."""
+    pattern = r'(?:^|[\s/])hydranet (?=[a-z])([a-z-]+)([^\n#|;]*)'
+    for name, rest in re.findall(pattern, code, re.MULTILINE):
+        yield name, re.findall(r'(?<!\S)--[a-z-]+', rest)
+
+
+def test_commands_and_their_options_exist():
+    (subparsers,) = (
+        action
+        for action in build_parser()._actions
+        if isinstance(action, argparse._SubParsersAction)
+    )
+    used, missing = set(), []
+    for document in DOCUMENTS:
+        for code in code_of(document.read_text()):
+            for name, options in commands_in(code):
+                used.add(name)
+                known = subparsers.choices[name]._option_string_actions if name in COMMANDS else {}
+                missing += [(document.name, name, o) for o in options if o not in known]
+    assert used == set(COMMANDS) and not missing
+
+
+def test_make_targets_exist():
+    code = '\n'.join(c for path in DOCUMENTS for c in code_of(path.read_text()))
+    targets = set(re.findall(r'(?:^|\s)make ([a-z-]+)', code))
     makefile = (CHECKOUT / 'Makefile').read_text()
-    assert all(re.search(rf'^{target}:', makefile, re.MULTILINE) for target in targets)
+    assert {'demo', 'replay', 'test', 'tables'} <= targets
+    assert targets <= set(re.findall(r'^([a-z-]+):', makefile, re.MULTILINE))

@@ -3,7 +3,7 @@
 """
 Send one image to a perception node over DDS, and draw all that it publishes.
 
-    python .ci/outputs_picture.py FILE.png MODEL LABEL_SET IMAGE FX DEPTH_MAXIMUM
+    python docs/tools/outputs_picture.py FILE.png MODEL LABEL_SET IMAGE FX DEPTH_MAXIMUM
 """
 
 from dataclasses import replace
@@ -12,7 +12,7 @@ from pathlib import Path
 import sys
 import tempfile
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(CHECKOUT / 'test'), str(CHECKOUT / 'test' / 'system')]
 os.environ |= {'ROS_DOMAIN_ID': '87', 'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST'}
 

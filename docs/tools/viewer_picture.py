@@ -3,7 +3,7 @@
 """
 Take a picture of ``hydranet view`` in a headless Chromium.
 
-    python .ci/viewer_picture.py FILE.png MODEL INPUT [options of hydranet view]
+    python docs/tools/viewer_picture.py FILE.png MODEL INPUT [options of hydranet view]
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 
-CHECKOUT = Path(__file__).resolve().parents[1]
+CHECKOUT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(CHECKOUT / 'test'))
 
 from browser import CHROMIUM, running_browser  # noqa: E402

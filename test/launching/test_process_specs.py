@@ -223,10 +223,3 @@ def test_launch_actions_pass_on_all_of_a_process():
     assert passed >= {'arguments', 'ros_arguments', 'additional_env'}
     used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
     assert set(ProcessSpec.__dataclass_fields__) <= used
-
-
-def test_the_documentation_has_the_launch_arguments():
-    text = (CHECKOUT / 'docs' / 'node.md').read_text(encoding='utf-8')
-    for name, (default, _) in LAUNCH_ARGUMENTS.items():
-        shown = f'`{default}`' if default else ''
-        assert f'| `{name}` | {shown} |'.replace('|  |', '| |') in text

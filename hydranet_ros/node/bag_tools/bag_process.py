@@ -147,7 +147,7 @@ def stamp_header(stamp: int) -> Header:
 
 
 def markdown_table(table: ParameterTable) -> str:
-    """Return a table of parameters for docs/demo.md."""
+    """Return a table of parameters for docs/reference/bags.md."""
     rows = ['| Parameter | Default | Meaning |', '|---|---|---|']
     for name, (default, description) in table.items():
         shown = '[]' if default is Parameter.Type.STRING_ARRAY else str(default).lower()

@@ -317,8 +317,7 @@ def yaml_file() -> str:
     """Return the text of ``config/hydranet.yaml``: every parameter at its default, commented."""
     lines = [
         '# Parameters of the perception node, all at their defaults; copy the file and change the',
-        '# copy. Generated from hydranet_ros/node/perception/parameters.py by',
-        '#   python -m hydranet_ros.node.perception.parameters > config/hydranet.yaml',
+        '# copy. Made by `make tables` from hydranet_ros/node/perception/parameters.py.',
         '',
         '/**:',
         '  ros__parameters:',
@@ -349,7 +348,3 @@ def yaml_value(value: Value) -> str:
     if isinstance(value, int | float):
         return str(value)
     return f'[{", ".join(yaml_value(item) for item in value)}]'
-
-
-if __name__ == '__main__':
-    print(yaml_file(), end='')

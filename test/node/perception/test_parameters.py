@@ -76,9 +76,8 @@ def test_a_colour_range_is_accepted_only_if_it_is_one(lower, upper):
 
 
 def test_the_shipped_file_is_the_table():
-    # On failure: python -m hydranet_ros.node.perception.parameters > config/hydranet.yaml
     text = config_path('hydranet.yaml').read_text()
-    assert text == yaml_file()
+    assert text == yaml_file(), 'run make tables'
     assert yaml.safe_load(text) == {'/**': {'ros__parameters': DEFAULTS}}
 
 
