@@ -17,19 +17,10 @@ from hydranet_ros.cli.main import build_parser, COMMANDS
 
 DOCUMENTS = sorted(
     path
-    for pattern in ('*.md', 'docs/**/*.md', 'models/*.md', '.github/**/*.md')
+    for pattern in ('*.md', 'docs/**/*.md', 'models/*.md', 'examples/*.md', '.github/**/*.md')
     for path in CHECKOUT.glob(pattern)
 )
-FOLDERS = '|'.join(
-    re.escape(path.name)
-    for path in CHECKOUT.iterdir()
-    if path.is_dir()
-    and path.name
-    in {
-        *['hydranet_ros', 'test', 'config', 'docs', 'models', 'launch'],
-        *['benchmarks', 'examples', '.ci', '.github'],
-    }  # fmt: skip
-)
+FOLDERS = r'hydranet_ros|test|config|docs|models|launch|benchmarks|examples|\.ci|\.github'
 
 
 def of_each_document(test):
