@@ -9,6 +9,7 @@ import os
 from pathlib import Path
 import subprocess
 import sys
+import time
 
 from checkout import CHECKOUT
 import cv2
@@ -22,7 +23,11 @@ from hydranet_ros.launching.process_specs import perception_process
 from hydranet_ros.model.bundle import save_bundle
 
 EXAMPLES = CHECKOUT / 'examples'
-ENVIRONMENT = {**os.environ, 'PYTHONPATH': str(CHECKOUT)}
+
+
+def environment() -> dict[str, str]:
+    """Return the variables of an example: the tests' own ROS graph, and this checkout."""
+    return {**os.environ, 'PYTHONPATH': str(CHECKOUT)}
 
 
 @pytest.fixture
@@ -37,7 +42,7 @@ def run(name: str, *arguments: object, folder: Path) -> str:
     """Run an example in a folder, and return what it prints."""
     command = [sys.executable, str(EXAMPLES / name), *map(str, arguments)]
     result = subprocess.run(
-        command, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, check=False
+        command, cwd=folder, env=environment(), capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
     return result.stdout
@@ -81,12 +86,13 @@ def test_read_outputs(tmp_path: Path, model: Path) -> None:
         group.start(node)
         client = RosClient()
         command = [sys.executable, str(EXAMPLES / 'read_outputs.py')]
-        reader = subprocess.Popen(command, env=ENVIRONMENT, stdout=file)
+        reader = subprocess.Popen(command, env=environment(), stdout=file)
         try:
             client.until(lambda: client.state() == 'active', 'the node to become active', 120)
 
             def printed() -> bool:
                 client.images.publish(client.image(noise(48, 64)))
+                time.sleep(0.1)
                 return 'class' in output.read_text()
 
             client.until(printed, 'a line of the example', 120)
