@@ -86,20 +86,55 @@ def test_paths_and_modules_exist(document):
     assert not missing
 
 
-def test_architecture_names_what_is_in_the_files_of_its_rows():
-    text = (CHECKOUT / 'docs' / 'architecture.md').read_text()
-    rows = [line.split(' | ') for line in text.splitlines() if line.count(' | ') == 1]
-    checked, missing = 0, []
-    for step, where in rows:
-        sources = ''
-        for path in re.findall(r'`(hydranet_ros/[^`]+)`', where):
-            found = [CHECKOUT / path, *sorted((CHECKOUT / path).rglob('*.py'))]
-            sources += ''.join(file.read_text() for file in found if file.is_file())
-        for name in re.findall(r'`([A-Za-z_][\w.]*)(?:\(\))?`', step):
-            checked += 1
-            parts = name.split('.')
-            missing += [name] if not all(re.search(rf'\b{p}\b', sources) for p in parts) else []
-    assert checked > 25 and not missing
+def test_new_import_paths_of_the_release_note_exist():
+    rows = re.findall(
+        r'^  ``hydranet_ros[\w.]*``[^`]*?(?:\(``(\w+)``\))? +``(hydranet_ros[\w.]*)``$',
+        (CHECKOUT / 'CHANGELOG.rst').read_text(),
+        re.MULTILINE,
+    )
+    assert len(rows) > 25 and ('Predictor', 'hydranet_ros.runtime.predictor') in rows
+    for name, module in rows:
+        path = CHECKOUT / module.replace('.', '/')
+        assert path.is_dir() or path.with_suffix('.py').is_file(), module
+        assert not name or re.search(rf'\b{name}\b', path.with_suffix('.py').read_text()), name
+
+
+def test_code_refers_to_documents_that_exist():
+    folders = ('hydranet_ros', 'test', 'config', 'benchmarks', 'docs/tools', 'examples', 'launch')
+    files = [path for folder in folders for path in (CHECKOUT / folder).rglob('*')]
+    files += [CHECKOUT / name for name in ('Makefile', 'pyproject.toml', 'setup.py')]
+    texts = [p.read_text() for p in files if p.suffix in ('.py', '.yaml', '.toml', '')
+             and p.is_file()]  # fmt: skip
+    documents = {name for text in texts for name in re.findall(r'docs/[\w./]+\.md', text)}
+    assert 'docs/experiments/performance.md' in documents
+    assert not [name for name in documents if not (CHECKOUT / name).is_file()]
+
+
+def names_that_are_missing(passage: str, pattern: str) -> tuple[int, list[str]]:
+    """Count the names of code in a passage, and list those not in the files that it names."""
+    sources = ''
+    for path in re.findall(r'`(hydranet_ros/[\w./]+)`', passage):
+        found = [CHECKOUT / path, *sorted((CHECKOUT / path).rglob('*.py'))]
+        sources += ''.join(file.read_text() for file in found if file.is_file())
+    names = re.findall(rf'`({pattern})(?:\(\))?`', passage)
+    return len(names), [
+        name for name in names if not all(part in sources for part in name.split('.'))
+    ]
+
+
+@pytest.mark.parametrize(
+    ('document', 'passages', 'pattern'),
+    [
+        ('docs/architecture.md', r'^\| .* \| .*`hydranet_ros/.*$', r'[A-Za-z_][\w.]*'),
+        ('CONTRIBUTING.md', r'^\d\. (?:.*\n)(?:   .*\n)*', r'[A-Z][\w.]*'),
+    ],
+)
+def test_names_are_in_the_files_named_beside_them(document, passages, pattern):
+    text = (CHECKOUT / document).read_text()
+    rows = re.findall(passages, text, re.MULTILINE)
+    found = [names_that_are_missing(row, pattern) for row in rows]
+    assert sum(count for count, _ in found) > 10
+    assert not [name for _, missing in found for name in missing]
 
 
 def commands_in(code: str) -> Iterator[tuple[str, list[str]]]:

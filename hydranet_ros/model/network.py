@@ -33,7 +33,7 @@ How a coarse level is enlarged to a finer one.
 from, at any image size. ``fit`` stretches it to the finer level's size, as the published models
 do. They differ if a side of the image is not a multiple of 32: ``fit`` then shifts coarse levels
 towards the bottom right corner, where the error reaches almost one cell, 32 pixels
-(docs/training.md has the effect on accuracy).
+(docs/experiments/training.md has the effect on accuracy).
 """
 
 TRAINED_UPSAMPLING: Upsampling = 'double'

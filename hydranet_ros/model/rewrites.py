@@ -3,7 +3,8 @@
 """
 Exact rewrites of the network for deployment: the same function, cheaper to compute.
 
-Results are equal up to float32 rounding, as tests check; docs/performance.md has the speed-ups.
+Results are equal up to float32 rounding, as tests check; docs/experiments/performance.md has the
+speed-ups.
 """
 
 from __future__ import annotations

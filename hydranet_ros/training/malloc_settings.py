@@ -17,7 +17,7 @@ def keep_freed_memory() -> None:
     Let glibc reuse large blocks instead of unmapping and mapping them for each tensor.
 
     A step on the CPU allocates gigabytes; without this, page faults take a third to a half of its
-    time (docs/training.md has the figures). Affects this process and those forked from it.
+    time (docs/experiments/training.md). Affects this process and those forked from it.
     """
     if not sys.platform.startswith('linux'):
         return

@@ -148,15 +148,9 @@ def augment(
     """
     Make a training sample: scaled, mirrored, cropped and recoloured at random.
 
-<<<<<<< HEAD
     If some of the allowed factors fill the window, only these are used. A network trained on
-    frames between black bars predicts wrong depth for frames without (docs/training.md has
-    figures).
-=======
-    If some of the factors allowed fill the window, only these are drawn from. A network that sees
-    wide frames between black bars learns what frames are like beside bars, and gets the depth of
-    frames without wrong (docs/experiments/training.md has figures).
->>>>>>> d88b058 (Architecture with three walks, an index, and experiments without instructions)
+    frames between black bars predicts wrong depth for frames without
+    (docs/experiments/training.md has figures).
 
     Parameters
     ----------

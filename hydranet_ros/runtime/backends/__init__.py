@@ -74,7 +74,7 @@ RUNTIMES: Mapping[str, Runtime] = {
         ('cpu', 'cuda'),
     ),
 }
-"""In order of preference on a CPU, by the measurements in docs/performance.md."""
+"""In order of preference on a CPU, by the measurements in docs/experiments/performance.md."""
 USUAL_SIZE = (480, 640)
 """Height and width of the image that runtimes are compared with, if the model takes any size."""
 DEVICES = ('cpu', 'cuda', 'gpu', 'npu')

@@ -157,6 +157,6 @@ def is_fast_in_bfloat16(cpuinfo: str) -> bool:
     Tell from ``/proc/cpuinfo`` whether a processor multiplies bfloat16 faster than float32.
 
     Matrix units (AMX) are much faster. With AVX512-BF16 alone, AMD is twice as fast and Intel no
-    faster, as measured in docs/performance.md.
+    faster, as measured in docs/experiments/performance.md.
     """
     return ' amx_bf16' in cpuinfo or ('AuthenticAMD' in cpuinfo and ' avx512_bf16' in cpuinfo)

@@ -4,8 +4,9 @@
 The deployed graph through ``torch.compile``.
 
 On CUDA it fuses the operations between the convolutions, inside the same CUDA graph, and makes the
-forward pass nearly three times faster than plain torch (docs/performance.md). On a CPU it is about
-twice as fast, but slower than OpenVINO and ONNX Runtime: use it where neither can be installed.
+forward pass nearly three times faster than plain torch (docs/experiments/performance.md). On a
+CPU it is about twice as fast, but slower than OpenVINO and ONNX Runtime: use it where neither can
+be installed.
 Compiling takes up to a minute for each new image size and needs a C++ compiler, so ``auto`` never
 takes it; torch caches the result for the next start. After eight sizes torch runs new ones
 uncompiled.
