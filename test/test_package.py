@@ -4,6 +4,7 @@
 
 import os
 from pathlib import Path
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from xml.etree import ElementTree
 
 from checkout import CHECKOUT
 import pytest
+import yaml
 
 from hydranet_ros import __version__
 
@@ -81,3 +83,22 @@ def test_manifest_and_setup_agree():
     assert manifest.findtext('license') == 'Apache-2.0'
     assert manifest.find('export/build_type').text == 'ament_python'
     assert f"version='{__version__}'" in (CHECKOUT / 'setup.py').read_text()
+    citation = yaml.safe_load((CHECKOUT / 'CITATION.cff').read_text())
+    assert (citation['version'], citation['license']) == (__version__, 'Apache-2.0')
+
+
+def test_hooks_are_local_and_run_what_make_check_runs():
+    repositories = yaml.safe_load((CHECKOUT / '.pre-commit-config.yaml').read_text())['repos']
+    assert {each['repo'] for each in repositories} == {'local'}
+    entries = [hook['entry'] for each in repositories for hook in each['hooks']]
+    makefile = (CHECKOUT / 'Makefile').read_text()
+    checks = set(re.findall(r'\$\(BIN\)/(\w+)', makefile))
+    tools = {Path(entry.split()[0]).name for entry in entries}
+    assert {'ruff', 'mypy', 'ament_flake8', 'ament_pep257'} <= checks & tools
+
+
+def test_the_workflow_has_both_jobs():
+    text = (CHECKOUT / '.github' / 'workflows' / 'ci.yml').read_text()
+    jobs = yaml.safe_load(text)['jobs']
+    assert {'run': 'make test'} in jobs['wheels']['steps']
+    assert jobs['colcon']['container'] == 'ros:jazzy' and 'NOT been run' in text
