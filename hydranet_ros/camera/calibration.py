@@ -55,6 +55,36 @@ class CameraInfoBuffer:
             return self._messages[-1].header.frame_id if self._messages else None
 
 
+def camera_and_focal_length(
+    message: Any | None, width: int, height: int, *, rectified: bool
+) -> tuple[Camera | None, float | None]:
+    """
+    Decide a frame's camera and the focal length that scales its depth.
+
+    The node and the evaluation of bags both ask here.
+
+    Parameters
+    ----------
+    message
+        The calibration that belongs to the frame, None if there is none.
+    width, height
+        Size of the frame in pixels.
+    rectified
+        Whether the frame is rectified, so that ``P`` applies, not ``K`` and the lens.
+
+    Returns
+    -------
+    The camera, None without a calibration, and its fx in pixels, None where it is not known.
+
+    """
+    if message is None:
+        return None, None
+    camera = camera_of(message, width, height)
+    if rectified:
+        camera = camera.rectified()
+    return camera, camera.focal_length
+
+
 def camera_of(message: Any, width: int, height: int) -> Camera:
     """
     Return the camera that took an image.

@@ -96,9 +96,9 @@ def _replace_recording(output: Path) -> Path:
 
 def _replay(camera: CameraBag, model: DemoModel, recording: Path, folder: Path) -> None:
     """Let three processes talk: the player, the perception node, the recorder."""
-    from hydranet_ros.bags.topics import base_topic
     from hydranet_ros.launching.process_group import private_graph_environment, ProcessGroup
     from hydranet_ros.launching.process_specs import PACKAGE, perception_process, ProcessSpec
+    from hydranet_ros.messages.topic_names import base_topic
 
     node = perception_process(model=model.path, image=base_topic(camera.image_topic))
     node = dataclasses.replace(

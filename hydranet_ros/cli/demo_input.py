@@ -24,11 +24,12 @@ from hydranet_ros.bags.message_types import (
     image_message,
     IMAGE_TYPE,
 )
-from hydranet_ros.bags.topics import base_topic, camera_info_topic, choose_image_topic
+from hydranet_ros.bags.topics import choose_image_topic
 from hydranet_ros.data.media import naming_write_faults, open_source
 from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.stamps import NANOSECONDS
+from hydranet_ros.messages.topic_names import base_topic, camera_info_topic
 
 # A street video under the BSD licence that is on PyPI, where a machine that installs Python
 # packages can get it.

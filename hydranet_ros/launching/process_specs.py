@@ -18,9 +18,18 @@ import posixpath
 import sys
 
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.messages.topic_names import camera_info_topic
 from hydranet_ros.resources import config_path, PACKAGE
 
 NODE_NAME = 'perception_node'
+EXECUTABLES = {
+    'perception_node': 'hydranet_ros.node.perception.perception_node',
+    'bag_player': 'hydranet_ros.node.bag_tools.bag_player',
+    'bag_recorder': 'hydranet_ros.node.bag_tools.bag_recorder',
+    'evaluator_node': 'hydranet_ros.node.bag_tools.evaluator_node',
+}
+"""Executables of the package and their modules; setup.py declares the same."""
+
 # Where Fast DDS looks for its profile: version 3 (Kilted on), version 2 (up to Jazzy).
 FASTDDS_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 
@@ -111,7 +120,6 @@ def perception_process(
         parameters['use_sim_time'] = True
     named = {'model': str(model), 'label_set': label_set, 'image_transport': image_transport}
     parameters |= {name: value for name, value in named.items() if value}
-    beside = posixpath.join(posixpath.dirname(image), 'camera_info')
     return ProcessSpec(
         package=PACKAGE,
         executable='perception_node',
@@ -119,7 +127,7 @@ def perception_process(
         namespace=namespace,
         parameter_files=(Path(params_file) if params_file else config_path('hydranet.yaml'),),
         parameters=parameters,
-        remappings=(('image', image), ('camera_info', camera_info or beside)),
+        remappings=(('image', image), ('camera_info', camera_info or camera_info_topic(image))),
         environment=image_transport_environment(),
         log_level=log_level,
     )
@@ -268,7 +276,7 @@ def command_line(spec: ProcessSpec) -> list[str]:
     additions are the caller's to set.
     """
     if spec.package == PACKAGE:
-        command = [sys.executable, '-m', f'{PACKAGE}.node.{spec.executable}']
+        command = [sys.executable, '-m', EXECUTABLES[spec.executable]]
     else:
         command = [spec.executable]
     command += [*spec.arguments, '--ros-args', '-r', f'__node:={spec.name}']

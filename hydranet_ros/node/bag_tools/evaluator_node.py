@@ -33,6 +33,7 @@ from hydranet_ros.evaluation.frame_decoding import IMAGE
 from hydranet_ros.evaluation.live_evaluation import LiveEvaluation
 from hydranet_ros.evaluation.measures import MEASURES, Protocol
 from hydranet_ros.messages.stamps import read_stamp
+from hydranet_ros.messages.topic_names import TRANSPORT_SUFFIXES, truth_topic
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.node.bag_tools.bag_process import (
     declare_parameters,
@@ -58,7 +59,6 @@ PARAMETERS = {
 }
 
 QUEUE_DEPTH = 64
-_SUFFIXES = ('', '/compressed', '/compressedDepth')
 _PERIOD = 1.0  # s between running figures
 
 
@@ -118,7 +118,7 @@ class EvaluatorNode(Node):
         for part, base in self._topics.items():
             if part in self._subscribed:
                 continue
-            for topic in (base + suffix for suffix in _SUFFIXES):
+            for topic in (base + suffix for suffix in TRANSPORT_SUFFIXES):
                 kind = message_class(types[topic][0]) if topic in types else None
                 publishers = self.get_publishers_info_by_topic(topic)
                 if kind is not None and publishers:
@@ -201,7 +201,8 @@ class EvaluatorNode(Node):
 
 def _topic(part: str) -> str:
     """Return the relative topic of a part of a frame."""
-    return f'ground_truth/{part.removeprefix("true ")}' if part.startswith('true ') else part
+    task = part.removeprefix('true ')
+    return part if task == part else truth_topic(task).lstrip('/')
 
 
 def _protocol(settings: dict[str, Any]) -> Protocol:

@@ -15,11 +15,12 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from hydranet_ros.camera.calibration import camera_of
+from hydranet_ros.camera.calibration import camera_and_focal_length
 from hydranet_ros.camera.camera import RayTable
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.images import compressed_to_rgb, image_to_rgb
 from hydranet_ros.messages.stamps import NANOSECONDS
+from hydranet_ros.messages.topic_names import COMPRESSED_SUFFIX
 from hydranet_ros.node.perception.held_subscription import Arrival
 from hydranet_ros.node.perception.outputs import Frame, Output
 from hydranet_ros.node.perception.parameters import Settings
@@ -38,7 +39,7 @@ class Source:
 
 SOURCES = {
     'raw': Source(Image, image_to_rgb, ''),
-    'compressed': Source(CompressedImage, compressed_to_rgb, '/compressed'),
+    'compressed': Source(CompressedImage, compressed_to_rgb, COMPRESSED_SUFFIX),
 }
 """By the parameter ``image_transport``."""
 
@@ -230,10 +231,9 @@ class FrameProcessor:
         height, width = rgb.shape[:2]
         settings = self._settings()
         info = self._camera_infos.match(header)
-        camera = None if info is None else camera_of(info, width, height)
-        if camera is not None and settings.image_rectified:
-            camera = camera.rectified()
-        focal_length = None if camera is None else camera.focal_length
+        camera, focal_length = camera_and_focal_length(
+            info, width, height, rectified=settings.image_rectified
+        )
         prediction = self._predictor.predict(rgb, focal_length)
         self.input_facts = InputFacts(
             width, height, header.frame_id, info is not None, prediction.scale_assumed
