@@ -11,7 +11,7 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-from hydranet_ros.cli.common import add_runtime_arguments
+from hydranet_ros.cli.common import add_runtime_arguments, open_predictor
 
 if TYPE_CHECKING:
     from hydranet_ros.data.media import FrameSource
@@ -56,16 +56,9 @@ def run(arguments: argparse.Namespace) -> int:
     from hydranet_ros.data.media import open_source
     from hydranet_ros.pictures.panels import depth_colors, Look
     from hydranet_ros.pictures.result_writer import ResultWriter
-    from hydranet_ros.runtime.predictor import Predictor
 
     source = open_source(arguments.input)
-    predictor = Predictor(
-        arguments.model,
-        device=arguments.device,
-        backend=arguments.backend,
-        precision=arguments.precision,
-        label_set=arguments.label_set,
-    )
+    predictor = open_predictor(arguments)
     try:
         depth_range = depth_colors(predictor.metadata.depth_range, arguments.depth_colors)
         look = Look(predictor.label_set, depth_range)
