@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros.camera.poses import quaternion
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.messages.images import image_fields
 from hydranet_ros.messages.stamps import NANOSECONDS
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ DIAGNOSTICS_TYPE = 'diagnostic_msgs/msg/DiagnosticArray'
 _IDL_SEPARATOR = '=' * 80 + '\nIDL: '
 # How ROS 2 writes "no limit" in a duration: 2^63 - 1 nanoseconds.
 _INFINITE_SECONDS, _INFINITE_NANOSECONDS = divmod(2**63 - 1, NANOSECONDS)
-_ENCODINGS = {'rgb8': (np.uint8, 3), 'mono8': (np.uint8, 1), '32FC1': (np.float32, 1)}
 
 
 def new_typestore() -> Typestore:
@@ -96,18 +96,8 @@ def image_message(
         Name of the camera's optical frame.
 
     """
-    kind, channels = _ENCODINGS[encoding]
-    height, width = image.shape[:2]
-    pixels = np.ascontiguousarray(image, dtype=kind)
-    return _type(IMAGE_TYPE)(
-        header=_header(time, frame_id),
-        height=height,
-        width=width,
-        encoding=encoding,
-        is_bigendian=0,
-        step=width * channels * pixels.itemsize,
-        data=pixels.reshape(-1).view(np.uint8),
-    )
+    fields, data = image_fields(image, encoding)
+    return _type(IMAGE_TYPE)(header=_header(time, frame_id), data=data, **fields)
 
 
 def compressed_image_message(

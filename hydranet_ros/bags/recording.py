@@ -4,19 +4,18 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.bags.bag_files import BagMessage, BagReader
+from hydranet_ros.messages.frame_sync import FrameStream
 from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp
 
 DIAGNOSTICS_TOPIC = '/diagnostics'
-# Frames of which something is still missing; a node has one or two under way.
-_PENDING_FRAMES = 64
 
 
 @dataclass(frozen=True)
@@ -88,33 +87,19 @@ def match_by_stamp(
     messages: Iterable[BagMessage], topics: Collection[str]
 ) -> Iterator[dict[str, BagMessage]]:
     """
-    Join messages of several topics that carry the same stamp.
+    Yield, by topic, the messages of each stamp that all of the topics carry.
 
-    Parameters
-    ----------
-    messages
-        In the order of their recording; those of other topics are passed over.
-    topics
-        What belongs to one frame.
-
-    Yields
-    ------
-    dict
-        Topic to message, for each frame of which every topic has a message, in the order of
-        completion. Incomplete frames are forgotten when many newer ones have begun.
-
+    The frames come in the order of their stamps, which must rise on each topic.
     """
-    pending: OrderedDict[int, dict[str, BagMessage]] = OrderedDict()
-    for message in messages:
-        if message.topic not in topics:
-            continue
-        stamp = read_stamp(message.data)
-        frame = pending.setdefault(stamp, {})
-        frame[message.topic] = message
-        if len(frame) == len(topics):
-            yield pending.pop(stamp)
-        elif len(pending) > _PENDING_FRAMES:
-            pending.popitem(last=False)
+    stream = FrameStream(tuple(topics))
+    arrived = (
+        stream.put(message.topic, read_stamp(message.data), message)
+        for message in messages
+        if message.topic in topics
+    )
+    for frame in chain(chain.from_iterable(arrived), stream.flush()):
+        if len(frame.parts) == len(topics):
+            yield frame.parts
 
 
 def last_diagnostics(bag: BagReader, node: str) -> dict[str, str]:

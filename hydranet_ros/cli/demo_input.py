@@ -16,18 +16,17 @@ import zipfile
 
 from tqdm import tqdm
 
-from hydranet_ros.bags.bag_files import BagMessage, BagReader, BagWriter, is_bag
+from hydranet_ros.bags.bag_files import BagReader, BagWriter, is_bag
 from hydranet_ros.bags.message_types import (
     camera_info_message,
     CAMERA_INFO_TYPE,
-    COMPRESSED_IMAGE_TYPE,
     image_message,
     IMAGE_TYPE,
 )
 from hydranet_ros.bags.topics import choose_image_topic
 from hydranet_ros.data.media import naming_write_faults, open_source
-from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.messages.images import message_to_rgb
 from hydranet_ros.messages.stamps import NANOSECONDS
 from hydranet_ros.messages.topic_names import base_topic, camera_info_topic
 
@@ -185,7 +184,7 @@ def _camera_of_bag(
         info = camera_info_topic(topic)
         calibrated = info in bag.topics
         count = bag.topics[topic].count
-        height, width = decode_image(bag, next(bag.messages((topic,)))).shape[:2]
+        height, width = message_to_rgb(bag.decode(next(bag.messages((topic,))))).shape[:2]
         duration = bag.duration
     name = name or path.name
     note = note or (f'calibration on {info}' if calibrated else f'no calibration on {info}')
@@ -200,11 +199,3 @@ def _camera_of_bag(
         height=height,
         description=f'{name}, {count} images of {width}x{height} in {duration:.1f} s, {note}',
     )
-
-
-def decode_image(bag: BagReader, message: BagMessage) -> RgbImage:
-    """Return a recorded image, compressed or not, as H×W×3 uint8 RGB."""
-    from hydranet_ros.messages.images import compressed_to_rgb, image_to_rgb
-
-    compressed = message.type == COMPRESSED_IMAGE_TYPE
-    return (compressed_to_rgb if compressed else image_to_rgb)(bag.decode(message))

@@ -13,12 +13,13 @@ from tqdm import tqdm
 
 from hydranet_ros.bags.bag_files import BagReader
 from hydranet_ros.bags.recording import last_diagnostics, match_by_stamp, result_times, ResultTimes
-from hydranet_ros.cli.demo_input import CameraBag, decode_image
+from hydranet_ros.cli.demo_input import CameraBag
 from hydranet_ros.cli.demo_model import DemoModel
 from hydranet_ros.data.media import VideoWriter, write_image
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.launching.process_specs import NODE_NAME
 from hydranet_ros.messages.annotations import image_values
+from hydranet_ros.messages.images import message_to_rgb
 from hydranet_ros.pictures.panels import (
     banner,
     contact_sheet,
@@ -120,7 +121,7 @@ def _frames(bag: BagReader, camera: CameraBag, model: DemoModel) -> Iterator[lis
     """Yield the pictures of each frame that was processed, as recorded."""
     topics = (camera.image_topic, *model.results.values())
     for frame in match_by_stamp(bag.messages(topics), topics):
-        rgb = decode_image(bag, frame[camera.image_topic])
+        rgb = message_to_rgb(bag.decode(frame[camera.image_topic]))
         results = {
             field: image_values(bag.decode(frame[topic])) for field, topic in model.results.items()
         }

@@ -18,7 +18,7 @@ from std_msgs.msg import Header
 from hydranet_ros.camera.calibration import camera_and_focal_length
 from hydranet_ros.camera.camera import RayTable
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.messages.images import compressed_to_rgb, image_to_rgb
+from hydranet_ros.messages.images import message_to_rgb
 from hydranet_ros.messages.stamps import NANOSECONDS
 from hydranet_ros.messages.topic_names import COMPRESSED_SUFFIX
 from hydranet_ros.node.perception.held_subscription import Arrival
@@ -30,16 +30,15 @@ from hydranet_ros.runtime.predictor import Predictor
 
 @dataclass(frozen=True)
 class Source:
-    """The input's message type and how it becomes RGB."""
+    """The input's message type, and what image_transport appends to its topic."""
 
     message_type: type
-    to_rgb: Callable[..., NDArray[np.uint8]]
     topic_suffix: str
 
 
 SOURCES = {
-    'raw': Source(Image, image_to_rgb, ''),
-    'compressed': Source(CompressedImage, compressed_to_rgb, COMPRESSED_SUFFIX),
+    'raw': Source(Image, ''),
+    'compressed': Source(CompressedImage, COMPRESSED_SUFFIX),
 }
 """By the parameter ``image_transport``."""
 
@@ -224,7 +223,7 @@ class FrameProcessor:
             raise HydranetError(
                 f'A message of {len(data)} bytes is no {self._source.message_type.__name__}.'
             ) from error
-        return message.header, self._source.to_rgb(message)
+        return message.header, message_to_rgb(message)
 
     def _predict(self, header: Header, rgb: NDArray[np.uint8]) -> Frame:
         """Run the model with the focal length of the camera."""
