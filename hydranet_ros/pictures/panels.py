@@ -156,15 +156,53 @@ def mosaic(panels: Sequence[Panel], columns: int = 2) -> RgbImage:
         Uint8; places without a panel are dark.
 
     """
-    height, width = panels[0].picture.shape[:2]
-    rows = -(-len(panels) // columns)
-    result = _blank(rows * height, columns * width)
-    for index, panel in enumerate(panels):
-        row, column = divmod(index, columns)
-        cell = panel.picture.copy()
-        label_corner(cell, panel.name)
-        _place(result, cell, column * width, row * height)
-    return result
+    cells = [named(panel) for panel in panels]
+    return lay_out(
+        [cells[i : i + columns] for i in range(0, len(cells), columns)], columns=columns
+    )
+
+
+def lay_out(
+    rows: Sequence[Sequence[RgbImage | None]],
+    *,
+    columns: int = 0,
+    gap: int = 0,
+    margin: int = 0,
+    background: tuple[int, int, int] = BACKGROUND,
+) -> RgbImage:
+    """
+    Lay pictures out in rows and columns; None leaves its place empty.
+
+    Columns are as wide as the widest picture, and there are at least ``columns`` of them; a row is
+    as high as its tallest. ``gap`` is between pictures, ``margin`` at the left and right, in
+    pixels.
+    """
+    shapes = [[cell.shape for cell in row if cell is not None] for row in rows]
+    width = max(shape[1] for row in shapes for shape in row)
+    columns = max(columns, *(len(row) for row in rows))
+    heights = [max(shape[0] for shape in row) for row in shapes]
+    size = (sum(heights) + gap * (len(rows) - 1), columns * (width + gap) - gap + 2 * margin, 3)
+    canvas = np.full(size, background, np.uint8)
+    top = 0
+    for cells, height in zip(rows, heights, strict=True):
+        for column, cell in enumerate(cells):
+            if cell is not None:
+                _place(canvas, cell, margin + column * (width + gap), top)
+        top += height + gap
+    return canvas
+
+
+def scaled(picture: RgbImage, width: int) -> RgbImage:
+    """Return a picture at a width, its proportions kept."""
+    size = (width, max(1, round(width * picture.shape[0] / picture.shape[1])))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def named(panel: Panel) -> RgbImage:
+    """Return the picture of a panel with the name in its corner."""
+    picture = panel.picture.copy()
+    label_corner(picture, panel.name)
+    return picture
 
 
 def label_corner(picture: RgbImage, text: str) -> None:
@@ -232,25 +270,17 @@ def contact_sheet(
         Uint8.
 
     """
-    columns = len(rows[0])
-    height, width = rows[0][0].picture.shape[:2]
-    size = (panel_width, round(panel_width * height / width))
-    total = columns * panel_width + (columns - 1) * GAP + 2 * _MARGIN
+    pictures = [[scaled(panel.picture, panel_width) for panel in row] for row in rows]
+    body = lay_out(pictures, gap=GAP, margin=_MARGIN)
+    total = body.shape[1]
     parts = [banner(total, title, note)]
     if warning:
         parts.append(banner(total, warning, warning=True))
     names = _blank(_TITLE_HEIGHT, total)
     for column, panel in enumerate(rows[0]):
         write_text(names, panel.name, (_MARGIN + column * (panel_width + GAP), 17), 0.55)
-    parts.append(names)
-    for row in rows:
-        line = _blank(size[1], total)
-        for column, panel in enumerate(row):
-            small = cv2.resize(panel.picture, size, interpolation=cv2.INTER_AREA)
-            _place(line, np.asarray(small, np.uint8), _MARGIN + column * (panel_width + GAP), 0)
-        parts += [line, _blank(GAP, total)]
-    parts.append(legends([panel.name for panel in rows[0]], look, total))
-    return np.concatenate(parts)
+    below = legends([panel.name for panel in rows[0]], look, total)
+    return np.concatenate([*parts, names, body, _blank(GAP, total), below])
 
 
 def legends(names: Sequence[str], look: Look, width: int) -> RgbImage:
