@@ -16,12 +16,14 @@ import argparse
 from collections.abc import Callable
 import contextlib
 from dataclasses import asdict, dataclass
+from functools import partial
 import json
 import os
 from pathlib import Path
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from typing import Any
 
@@ -45,65 +47,45 @@ REST = 5.0
 
 @dataclass(frozen=True)
 class Run:
-    """
-    What was measured at one camera rate; times in milliseconds.
+    """What was measured at one camera rate; times in milliseconds."""
 
-    Attributes
-    ----------
-    rate
-        Images per second that the camera sent.
-    sent, received
-        Images sent, and depth images that came out.
-    share
-        Of the images sent that came out.
-    age
-        Of depth at the subscriber: p50, p95, p99.
-    cpu
-        Processor time of the node, all threads, for one image that came out.
-    intake
-        Processor time of the node's main thread and those of the middleware for one image that
-        came in, beyond what they use without a camera: what a dropped image costs, and a
-        little more, since outputs are sent there too.
-    stages
-        The node's own medians, from its diagnostics.
-
-    """
-
-    rate: float
-    sent: int
-    received: int
-    share: float
-    age: tuple[float, float, float]
+    rate: float  # images per second that the camera sent
+    sent: int  # images
+    received: int  # depth images that the node published
+    share: float  # received of sent
+    age: tuple[float, float, float]  # of depth at the subscriber: p50, p95, p99
     cpu: float
+    """Processor time of the node, all threads, for one published result."""
     intake: float
-    stages: dict[str, float]
+    """
+    Processor time of the node's main thread and of the middleware's for one image received,
+    beyond what they use without a camera. It is the cost of a dropped image, and a little more,
+    since outputs are sent in these threads too.
+    """
+    stages: dict[str, float]  # medians, from the node's diagnostics
 
 
-def camera(size: tuple[int, int], rate: float) -> None:
-    """Publish images at a fixed rate until asked to stop; runs in a process of its own."""
+def camera(size: tuple[int, int], rate: float, stop: threading.Event) -> None:
+    """Publish images at a fixed rate until asked to stop; runs in a separate process."""
     import array
 
     import rclpy
-    from rclpy.executors import ExternalShutdownException
     from sensor_msgs.msg import Image
 
     from hydranet_ros.runtime.parity import synthetic_picture
 
-    rclpy.init()
     node = rclpy.create_node('camera')
     publisher = node.create_publisher(Image, 'image', 1)
     width, height = size
     message = Image(height=height, width=width, encoding='rgb8', step=3 * width)
     message.header.frame_id = 'camera'
     message.data = array.array('B', synthetic_picture(height, width).tobytes())
-
-    def publish() -> None:
+    due = time.monotonic()
+    while not stop.wait(max(0.0, due - time.monotonic())):
         message.header.stamp = node.get_clock().now().to_msg()
         publisher.publish(message)
-
-    node.create_timer(1.0 / rate, publish)
-    with contextlib.suppress(ExternalShutdownException):
-        rclpy.spin(node)
+        due += 1.0 / rate
+    node.destroy_node()
 
 
 class Subscriber:
@@ -137,6 +119,11 @@ class Subscriber:
                 self.active = entry.value == 'active'
             if entry.key.endswith(' p50 (ms)'):
                 self.stages[entry.key.removesuffix(' p50 (ms)')] = float(entry.value)
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._node.destroy_node()
+        self._rclpy.shutdown()
 
     def spin(self, seconds: float) -> None:
         """Receive for a while."""
@@ -172,8 +159,9 @@ def intake_seconds(pid: int) -> float:
     """Return the processor time of a process's main thread and those of Fast DDS."""
     nanoseconds = 0
     for task in Path(f'/proc/{pid}/task').iterdir():
-        if task.name == str(pid) or (task / 'comm').read_text().startswith('dds.'):
-            nanoseconds += int((task / 'schedstat').read_text().split()[0])
+        with contextlib.suppress(FileNotFoundError):  # a thread that has ended meanwhile
+            if task.name == str(pid) or (task / 'comm').read_text().startswith('dds.'):
+                nanoseconds += int((task / 'schedstat').read_text().split()[0])
     return nanoseconds / NANOSECONDS
 
 
@@ -262,8 +250,9 @@ def main() -> None:
     """Measure and print."""
     parsed = arguments()
     if parsed.camera:
-        camera(parsed.size, parsed.rates[0])
-        return
+        from hydranet_ros.node.process import run_process
+
+        raise SystemExit(run_process('camera', partial(camera, parsed.size, parsed.rates[0])))
     predict = in_process(parsed.model, parsed.size)
     print(f'Predictor.predict in this process: {predict:.1f} ms (median)')
     rates = parsed.rates or [share * 1e3 / predict for share in (0.5, 0.9, 3.0)]
@@ -275,14 +264,12 @@ def main() -> None:
         os.environ.update(environment)
         with ProcessGroup(Path(folder), environment) as group:
             node = group.start(perception_process(model=model_path(parsed.model).absolute()))
-            subscriber = Subscriber()
-            at_rest = measure_rest(subscriber, node)
-            for rate in rates:
-                run = measure_rate(
-                    subscriber, node, command, rate=rate, seconds=parsed.seconds, at_rest=at_rest
-                )
-                runs.append(run)
-                print_run(runs[-1], predict)
+            with contextlib.closing(Subscriber()) as subscriber:
+                at_rest = measure_rest(subscriber, node)
+                measure = partial(measure_rate, subscriber, node, command, at_rest=at_rest)
+                for rate in rates:
+                    runs.append(measure(rate=rate, seconds=parsed.seconds))
+                    print_run(runs[-1], predict)
     if parsed.json:
         figures = {'predict': predict, 'runs': [asdict(run) for run in runs]}
         parsed.json.write_text(json.dumps(figures, indent=2) + '\n')
