@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections import Counter
 import importlib.util
 from pathlib import Path
@@ -116,10 +115,7 @@ def test_faults_are_named(
         plan_replay(arguments(**{'bag': str(recorded), 'model': str(model), **given}))
 
 
-def test_launch_file_and_documentation() -> None:
-    tree = ast.parse((CHECKOUT / 'launch' / 'replay.launch.py').read_text())
-    names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    assert names >= {'plan_replay', 'REPLAY_ARGUMENTS', 'OnProcessExit', 'Shutdown'}
+def test_the_documentation_has_the_launch_arguments() -> None:
     text = (CHECKOUT / 'docs' / 'replay.md').read_text(encoding='utf-8')
     for name, (default, description) in REPLAY_ARGUMENTS.items():
         shown = f'`{default}`' if default else ''

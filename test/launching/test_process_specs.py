@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the launch file, the demo and the tests start: names exist, values arrive."""
 
-import ast
 import json
 import re
 import sys
@@ -211,19 +210,6 @@ class TestFoxglove:
             return panels(node['first']) + panels(node['second'])
 
         assert sorted(panels(self.LAYOUT['layout'])) == sorted(self.LAYOUT['configById'])
-
-
-def test_launch_actions_pass_on_all_of_a_process():
-    tree = ast.parse((CHECKOUT / 'hydranet_ros' / 'launching' / 'launch_actions.py').read_text())
-    (passed,) = (
-        {keyword.arg for keyword in node.keywords}
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and getattr(node.func, 'id', '') == 'Node'
-    )
-    assert passed >= {'package', 'executable', 'name', 'namespace', 'parameters', 'remappings'}
-    assert passed >= {'arguments', 'ros_arguments', 'additional_env'}
-    used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    assert set(ProcessSpec.__dataclass_fields__) <= used
 
 
 def test_the_documentation_has_the_launch_arguments():
