@@ -36,65 +36,36 @@ def is_bag(path: Path) -> bool:
 
 
 class BagMessage(NamedTuple):
-    """
-    One recorded message.
+    """One recorded message."""
 
-    Attributes
-    ----------
-    topic
-        Absolute topic name.
-    type
-        Message type, e.g. ``sensor_msgs/msg/Image``.
-    time
-        When it was recorded, in nanoseconds since the epoch.
-    data
-        The serialised message (CDR, with its four bytes of encapsulation).
-
-    """
-
-    topic: str
-    type: str
-    time: int
-    data: bytes
+    topic: str  # absolute topic name
+    type: str  # message type, e.g. ``sensor_msgs/msg/Image``.
+    time: int  # when it was recorded, in nanoseconds since the epoch
+    data: bytes  # the serialised message (CDR, with its four bytes of encapsulation)
 
 
 @dataclass(frozen=True)
 class BagTopic:
-    """
-    A topic of a bag.
+    """A topic of a bag."""
 
-    Attributes
-    ----------
-    type
-        Message type, e.g. ``sensor_msgs/msg/Image``.
-    count
-        Number of recorded messages.
-    latched
-        Whether it was offered as transient local: late subscribers get the last message too.
-    definition
-        Text of the message definition with all it depends on, empty where the bag has none.
-
-    """
-
-    type: str
-    count: int
+    type: str  # message type, e.g. ``sensor_msgs/msg/Image``.
+    count: int  # number of recorded messages
     latched: bool
+    """Whether it was offered as transient local: late subscribers get the last message too."""
     definition: str
+    """Text of the message definition with all it depends on, empty where the bag has none."""
 
 
 class BagReader:
     """
     A rosbag2 opened for reading; use it as a context manager.
 
+    Raises HydranetError if there is no readable bag.
+
     Parameters
     ----------
     path
         The bag's folder, or one of its ``.mcap`` or ``.db3`` files.
-
-    Raises
-    ------
-    HydranetError
-        If there is no readable bag.
 
     """
 
@@ -146,17 +117,14 @@ class BagReader:
         """
         Yield messages in the order of their recording.
 
+        Raises HydranetError if a topic is not in the bag, or the bag is damaged.
+
         Parameters
         ----------
         topics
             Names of the topics to read; None reads all.
         start
             Leave out what was recorded earlier (nanoseconds since the epoch).
-
-        Raises
-        ------
-        HydranetError
-            If a topic is not in the bag, or the bag is damaged.
 
         """
         missing = sorted(set(topics or ()) - self.topics.keys())
@@ -175,11 +143,7 @@ class BagReader:
         """
         Deserialise a message into an object with the fields of its type.
 
-        Raises
-        ------
-        HydranetError
-            If the message is damaged or its type is not known.
-
+        Raises HydranetError if the message is damaged or its type is not known.
         """
         if self._store is None:
             self._store = new_typestore()
@@ -208,17 +172,14 @@ class BagWriter:
     """
     A new rosbag2; use it as a context manager, or call `close`, which writes its index.
 
+    Raises HydranetError if the folder exists, cannot be made, or the storage is not known.
+
     Parameters
     ----------
     path
         The folder to make.
     storage
         ``mcap`` or ``sqlite3``.
-
-    Raises
-    ------
-    HydranetError
-        If the folder exists, cannot be made, or the storage is not known.
 
     """
 
@@ -257,6 +218,8 @@ class BagWriter:
         """
         Announce a topic; needed once before its first message.
 
+        Raises HydranetError if the type is not known and no definition is given.
+
         Parameters
         ----------
         topic
@@ -267,11 +230,6 @@ class BagWriter:
             Offer it as transient local when played.
         definition
             Message definition with all it depends on, for types that are not part of ROS 2.
-
-        Raises
-        ------
-        HydranetError
-            If the type is not known and no definition is given.
 
         """
         register_type(self._store, message_type, definition)

@@ -20,20 +20,10 @@ _REMEMBERED_STAMPS = 256
 
 @dataclass(frozen=True)
 class Timeline:
-    """
-    The course of one replay.
+    """The course of one replay."""
 
-    Attributes
-    ----------
-    first
-        Recorded time at which the replay begins, in nanoseconds since the epoch.
-    rate
-        Recorded seconds per second of the replay, above 0.
-
-    """
-
-    first: int
-    rate: float = 1.0
+    first: int  # recorded time at which the replay begins, in nanoseconds since the epoch
+    rate: float = 1.0  # recorded seconds per second of the replay, above 0
 
     def __post_init__(self) -> None:
         if not self.rate > 0:

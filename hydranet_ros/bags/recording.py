@@ -20,24 +20,15 @@ DIAGNOSTICS_TOPIC = '/diagnostics'
 
 @dataclass(frozen=True)
 class ResultTimes:
-    """
-    When results came, in the order of their coming.
+    """When results came, in the order of their coming."""
 
-    Attributes
-    ----------
-    arrivals
-        Seconds from the first result to each.
-    ages
-        Seconds from the stamp of each result's image to its coming.
-    latencies
-        Seconds from the coming of each result's image, where that was recorded, to its own;
-        shorter than the ages by the time that the image itself took.
-
-    """
-
-    arrivals: NDArray[np.float64]
-    ages: NDArray[np.float64]
+    arrivals: NDArray[np.float64]  # seconds from the first result to each
+    ages: NDArray[np.float64]  # seconds from the stamp of each result's image to its coming
     latencies: NDArray[np.float64]
+    """
+    Seconds from the coming of each result's image, where that was recorded, to its own; shorter
+    than the ages by the time that the image itself took.
+    """
 
     @property
     def count(self) -> int:

@@ -31,6 +31,8 @@ def open_damaged_bag(path: str | Path) -> Iterator[tuple[BagReader, str]]:
     """
     Open a bag, cut off or not; to be used as a context manager.
 
+    Raises HydranetError if nothing of it can be read.
+
     Parameters
     ----------
     path
@@ -40,11 +42,6 @@ def open_damaged_bag(path: str | Path) -> Iterator[tuple[BagReader, str]]:
     ------
     tuple
         The bag, and a sentence on what is wrong with it, empty if nothing is.
-
-    Raises
-    ------
-    HydranetError
-        If nothing of it can be read.
 
     """
     path = Path(path).expanduser()

@@ -14,17 +14,15 @@ def choose_image_topic(bag: BagReader, wanted: str | None = None) -> str:
     """
     Return the topic of a bag's images.
 
+    Raises HydranetError if there are no images on it, none at all, or several topics to choose
+    from.
+
     Parameters
     ----------
     bag
         The bag.
     wanted
         The topic that the user names; None for the only one with images.
-
-    Raises
-    ------
-    HydranetError
-        If there are no images on it, none at all, or several topics to choose from.
 
     """
     candidates = {

@@ -55,32 +55,23 @@ def depth_to_millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """
-    Intrinsics of a camera for one image size.
+    """Intrinsics of a camera for one image size."""
 
-    Attributes
-    ----------
-    width, height
-        Image size in pixels.
-    matrix
-        3×3 float64 camera matrix (``K`` of CameraInfo), pixels.
-    projection
-        3×4 float64 projection matrix (``P`` of CameraInfo), pixels; its fourth column carries
-        the baseline of a stereo pair (``-fx·b``).
-    distortion_model
-        One of `DISTORTION_COEFFICIENTS`; not looked at where all coefficients are zero.
-    distortion
-        Coefficients of the lens in the order of CameraInfo (and OpenCV): ``k1 k2 p1 p2 k3``,
-        then ``k4 k5 k6``; missing ones are zero.
-
-    """
-
-    width: int
+    width: int  # image size in pixels
     height: int
-    matrix: NDArray[np.float64]
+    matrix: NDArray[np.float64]  # 3×3 float64 camera matrix (``K`` of CameraInfo), pixels
     projection: NDArray[np.float64]
+    """
+    3×4 float64 projection matrix (``P`` of CameraInfo), pixels; its fourth column carries the
+    baseline of a stereo pair (``-fx·b``).
+    """
     distortion_model: str = 'plumb_bob'
+    """One of `DISTORTION_COEFFICIENTS`; not looked at where all coefficients are zero."""
     distortion: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    """
+    Coefficients of the lens in the order of CameraInfo (and OpenCV): ``k1 k2 p1 p2 k3``, then ``k4
+    k5 k6``; missing ones are zero.
+    """
 
     @property
     def focal_length(self) -> float | None:
@@ -122,6 +113,8 @@ class Camera:
         """
         Return the ray of each pixel, to be computed once for a camera.
 
+        Raises HydranetError if the camera is not calibrated or its lens model is not known.
+
         Parameters
         ----------
         stride
@@ -131,11 +124,6 @@ class Camera:
         -------
         ceil(height / stride) × ceil(width / stride) × 3, float32: the point at depth 1 that is
         seen in the pixel; NaN where the lens model maps no point there.
-
-        Raises
-        ------
-        HydranetError
-            If the camera is not calibrated or its lens model is not known.
 
         """
         if self.focal_length is None or not self.matrix[1, 1] > 0:

@@ -26,40 +26,25 @@ class Ground:
     was trained with one camera takes every horizon for that camera's, and sees the ground and what
     stands on it accordingly. Aligned, all of its inverse depths are mapped by the line that takes
     the ground as it sees it to the ground as it is.
-
-    Attributes
-    ----------
-    classes
-        Classes of the dataset's labels that lie on it.
-    height
-        Of the camera above it, in metres.
-    horizon
-        Where eye level is, as a share of the image's height.
-    horizons
-        The same for images whose names begin so, where a dataset is of several cameras.
-    maximum
-        Depth up to which it is taken to be level, in metres; beyond it is unknown.
-    align
-        Whether what stands on it is moved with it. Images that show too little of it get no depth.
-
     """
 
-    classes: tuple[str, ...]
-    height: float
-    horizon: float
+    classes: tuple[str, ...]  # classes of the dataset's labels that lie on it
+    height: float  # of the camera above it, in metres
+    horizon: float  # where eye level is, as a share of the image's height
     horizons: dict[str, float] = field(default_factory=dict)
+    """The same for images whose names begin so, where a dataset is of several cameras."""
     maximum: float = 40.0
+    """Depth up to which it is taken to be level, in metres; beyond it is unknown."""
     align: bool = False
+    """
+    Whether what stands on it is moved with it. Images that show too little of it get no depth.
+    """
 
     def __post_init__(self) -> None:
         """
         Check the numbers.
 
-        Raises
-        ------
-        HydranetError
-            If the camera is not above the ground, or no depth is allowed.
-
+        Raises HydranetError if the camera is not above the ground, or no depth is allowed.
         """
         if not (self.height > 0 and self.maximum > 0):
             raise HydranetError('The ground of a distillation needs height and maximum above 0.')

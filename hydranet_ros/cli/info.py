@@ -70,6 +70,8 @@ def write_legend(bundle: Bundle, label_set: str | None, path: Path) -> None:
     """
     Write the colours and names of a model's classes as a PNG.
 
+    Raises HydranetError if the model has no such label set, or the file cannot be written.
+
     Parameters
     ----------
     bundle
@@ -78,11 +80,6 @@ def write_legend(bundle: Bundle, label_set: str | None, path: Path) -> None:
         Which of its label sets; the first if None.
     path
         Ends in ``.png``.
-
-    Raises
-    ------
-    HydranetError
-        If the model has no such label set, or the file cannot be written.
 
     """
     from hydranet_ros.data.media import write_image

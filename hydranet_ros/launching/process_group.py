@@ -68,23 +68,11 @@ def _is_unused(domain: int) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class RunningProcess:
-    """
-    A process that was started.
+    """A process that was started."""
 
-    Attributes
-    ----------
-    spec
-        What it is.
-    popen
-        Its handle.
-    log
-        File with all that it prints.
-
-    """
-
-    spec: ProcessSpec
-    popen: subprocess.Popen[bytes]
-    log: Path
+    spec: ProcessSpec  # what it is
+    popen: subprocess.Popen[bytes]  # its handle
+    log: Path  # file with all that it prints
 
     def last_lines(self) -> str:
         """Return the end of what it printed."""
@@ -125,11 +113,7 @@ class ProcessGroup:
         """
         Start a process.
 
-        Raises
-        ------
-        HydranetError
-            If its executable is not installed.
-
+        Raises HydranetError if its executable is not installed.
         """
         log = self._log_folder / f'{spec.name}.log'
         # An interrupt between the start and the note of it would leave the process behind.
@@ -154,11 +138,8 @@ class ProcessGroup:
         """
         Wait until some processes have done their work, while the others go on.
 
-        Raises
-        ------
-        HydranetError
-            If one fails or takes longer than ``timeout`` seconds, or another one ends meanwhile.
-
+        Raises HydranetError if one fails or takes longer than ``timeout`` seconds, or another one
+        ends meanwhile.
         """
         deadline = time.monotonic() + timeout
         waiting = set(processes)

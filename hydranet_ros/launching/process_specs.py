@@ -41,42 +41,25 @@ ParameterValue = str | bool | int | float | list[str]
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """
-    One process of a ROS graph.
+    """One process of a ROS graph."""
 
-    Attributes
-    ----------
-    package, executable
-        As for ``ros2 run``.
-    name, namespace
-        Of its node; an empty namespace is the root.
-    parameter_files, parameters
-        YAML files, of which later ones win, and single values, which win over the files.
-    remappings
-        Pairs (from, to) of topic names.
-    arguments
-        Further command-line arguments, outside ``--ros-args``.
-    environment
-        Variables to add to the environment.
-    log_level
-        Severity of the log, e.g. ``info``.
-    shutdown_timeout
-        Seconds that a launch gives it to end after SIGINT, and again after SIGTERM; None for as
-        many as launch gives by itself.
-
-    """
-
-    package: str
+    package: str  # as for ``ros2 run``
     executable: str
-    name: str
+    name: str  # of its node; an empty namespace is the root
     namespace: str = ''
     parameter_files: tuple[Path, ...] = ()
+    """YAML files, of which later ones win, and single values, which win over the files."""
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
-    remappings: tuple[tuple[str, str], ...] = ()
-    arguments: tuple[str, ...] = ()
+    remappings: tuple[tuple[str, str], ...] = ()  # pairs (from, to) of topic names
+    arguments: tuple[str, ...] = ()  # further command-line arguments, outside ``--ros-args``
     environment: Mapping[str, str] = field(default_factory=dict)
-    log_level: str = 'info'
+    """Variables to add to the environment."""
+    log_level: str = 'info'  # severity of the log, e.g. ``info``.
     shutdown_timeout: float | None = None
+    """
+    Seconds that a launch gives it to end after SIGINT, and again after SIGTERM; None for as many
+    as launch gives by itself.
+    """
 
 
 def perception_process(
@@ -208,15 +191,12 @@ def launched_processes(arguments: Mapping[str, str]) -> list[ProcessSpec]:
     """
     Return what the launch file starts.
 
+    Raises HydranetError if one that is true or false is neither.
+
     Parameters
     ----------
     arguments
         A value for each of :data:`LAUNCH_ARGUMENTS`.
-
-    Raises
-    ------
-    HydranetError
-        If one that is true or false is neither.
 
     """
     use_sim_time = is_true(arguments, 'use_sim_time')

@@ -15,23 +15,11 @@ Key = tuple[int, int]
 
 @dataclass
 class StampedFrame:
-    """
-    What came with one stamp.
+    """What came with one stamp."""
 
-    Attributes
-    ----------
-    lap
-        How often the stamps had jumped back before.
-    stamp
-        Nanoseconds since the epoch.
-    parts
-        Name of the part to what came.
-
-    """
-
-    lap: int
-    stamp: int
-    parts: dict[str, Any] = field(default_factory=dict)
+    lap: int  # how often the stamps had jumped back before
+    stamp: int  # nanoseconds since the epoch
+    parts: dict[str, Any] = field(default_factory=dict)  # name of the part to what came
 
 
 class Completeness:

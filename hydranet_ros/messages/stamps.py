@@ -29,6 +29,8 @@ def read_stamp(data: bytes) -> int:
     """
     Return the header stamp of a serialised message.
 
+    Raises HydranetError if the data is too short to hold a stamp.
+
     Parameters
     ----------
     data
@@ -39,11 +41,6 @@ def read_stamp(data: bytes) -> int:
     int
         Nanoseconds since the clock's epoch.
 
-    Raises
-    ------
-    HydranetError
-        If the data is too short to hold a stamp.
-
     """
     return stamp_nanoseconds(*_layout(data).unpack_from(data, _ENCAPSULATION_BYTES))
 
@@ -52,17 +49,14 @@ def replace_stamp(data: bytes, nanoseconds: int) -> bytes:
     """
     Return a copy of a serialised message with another header stamp, all else equal.
 
+    Raises HydranetError if the data is too short to hold a stamp.
+
     Parameters
     ----------
     data
         A CDR message whose first field is ``std_msgs/Header``.
     nanoseconds
         The new stamp, in nanoseconds since the epoch.
-
-    Raises
-    ------
-    HydranetError
-        If the data is too short to hold a stamp.
 
     """
     stamp = _layout(data).pack(*divmod(nanoseconds, NANOSECONDS))

@@ -36,38 +36,18 @@ _MARGIN = 16
 
 @dataclass(frozen=True)
 class Look:
-    """
-    How results are coloured, the same for every frame.
+    """How results are coloured, the same for every frame."""
 
-    Attributes
-    ----------
-    label_set
-        Whose colours and names; None where nothing is segmented.
-    depth_range
-        Depths at the ends of the colour map, in metres.
-
-    """
-
-    label_set: LabelSet | None
-    depth_range: tuple[float, float]
+    label_set: LabelSet | None  # whose colours and names; None where nothing is segmented
+    depth_range: tuple[float, float]  # depths at the ends of the colour map, in metres
 
 
 @dataclass(frozen=True)
 class Panel:
-    """
-    One picture of a result.
+    """One picture of a result."""
 
-    Attributes
-    ----------
-    name
-        Short, fit for a folder: ``overlay``, ``segmentation``, ``depth``, ``normals``.
-    picture
-        H×W×3 uint8 RGB.
-
-    """
-
-    name: str
-    picture: RgbImage
+    name: str  # short, fit for a folder: ``overlay``, ``segmentation``, ``depth``, ``normals``
+    picture: RgbImage  # H×W×3 uint8 RGB
 
 
 def _label_panels(rgb: RgbImage, labels: NDArray, look: Look) -> list[Panel]:
@@ -99,17 +79,14 @@ def depth_colors(
     """
     Choose the depths at the ends of the colour map.
 
+    Raises HydranetError if what is asked for is no range.
+
     Parameters
     ----------
     model_range
         Smallest and largest depth that the model gives, in metres.
     wanted
         What the user asks for; None for the model's range within 0.5 to 80 m.
-
-    Raises
-    ------
-    HydranetError
-        If what is asked for is no range.
 
     """
     if wanted is None:

@@ -31,6 +31,8 @@ def write_ply(
     """
     Write points as a binary PLY file, making its folder.
 
+    Raises HydranetError if it cannot be written.
+
     Parameters
     ----------
     path
@@ -43,11 +45,6 @@ def write_ply(
         n: class ids, the vertices' property ``label``.
     class_names
         Written as comments ``label ID NAME``.
-
-    Raises
-    ------
-    HydranetError
-        If it cannot be written.
 
     """
     vertices = np.empty(len(points), _PLY_VERTEX)

@@ -92,6 +92,8 @@ class ResultWriter:
         """
         Write what was predicted of one frame.
 
+        Raises HydranetError if a file cannot be written.
+
         Parameters
         ----------
         name
@@ -100,11 +102,6 @@ class ResultWriter:
             The image, H×W×3 uint8.
         prediction
             What was predicted of it.
-
-        Raises
-        ------
-        HydranetError
-            If a file cannot be written.
 
         """
         values = {field: getattr(prediction, field) for field in self._raw}

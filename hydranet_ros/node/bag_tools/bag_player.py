@@ -80,11 +80,7 @@ class BagPlayer(Node):
     """
     Publish the messages of a bag.
 
-    Raises
-    ------
-    HydranetError
-        If the bag cannot be read or a parameter makes no sense.
-
+    Raises HydranetError if the bag cannot be read or a parameter makes no sense.
     """
 
     def __init__(self) -> None:
@@ -166,11 +162,7 @@ class BagPlayer(Node):
         """
         Wait until those who listen and those who answer have been discovered.
 
-        Raises
-        ------
-        HydranetError
-            If they do not appear in time.
-
+        Raises HydranetError if they do not appear in time.
         """
         wanted = self._settings['wait_subscribers']
         patience = self._settings['wait_timeout']

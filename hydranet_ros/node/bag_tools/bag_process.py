@@ -97,15 +97,12 @@ def declare_parameters(node: Node, table: ParameterTable) -> dict[str, Any]:
     """
     Declare read-only parameters.
 
+    Raises HydranetError if a value that was given has the wrong type.
+
     Returns
     -------
     dict
         Their values; lists of names as tuples.
-
-    Raises
-    ------
-    HydranetError
-        If a value that was given has the wrong type.
 
     """
     values = {}

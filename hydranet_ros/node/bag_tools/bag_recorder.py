@@ -67,13 +67,8 @@ class BagRecorder(Node):
     Write what topics carry into a bag.
 
     The answer ``~/recorded`` (std_msgs/Header: the stamp) is published when all of a frame is
-    recorded that the parameters name; a player in lock-step waits for it.
-
-    Raises
-    ------
-    HydranetError
-        If the bag cannot be made, or what is to be answered is not recorded.
-
+    recorded that the parameters name; a player in lock-step waits for it. Raises HydranetError if
+    the bag cannot be made, or what is to be answered is not recorded.
     """
 
     def __init__(self) -> None:

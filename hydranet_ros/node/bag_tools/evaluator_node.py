@@ -67,13 +67,8 @@ class EvaluatorNode(Node):
     Subscribe to all that is compared, and keep the figures.
 
     The answer ``~/evaluated`` (std_msgs/Header: the image's stamp) is published when an image and
-    all its predictions have come; a player in lock-step waits for it.
-
-    Raises
-    ------
-    HydranetError
-        If a parameter cannot be used.
-
+    all its predictions have come; a player in lock-step waits for it. Raises HydranetError if a
+    parameter cannot be used.
     """
 
     def __init__(self) -> None:

@@ -32,17 +32,15 @@ class DeclaredParameters:
     """
     The parameters of a node.
 
+    Raises HydranetError if a value given at start is of the wrong type, out of range or
+    contradicts another.
+
     Parameters
     ----------
     node
         Where to declare them.
     is_configured
         Whether the node is configured now, so that only live parameters can change.
-
-    Raises
-    ------
-    HydranetError
-        If a value given at start is of the wrong type, out of range or contradicts another.
 
     """
 

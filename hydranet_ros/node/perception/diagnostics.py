@@ -36,45 +36,21 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Report:
-    """
-    All that the diagnostics are made of.
+    """All that the diagnostics are made of."""
 
-    Attributes
-    ----------
-    state
-        Lifecycle state: ``unconfigured``, ``inactive``, ``active`` or ``finalized``.
-    statistics
-        Since activation.
-    fault
-        Why the last transition failed, empty if it did not.
-    incompatible_qos
-        What an incompatible publisher offers, empty if there was none.
-    image_topic, image_type
-        Absolute name and message type, e.g. ``sensor_msgs/msg/Image``, of the input.
-    publisher_types
-        Message type of each publisher on that topic.
-    image_timeout
-        Seconds after which a missing image is an error.
-    input_facts
-        Of the last processed frame.
-    camera_info_frame
-        frame_id of the latest calibration, None if there was none.
-    facts
-        Of the model and where it runs.
-
-    """
-
-    state: str
-    statistics: Snapshot = field(default_factory=Snapshot)
-    fault: str = ''
-    incompatible_qos: str = ''
+    state: str  # lifecycle state: ``unconfigured``, ``inactive``, ``active`` or ``finalized``
+    statistics: Snapshot = field(default_factory=Snapshot)  # since activation
+    fault: str = ''  # why the last transition failed, empty if it did not
+    incompatible_qos: str = ''  # what an incompatible publisher offers, empty if there was none
     image_topic: str = ''
+    """Absolute name and message type, e.g. ``sensor_msgs/msg/Image``, of the input."""
     image_type: str = ''
-    publisher_types: Sequence[str] = ()
-    image_timeout: float = 2.0
-    input_facts: InputFacts | None = None
+    publisher_types: Sequence[str] = ()  # message type of each publisher on that topic
+    image_timeout: float = 2.0  # seconds after which a missing image is an error
+    input_facts: InputFacts | None = None  # of the last processed frame
     camera_info_frame: str | None = None
-    facts: Mapping[str, str] = field(default_factory=dict)
+    """frame_id of the latest calibration, None if there was none."""
+    facts: Mapping[str, str] = field(default_factory=dict)  # of the model and where it runs
 
 
 def assess(report: Report) -> tuple[Level, str]:

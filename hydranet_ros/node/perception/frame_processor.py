@@ -81,27 +81,14 @@ class InputFacts:
 
 @dataclass(frozen=True, eq=False)
 class Perceived:
-    """
-    A frame that waits to be published.
+    """A frame that waits to be published."""
 
-    Attributes
-    ----------
-    frame
-        What outputs are made of.
-    wanted
-        The outputs that had a subscriber when the work began.
-    arrived, predicted
-        When the image came in and when the network was done, in seconds of ``time.monotonic``.
-    durations
-        Seconds by stage until then.
-
-    """
-
-    frame: Frame
-    wanted: Sequence[Publication]
+    frame: Frame  # what outputs are made of
+    wanted: Sequence[Publication]  # the outputs that had a subscriber when the work began
     arrived: float
+    """When the image came in and when the network was done, in seconds of ``time.monotonic``."""
     predicted: float
-    durations: Mapping[str, float]
+    durations: Mapping[str, float]  # seconds by stage until then
 
 
 class FrameProcessor:
@@ -160,14 +147,11 @@ class FrameProcessor:
         """
         Run the network on one image; without a subscriber it is discarded unread.
 
+        Raises HydranetError if the image cannot be used.
+
         Returns
         -------
         What to publish, None if nobody wants it.
-
-        Raises
-        ------
-        HydranetError
-            If the image cannot be used.
 
         """
         wanted = [p for p in self._publications if p.publisher.get_subscription_count() > 0]

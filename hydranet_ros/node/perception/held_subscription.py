@@ -29,24 +29,15 @@ _NANOSECONDS = 1e9
 
 @dataclass(frozen=True)
 class Arrival:
-    """
-    A message as it came in.
+    """A message as it came in."""
 
-    Attributes
-    ----------
-    data
-        The message; its serialised bytes from a raw subscription.
-    moment
-        When the middleware received it, in seconds of ``time.monotonic``.
-    missed
-        How many of the same publisher came or were lost between the one taken before and this
-        one; 0 where messages are not numbered (Humble, Cyclone DDS).
-
-    """
-
-    data: Any
-    moment: float
+    data: Any  # the message; its serialised bytes from a raw subscription
+    moment: float  # when the middleware received it, in seconds of ``time.monotonic``
     missed: int = 0
+    """
+    How many of the same publisher came or were lost between the one taken before and this one; 0
+    where messages are not numbered (Humble, Cyclone DDS).
+    """
 
 
 class HeldSubscription:

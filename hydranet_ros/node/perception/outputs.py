@@ -35,38 +35,18 @@ from hydranet_ros.runtime.predictor import Prediction
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """
-    All that outputs are made of.
+    """All that outputs are made of."""
 
-    Attributes
-    ----------
-    header
-        The input image's; outputs carry it unchanged.
-    prediction
-        What the model says.
-    settings
-        The node's parameters.
-    label_set
-        Of the predicted labels, None without segmentation.
-    camera_info
-        The input's calibration, None if there is none.
-    rgb
-        The input, H×W×3 uint8.
-    camera
-        What the calibration says of an image of this size, None if there is none.
-    rays
-        Keeps the rays of the camera from frame to frame.
-
-    """
-
-    header: Header
-    prediction: Prediction
-    settings: Settings
-    label_set: LabelSet | None = None
-    camera_info: CameraInfo | None = None
-    rgb: RgbImage | None = None
+    header: Header  # the input image's; outputs carry it unchanged
+    prediction: Prediction  # what the model says
+    settings: Settings  # the node's parameters
+    label_set: LabelSet | None = None  # of the predicted labels, None without segmentation
+    camera_info: CameraInfo | None = None  # the input's calibration, None if there is none
+    rgb: RgbImage | None = None  # the input, H×W×3 uint8
     camera: Camera | None = None
+    """What the calibration says of an image of this size, None if there is none."""
     rays: RayTable = field(default_factory=RayTable)
+    """Keeps the rays of the camera from frame to frame."""
 
     @cached_property
     def depth(self) -> NDArray[np.float32]:
@@ -80,30 +60,17 @@ class Frame:
 
 @dataclass(frozen=True)
 class Output:
-    """
-    One topic.
+    """One topic."""
 
-    Attributes
-    ----------
-    topic
-        Relative name.
-    field
-        Field of the prediction that it needs.
-    message_type
-        Class of its messages.
-    build
-        From a frame to a message, None if there is nothing to publish for it; raises
-        `HydranetError` where something is missing that the user can provide.
-    content
-        What it carries, for the documentation.
-
-    """
-
-    topic: str
-    field: str
-    message_type: type
+    topic: str  # relative name
+    field: str  # field of the prediction that it needs
+    message_type: type  # class of its messages
     build: Callable[[Frame], Any]
-    content: str
+    """
+    From a frame to a message, None if there is nothing to publish for it; raises `HydranetError`
+    where something is missing that the user can provide.
+    """
+    content: str  # what it carries, for the documentation
 
 
 def _segmentation(frame: Frame) -> Image:

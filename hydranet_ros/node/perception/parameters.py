@@ -37,36 +37,16 @@ class Change(Enum):
 
 @dataclass(frozen=True)
 class Parameter:
-    """
-    One row of the table.
+    """One row of the table."""
 
-    Attributes
-    ----------
-    name
-        ROS name.
-    default
-        Its type is the parameter's type.
-    description
-        One or more sentences.
-    change
-        When it can be set.
-    unit
-        Of numbers, empty where there is none.
-    minimum, maximum
-        Of numbers, both included.
-    choices
-        Of strings, empty where any is allowed.
-
-    """
-
-    name: str
-    default: Value
-    description: str
-    change: Change = Change.UNCONFIGURED
-    unit: str = ''
-    minimum: float = -math.inf
+    name: str  # ROS name
+    default: Value  # its type is the parameter's type
+    description: str  # one or more sentences
+    change: Change = Change.UNCONFIGURED  # when it can be set
+    unit: str = ''  # of numbers, empty where there is none
+    minimum: float = -math.inf  # of numbers, both included
     maximum: float = math.inf
-    choices: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()  # of strings, empty where any is allowed
 
     @property
     def allowed(self) -> str:
@@ -278,11 +258,8 @@ class Settings:
         """
         Validate values by name.
 
-        Raises
-        ------
-        HydranetError
-            If one is of the wrong type or out of range, or two contradict each other.
-
+        Raises HydranetError if one is of the wrong type or out of range, or two contradict each
+        other.
         """
         for name, value in values.items():
             fault = PARAMETERS[name].fault(value)

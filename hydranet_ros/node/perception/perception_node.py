@@ -59,11 +59,7 @@ class PerceptionNode(LifecycleNode):
     """
     The lifecycle node; parameters in `parameters.py`, outputs in `outputs.py`.
 
-    Raises
-    ------
-    HydranetError
-        If a parameter given at start cannot be used.
-
+    Raises HydranetError if a parameter given at start cannot be used.
     """
 
     def __init__(self, **options: Any) -> None:

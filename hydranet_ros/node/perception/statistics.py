@@ -30,55 +30,30 @@ class Percentiles:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """
-    The statistics at one moment.
+    """The statistics at one moment."""
 
-    Attributes
-    ----------
-    received
-        Images that came in since activation.
-    dropped
-        Of them: replaced by a newer one before they were looked at.
-    idle
-        Of them: discarded unread because no output had a subscriber.
-    processed
-        Of them: turned into outputs.
-    failed
-        Of them: refused or failed.
-    lost
-        Images that the transport reports as lost on the way here.
-    rate
-        Processed images per second over the last seconds.
-    durations
-        Percentiles by stage over the last seconds; ``latency`` is from an image's arrival to
-        its last output, ``age`` from its stamp to its last output.
-    uptime
-        Seconds since activation.
-    since_image
-        Seconds since the last one was done with, 0 while one is worked on, None if there was
-        none.
-    since_processed, since_idle, since_failure, since_loss
-        Seconds since the last one, None if there was none.
-    last_error
-        Sentence of the last failure, empty if there was none.
-
-    """
-
-    received: int = 0
-    dropped: int = 0
-    idle: int = 0
-    processed: int = 0
-    failed: int = 0
-    lost: int = 0
-    rate: float = 0.0
+    received: int = 0  # images that came in since activation
+    dropped: int = 0  # of them: replaced by a newer one before they were looked at
+    idle: int = 0  # of them: discarded unread because no output had a subscriber
+    processed: int = 0  # of them: turned into outputs
+    failed: int = 0  # of them: refused or failed
+    lost: int = 0  # images that the transport reports as lost on the way here
+    rate: float = 0.0  # processed images per second over the last seconds
     durations: Mapping[str, Percentiles] = field(default_factory=dict)
-    uptime: float = 0.0
+    """
+    Percentiles by stage over the last seconds; ``latency`` is from an image's arrival to its last
+    output, ``age`` from its stamp to its last output.
+    """
+    uptime: float = 0.0  # seconds since activation
     since_image: float | None = None
-    since_processed: float | None = None
+    """
+    Seconds since the last one was done with, 0 while one is worked on, None if there was none.
+    """
+    since_processed: float | None = None  # seconds since the last one, None if there was none
     since_idle: float | None = None
     since_failure: float | None = None
     since_loss: float | None = None
-    last_error: str = ''
+    last_error: str = ''  # sentence of the last failure, empty if there was none
 
 
 class Statistics:
