@@ -21,9 +21,9 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.images import message_to_rgb
 from hydranet_ros.messages.stamps import NANOSECONDS
 from hydranet_ros.messages.topic_names import COMPRESSED_SUFFIX
-from hydranet_ros.node.perception.held_subscription import Arrival
 from hydranet_ros.node.perception.outputs import Frame, Output
 from hydranet_ros.node.perception.parameters import Settings
+from hydranet_ros.node.perception.polling_subscription import Arrival
 from hydranet_ros.node.perception.statistics import Statistics
 from hydranet_ros.runtime.predictor import Predictor
 

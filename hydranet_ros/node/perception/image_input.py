@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 import traceback
 from typing import Any
@@ -20,13 +19,12 @@ from hydranet_ros.node.distributions import (
     UnsupportedEventTypeError,
 )
 from hydranet_ros.node.perception.frame_processor import Source
-from hydranet_ros.node.perception.held_subscription import Arrival, HeldSubscription, Waiter
+from hydranet_ros.node.perception.polling_subscription import Arrival, PollingSubscription, Waiter
 from hydranet_ros.node.perception.statistics import Statistics
-from hydranet_ros.node.perception.worker import Worker
 
 LOG_PERIOD = 5.0
 """Seconds between repeated warnings."""
-CALIBRATIONS_HELD = 5
+CAMERA_INFO_DEPTH = 5
 """Messages of camera_info that wait for the image that they belong to."""
 FIRST_CALIBRATION = 0.1
 """Seconds that the first image waits for a calibration."""
@@ -60,14 +58,13 @@ class ImageInput:
         self._node = node
         self._source = source
         self._statistics = statistics
-        self._images: HeldSubscription | None = None
+        self._images: PollingSubscription | None = None
         self._waiter: Waiter | None = None
-        self._wait_until_ready: Callable[[], None] = lambda: None
         self._lost = 0
-        self._started = ExitStack()
+        self._subscribed = ExitStack()
         # As image_transport does it: remapping the base topic moves the compressed one too.
         self.topic: str = node.resolve_topic_name('image') + source.topic_suffix
-        self.camera_infos = HeldCalibrations()
+        self.camera_infos = CameraInfoInput()
         self.incompatible_qos = ''
 
     @property
@@ -75,23 +72,8 @@ class ImageInput:
         """ROS name of the images' type."""
         return f'sensor_msgs/msg/{self._source.message_type.__name__}'
 
-    def start(
-        self,
-        handle: Callable[[Arrival], None],
-        wait_until_ready: Callable[[], None] = lambda: None,
-    ) -> None:
-        """
-        Subscribe, and hand the newest image to a worker thread.
-
-        Parameters
-        ----------
-        handle
-            Called in that thread, one image at a time.
-        wait_until_ready
-            Called in that thread before it takes an image.
-
-        """
-        self._wait_until_ready = wait_until_ready
+    def subscribe(self) -> None:
+        """Subscribe to images and their calibration."""
         with ExitStack() as stack:
             self.camera_infos.subscribe(self._node)
             stack.callback(self.camera_infos.unsubscribe)
@@ -99,21 +81,22 @@ class ImageInput:
             stack.callback(self._images.destroy)
             self._waiter = Waiter(self._node, self._images)
             stack.callback(self._waiter.destroy)
-            worker = Worker(self._next, handle, self.on_failure, 'perception')
-            worker.start()
-            stack.callback(worker.join)
-            stack.callback(self._waiter.stop)
-            self._started = stack.pop_all()
+            self._subscribed = stack.pop_all()
 
-    def stop(self) -> None:
-        """Unsubscribe, and return when the image in hand is done."""
-        self._started.close()
+    def unsubscribe(self) -> None:
+        """End the subscriptions; no thread may be waiting for an image."""
+        self._subscribed.close()
+
+    def stop_waiting(self) -> None:
+        """Make `wait_for_image` return None, now and from now on; thread-safe."""
+        if self._waiter is not None:
+            self._waiter.stop()
 
     def publisher_types(self) -> list[str]:
         """Return the message type of each publisher on the images' topic."""
         return [info.topic_type for info in self._node.get_publishers_info_by_topic(self.topic)]
 
-    def _subscribe_to_images(self) -> HeldSubscription:
+    def _subscribe_to_images(self) -> PollingSubscription:
         """Subscribe with all the events that the middleware supports."""
         told: dict[str, Any] = {'incompatible_qos': self._on_incompatible_qos}
         try:
@@ -121,9 +104,9 @@ class ImageInput:
         except UnsupportedEventTypeError:
             return self._create_image_subscription(told)
 
-    def _create_image_subscription(self, events: dict[str, Any]) -> HeldSubscription:
+    def _create_image_subscription(self, events: dict[str, Any]) -> PollingSubscription:
         """Subscribe to the newest image; it comes raw, to be deserialised by the worker."""
-        return HeldSubscription(
+        return PollingSubscription(
             self._node,
             self._source.message_type,
             self.topic,
@@ -132,10 +115,9 @@ class ImageInput:
             event_callbacks=SubscriptionEventCallbacks(**events),
         )
 
-    def _next(self) -> Arrival | None:
-        """Wait for the newest image and return it, None once the input is stopped."""
+    def wait_for_image(self) -> Arrival | None:
+        """Wait for the newest image; None after `stop_waiting`."""
         assert self._waiter and self._images
-        self._wait_until_ready()
         self._statistics.ready()
         while self._waiter.wait():
             arrival = self._images.take_newest()
@@ -173,7 +155,7 @@ class ImageInput:
         self._node.get_logger().warning(f'{self.topic}: {self.incompatible_qos}.')
 
 
-class HeldCalibrations:
+class CameraInfoInput:
     """
     The camera's calibration, taken from the middleware when an image asks for its own.
 
@@ -182,17 +164,17 @@ class HeldCalibrations:
 
     def __init__(self) -> None:
         self._buffer = CameraInfoBuffer()
-        self._held: HeldSubscription | None = None
+        self._held: PollingSubscription | None = None
         self._waiter: Waiter | None = None
         self._waited = False
 
     def subscribe(self, node: Node) -> None:
         """Begin to hold what is published on ``camera_info``."""
-        self._held = HeldSubscription(
+        self._held = PollingSubscription(
             node,
             CameraInfo,
             'camera_info',
-            _sensor_qos(CALIBRATIONS_HELD),
+            _sensor_qos(CAMERA_INFO_DEPTH),
             # Nobody waits for them in the long run, so nobody could tell of events.
             event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
         )

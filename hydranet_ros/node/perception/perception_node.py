@@ -3,9 +3,8 @@
 """
 The perception node: camera images in, segmentation and metric depth out.
 
-This module is wiring. The middleware keeps the newest image; the worker thread of `ImageInput`
-takes it when the network is free, and hands what `FrameProcessor` made of it to a second thread
-that publishes; the executor is free for parameters, lifecycle and diagnostics meanwhile.
+This module connects the parts: `ImageInput` receives, `FrameProcessor` makes outputs of a frame,
+`FrameThreads` runs both in two threads, apart from the executor's.
 """
 
 from __future__ import annotations
@@ -37,13 +36,12 @@ from hydranet_ros.node.perception.frame_processor import (
     Publication,
     SOURCES,
 )
-from hydranet_ros.node.perception.held_subscription import Arrival
+from hydranet_ros.node.perception.frame_threads import FrameThreads
 from hydranet_ros.node.perception.image_input import ImageInput
 from hydranet_ros.node.perception.label_info import LabelInfoOutput, message_types
 from hydranet_ros.node.perception.outputs import available_outputs
 from hydranet_ros.node.perception.parameters import Settings
 from hydranet_ros.node.perception.statistics import Statistics
-from hydranet_ros.node.perception.worker import Handover, Worker
 from hydranet_ros.node.process import run_process
 from hydranet_ros.resources import default_model, model_path
 from hydranet_ros.runtime.predictor import Predictor
@@ -73,8 +71,7 @@ class PerceptionNode(LifecycleNode):
         self._label_info: LabelInfoOutput | None = None
         self._input: ImageInput | None = None
         self._processor: FrameProcessor | None = None
-        self._finished: Handover[Perceived] | None = None
-        self._publishing: Worker[Perceived] | None = None
+        self._threads: FrameThreads[Perceived] | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         # Not the ROS time: with use_sim_time it stands still until somebody publishes /clock.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -182,30 +179,14 @@ class PerceptionNode(LifecycleNode):
         )
         if self._label_info is not None:
             self._label_info.publish()
-        finished: Handover[Perceived] = Handover()
-        self._finished = finished
-        self._publishing = Worker(
-            finished.take, processor.publish, self._input.on_failure, 'publication'
-        )
-        self._publishing.start()
-
-        def perceive(arrival: Arrival) -> None:
-            perceived = processor.perceive(arrival)
-            if perceived is not None:
-                finished.put(perceived)
-
-        # An image that is taken while outputs wait to be published would be old when they are out.
-        self._input.start(perceive, finished.wait_until_free)
+        threads = FrameThreads(self._input, processor.perceive, processor.publish)
+        threads.start()
+        self._threads = threads
 
     def _deactivate(self, state: LifecycleState) -> None:
-        if self._input is not None:
-            self._input.stop()
-            self._input = None
-        if self._publishing is not None:
-            assert self._finished is not None
-            self._finished.close()
-            self._publishing.join()
-            self._publishing = self._finished = None
+        if self._threads is not None:
+            self._threads.stop()
+        self._threads = self._input = None
         self._processor = None
         super().on_deactivate(state)
 

@@ -16,10 +16,10 @@ from std_msgs.msg import Header
 from hydranet_ros.camera.calibration import CameraInfoBuffer
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.node.perception.frame_processor import FrameProcessor, Publication, SOURCES
-from hydranet_ros.node.perception.held_subscription import Arrival
 from hydranet_ros.node.perception.image_conversion import array_to_image
 from hydranet_ros.node.perception.outputs import OUTPUTS
 from hydranet_ros.node.perception.parameters import Settings, user_parameters
+from hydranet_ros.node.perception.polling_subscription import Arrival
 from hydranet_ros.node.perception.statistics import Statistics
 from hydranet_ros.runtime.predictor import Predictor
 

@@ -40,7 +40,7 @@ class Arrival:
     """
 
 
-class HeldSubscription:
+class PollingSubscription:
     """
     A subscription whose messages stay in the middleware until :meth:`take`.
 
@@ -137,7 +137,7 @@ class Waiter:
 
     """
 
-    def __init__(self, node: Node, subscription: HeldSubscription) -> None:
+    def __init__(self, node: Node, subscription: PollingSubscription) -> None:
         self._subscription = subscription.subscription
         self._stopped = False
         self._wake = GuardCondition(None, None, context=node.context)
