@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a recording of a camera and of the perception node's outputs says; without ROS."""
+"""What a recording of a camera and the perception node contains: times, frames, diagnostics."""
 
 from __future__ import annotations
 
@@ -20,15 +20,11 @@ DIAGNOSTICS_TOPIC = '/diagnostics'
 
 @dataclass(frozen=True)
 class ResultTimes:
-    """When results came, in the order of their coming."""
+    """When results arrived, in the order of arrival; all in seconds."""
 
-    arrivals: NDArray[np.float64]  # seconds from the first result to each
-    ages: NDArray[np.float64]  # seconds from the stamp of each result's image to its coming
-    latencies: NDArray[np.float64]
-    """
-    Seconds from the coming of each result's image, where that was recorded, to its own; shorter
-    than the ages by the time that the image itself took.
-    """
+    arrivals: NDArray[np.float64]  # since the first result
+    ages: NDArray[np.float64]  # from the image's stamp to the result's arrival
+    latencies: NDArray[np.float64]  # from the image's arrival, if recorded, to the result's
 
     @property
     def count(self) -> int:
@@ -44,17 +40,7 @@ class ResultTimes:
 
 def result_times(bag: BagReader, image_topic: str, result_topic: str) -> ResultTimes:
     """
-    Read from a recording when the results came.
-
-    Parameters
-    ----------
-    bag
-        A recording of both topics.
-    image_topic
-        Topic of the images.
-    result_topic
-        Topic of what was predicted of them, with their stamps.
-
+    Return when the messages of a result's topic arrived, which carry the stamps of their images.
     """
     images: dict[int, int] = {}
     arrivals, ages, latencies = [], [], []
@@ -95,15 +81,9 @@ def match_by_stamp(
 
 def last_diagnostics(bag: BagReader, node: str) -> dict[str, str]:
     """
-    Return the last key-value pairs that a node published on ``/diagnostics``.
+    Return the last key-value pairs that a node published on ``/diagnostics``, empty without any.
 
-    Parameters
-    ----------
-    bag
-        A recording; without diagnostics the result is empty.
-    node
-        Name of the node without its leading slash.
-
+    ``node`` is its name without the leading slash.
     """
     values: dict[str, str] = {}
     if DIAGNOSTICS_TOPIC not in bag.topics:

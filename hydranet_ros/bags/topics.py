@@ -12,18 +12,9 @@ from hydranet_ros.messages.topic_names import COMPRESSED_SUFFIX
 
 def choose_image_topic(bag: BagReader, wanted: str | None = None) -> str:
     """
-    Return the topic of a bag's images.
+    Return the topic of a bag's images: ``wanted``, else the only one.
 
-    Raises HydranetError if there are no images on it, none at all, or several topics to choose
-    from.
-
-    Parameters
-    ----------
-    bag
-        The bag.
-    wanted
-        The topic that the user names; None for the only one with images.
-
+    Raises HydranetError if it has no images, or there are several to choose from.
     """
     candidates = {
         name: topic

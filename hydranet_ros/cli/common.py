@@ -32,10 +32,10 @@ def add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
 
 def open_predictor(arguments: argparse.Namespace, dataset_labels: str | None = None) -> Predictor:
     """
-    Open the model that the arguments name, with the runtime that they ask for.
+    Open the model in the arguments on the runtime that they ask for.
 
-    It predicts the label set of ``--label-set``; else the one with the classes of
-    ``dataset_labels``, a dataset's label set; else its first.
+    The predicted label set is ``--label-set``, else the one with the classes of ``dataset_labels``
+    (a label set's name), else the model's first.
     """
     from hydranet_ros.model.exported_model import read_model
     from hydranet_ros.resources import model_path

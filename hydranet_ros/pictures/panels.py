@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Put an image and what was predicted of it side by side: panels, legends, contact sheets."""
+"""Put an image and its predictions side by side: panels, legends, contact sheets."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ _MARGIN = 16
 class Look:
     """How results are coloured, the same for every frame."""
 
-    label_set: LabelSet | None  # whose colours and names; None where nothing is segmented
-    depth_range: tuple[float, float]  # depths at the ends of the colour map, in metres
+    label_set: LabelSet | None  # None without segmentation
+    depth_range: tuple[float, float]  # ends of the colour map, metres
 
 
 @dataclass(frozen=True)
@@ -77,17 +77,10 @@ def depth_colors(
     model_range: tuple[float, float], wanted: Sequence[float] | None = None
 ) -> tuple[float, float]:
     """
-    Choose the depths at the ends of the colour map.
+    Return the depths at the ends of the colour map, in metres.
 
-    Raises HydranetError if what is asked for is no range.
-
-    Parameters
-    ----------
-    model_range
-        Smallest and largest depth that the model gives, in metres.
-    wanted
-        What the user asks for; None for the model's range within 0.5 to 80 m.
-
+    They are those that the user wants, else the model's range within 0.5 to 80 m. Raises
+    HydranetError if they are not 0 < near < far.
     """
     if wanted is None:
         near = max(model_range[0], _NEAREST_COLOR)
@@ -102,18 +95,10 @@ def depth_colors(
 
 def result_panels(rgb: RgbImage, results: Mapping[str, NDArray | None], look: Look) -> list[Panel]:
     """
-    Draw what was predicted of an image.
+    Draw the predictions of an image.
 
-    Parameters
-    ----------
-    rgb
-        The image, H×W×3 uint8.
-    results
-        Arrays by their name in ``Prediction``; those that are None or have no picture are left
-        out.
-    look
-        How to colour them.
-
+    ``results`` are arrays by their name in ``Prediction``; those that are None or have no picture
+    are skipped.
     """
     panels = []
     for name, draw in _PANELS.items():
@@ -124,15 +109,7 @@ def result_panels(rgb: RgbImage, results: Mapping[str, NDArray | None], look: Lo
 
 
 def mosaic(panels: Sequence[Panel], columns: int = 2) -> RgbImage:
-    """
-    Lay panels of one size out in rows, each with its name in a corner.
-
-    Returns
-    -------
-    RgbImage
-        Uint8; places without a panel are dark.
-
-    """
+    """Lay panels of one size out in rows without gaps, each with its name in a corner."""
     cells = [named(panel) for panel in panels]
     return lay_out(
         [cells[i : i + columns] for i in range(0, len(cells), columns)], columns=columns
@@ -183,7 +160,7 @@ def named(panel: Panel) -> RgbImage:
 
 
 def label_corner(picture: RgbImage, text: str) -> None:
-    """Write a few words into the upper left corner of a picture, on a dark ground, in place."""
+    """Write a few words on a dark ground into the upper left corner of a picture, in place."""
     (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
     corner = picture[: min(22, picture.shape[0]), : width + 14]
     corner[:] = corner // 4
@@ -191,21 +168,7 @@ def label_corner(picture: RgbImage, text: str) -> None:
 
 
 def banner(width: int, text: str, note: str = '', *, warning: bool = False) -> RgbImage:
-    """
-    Draw a line of title.
-
-    Parameters
-    ----------
-    width
-        Of the picture in pixels.
-    text
-        What to say.
-    note
-        Said smaller behind it.
-    warning
-        Whether the text must strike the eye.
-
-    """
+    """Draw a title line, with a smaller note behind it; a warning is coloured."""
     picture = _blank(_BANNER_HEIGHT, width)
     if warning:
         write_text(picture, text, (_MARGIN, 29), 0.75, WARNING)
@@ -226,25 +189,16 @@ def contact_sheet(
     panel_width: int = 480,
 ) -> RgbImage:
     """
-    Compose frames and their results into one picture with legends.
+    Compose frames and their results into one picture with title and legends.
 
     Parameters
     ----------
     rows
-        One row a frame, each of the same panels, pictures of one size.
-    look
-        How they were coloured.
-    title, note
-        Said above them.
+        One row of panels per frame, the same panels in each; pictures of one size.
     warning
-        Said loudly above them, empty for none.
+        Shown in colour below the title, if not empty.
     panel_width
         Width of each panel in pixels; heights follow.
-
-    Returns
-    -------
-    RgbImage
-        Uint8.
 
     """
     pictures = [[scaled(panel.picture, panel_width) for panel in row] for row in rows]
@@ -261,7 +215,7 @@ def contact_sheet(
 
 
 def legends(names: Sequence[str], look: Look, width: int) -> RgbImage:
-    """Draw the legends that panels of these names need, side by side."""
+    """Draw the legends of panels with these names, side by side."""
     pictures = []
     inner = width - 2 * _MARGIN
     with_depth = 'depth' in names
@@ -280,11 +234,9 @@ def legends(names: Sequence[str], look: Look, width: int) -> RgbImage:
 
 
 def _blank(height: int, width: int) -> RgbImage:
-    """Return a dark picture."""
     return np.full((height, width, 3), BACKGROUND, np.uint8)
 
 
 def _place(canvas: RgbImage, picture: RgbImage, x: int, y: int) -> None:
-    """Lay a picture on a larger one, its upper left corner at (x, y), in place."""
     rows, columns = slice(y, y + picture.shape[0]), slice(x, x + picture.shape[1])
     canvas[rows, columns] = picture

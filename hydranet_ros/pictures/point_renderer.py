@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of coloured points in space, without a graphics card."""
+"""Pictures of coloured points in 3-D, without a graphics card."""
 
 from __future__ import annotations
 
@@ -18,19 +18,9 @@ def look_at(
     eye: NDArray[np.float64], target: NDArray[np.float64], up: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """
-    Return the pose of a camera that looks at a point.
+    Return the 4×4 pose of a camera at ``eye`` that looks at ``target``, optical frame to world.
 
-    Parameters
-    ----------
-    eye, target
-        Positions in the world.
-    up
-        Direction that is up in the picture, of any length.
-
-    Returns
-    -------
-    4×4, from the camera's optical frame to the world.
-
+    ``up`` is the direction that is up in the picture, of any length.
     """
     forward = (target - eye) / np.linalg.norm(target - eye)
     right = np.cross(forward, up)
@@ -55,7 +45,7 @@ def draw_points(
     Parameters
     ----------
     points
-        n×3: metres in the world.
+        n×3 metres in the world.
     colors
         n×3 uint8 RGB.
     camera
@@ -64,13 +54,6 @@ def draw_points(
         4×4, from the camera's optical frame to the world.
     size
         Edge of the squares in metres.
-    background
-        Colour where there is nothing.
-
-    Returns
-    -------
-    RgbImage
-        camera.height × camera.width × 3, uint8.
 
     """
     seen = (points - pose[:3, 3]) @ pose[:3, :3]

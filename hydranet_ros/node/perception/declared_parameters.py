@@ -1,6 +1,8 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The table of parameters on a node: declared, validated, refused while they cannot change."""
+"""
+The parameters of the node: declared and validated by the table, refused while they are fixed.
+"""
 
 from __future__ import annotations
 
@@ -32,16 +34,8 @@ class DeclaredParameters:
     """
     The parameters of a node.
 
-    Raises HydranetError if a value given at start is of the wrong type, out of range or
-    contradicts another.
-
-    Parameters
-    ----------
-    node
-        Where to declare them.
-    is_configured
-        Whether the node is configured now, so that only live parameters can change.
-
+    While ``is_configured``, only live parameters can change. Raises HydranetError if an initial
+    value has the wrong type, is out of range or contradicts another.
     """
 
     def __init__(self, node: Node, is_configured: Callable[[], bool]) -> None:
@@ -57,17 +51,17 @@ class DeclaredParameters:
                     ignore_override=row.change is Change.NEVER,
                 )
         except ParameterException as error:
-            raise HydranetError(f'A parameter cannot be used: {error}') from error
+            raise HydranetError(f'A parameter is invalid: {error}') from error
         self._settings = Settings.from_values(self._values())
         node.add_on_set_parameters_callback(self._on_set)
 
     @property
     def settings(self) -> Settings:
-        """Values of the moment; the object itself does not change."""
+        """The current values, immutable."""
         return self._settings
 
     def fill(self, name: str, value: Value) -> None:
-        """Set a parameter that only the node itself may set."""
+        """Set a parameter that is read-only for users."""
         self._filling = True
         try:
             self._node.set_parameters([RosParameter(name, value=_ros_value(value))])
@@ -75,15 +69,15 @@ class DeclaredParameters:
             self._filling = False
 
     def clear(self, name: str) -> None:
-        """Set a parameter that only the node itself may set to its default."""
+        """Reset a parameter that is read-only for users to its default."""
         self.fill(name, PARAMETERS[name].default)
 
     def _values(self) -> dict[str, Any]:
-        """Return the values that the user sets, by name."""
+        """Return the user's parameters by name."""
         return {row.name: self._node.get_parameter(row.name).value for row in user_parameters()}
 
     def _on_set(self, changes: Sequence[RosParameter]) -> SetParametersResult:
-        """Accept or refuse changes that belong together."""
+        """Accept or refuse changes that are made together."""
         ours = {p.name: p.value for p in changes if p.name in PARAMETERS}
         values = self._values()
         try:

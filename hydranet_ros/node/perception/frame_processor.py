@@ -54,7 +54,7 @@ class MessagePublisher(Protocol):
 
 
 class Calibrations(Protocol):
-    """Finds the calibration of an image."""
+    """Finds the camera_info of an image."""
 
     def match(self, header: Header) -> CameraInfo | None:
         """Return the message that belongs to an image, None if there is none."""
@@ -70,7 +70,7 @@ class Publication:
 
 @dataclass(frozen=True)
 class InputFacts:
-    """What is known of the input from the last frame that was processed."""
+    """Facts about the input from the last processed frame, for diagnostics."""
 
     width: int
     height: int
@@ -81,42 +81,23 @@ class InputFacts:
 
 @dataclass(frozen=True, eq=False)
 class Perceived:
-    """A frame that waits to be published."""
+    """A frame whose outputs are still to be published."""
 
-    frame: Frame  # what outputs are made of
-    wanted: Sequence[Publication]  # the outputs that had a subscriber when the work began
-    arrived: float
-    """When the image came in and when the network was done, in seconds of ``time.monotonic``."""
-    predicted: float
+    frame: Frame
+    wanted: Sequence[Publication]  # outputs that had a subscriber when the frame was taken
+    arrived: float  # seconds of ``time.monotonic``
+    predicted: float  # when inference was done, same clock
     durations: Mapping[str, float]  # seconds by stage until then
 
 
 class FrameProcessor:
     """
-    Turn arrivals into published outputs.
+    Turn arriving images into published outputs.
 
-    In two steps for two threads, so that the network works on the next image while the outputs
-    of the last are made.
-
-    Parameters
-    ----------
-    predictor
-        The model.
-    source
-        How the input is decoded.
-    publications
-        Outputs, each computed only while somebody subscribes.
-    camera_infos
-        The camera's calibration.
-    settings
-        Returns the parameters of the moment.
-    now
-        Returns the ROS time in nanoseconds.
-    statistics
-        Where to count.
-    warn
-        Tells the user, once, why an output cannot be published.
-
+    `perceive` and `publish` run in two threads, so that the network works on the next image while
+    the outputs of the last one are made. An output is computed only while it has subscribers.
+    ``settings`` returns the current parameters, ``now`` the ROS time in nanoseconds; ``warn``
+    logs, once, why an output cannot be published.
     """
 
     def __init__(
@@ -145,14 +126,9 @@ class FrameProcessor:
 
     def perceive(self, arrival: Arrival) -> Perceived | None:
         """
-        Run the network on one image; without a subscriber it is discarded unread.
+        Run the network on one image; None if no output has a subscriber.
 
         Raises HydranetError if the image cannot be used.
-
-        Returns
-        -------
-        What to publish, None if nobody wants it.
-
         """
         wanted = [p for p in self._publications if p.publisher.get_subscription_count() > 0]
         if not wanted:
@@ -188,7 +164,7 @@ class FrameProcessor:
         self._statistics.processed(durations, age=(self._now() - stamp) / NANOSECONDS)
 
     def _publish(self, publication: Publication, frame: Frame) -> None:
-        """Publish an output, or say once why it cannot be; the others are published."""
+        """Publish an output, or warn once why it cannot be made; the others are published."""
         try:
             message = publication.output.build(frame)
         except HydranetError as error:
@@ -203,9 +179,10 @@ class FrameProcessor:
         """Return the header and the RGB image of a serialised message."""
         try:
             message = deserialize_message(data, self._source.message_type)
-        except RuntimeError as error:  # the base of what rclpy raises for a damaged message
+        except RuntimeError as error:  # rclpy's base class for damaged messages
             raise HydranetError(
-                f'A message of {len(data)} bytes is no {self._source.message_type.__name__}.'
+                f'A message of {len(data)} bytes is not a valid '
+                f'{self._source.message_type.__name__}.'
             ) from error
         return message.header, message_to_rgb(message)
 

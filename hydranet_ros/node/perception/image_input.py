@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The camera's side: subscriptions, the newest image to a worker thread, and what goes wrong."""
+"""The node's input: the newest image, its calibration, and why no image arrives."""
 
 from __future__ import annotations
 
@@ -25,34 +25,13 @@ from hydranet_ros.node.perception.statistics import Statistics
 LOG_PERIOD = 5.0
 """Seconds between repeated warnings."""
 CAMERA_INFO_DEPTH = 5
-"""Messages of camera_info that wait for the image that they belong to."""
+"""Messages of camera_info that the middleware keeps until an image asks for them."""
 FIRST_CALIBRATION = 0.1
-"""Seconds that the first image waits for a calibration."""
+"""Seconds that the first image waits for a camera_info."""
 
 
 class ImageInput:
-    """
-    Subscriptions to images and their calibration.
-
-    Parameters
-    ----------
-    node
-        Where to subscribe and log.
-    source
-        Kind of the images.
-    statistics
-        Where to count.
-
-    Attributes
-    ----------
-    topic
-        Absolute name of the images' topic.
-    camera_infos
-        What arrived on ``camera_info``.
-    incompatible_qos
-        A clause on the last publisher that cannot be heard, empty if there was none.
-
-    """
+    """Subscriptions to images and their camera_info."""
 
     def __init__(self, node: Node, source: Source, statistics: Statistics) -> None:
         self._node = node
@@ -62,10 +41,10 @@ class ImageInput:
         self._waiter: Waiter | None = None
         self._lost = 0
         self._subscribed = ExitStack()
-        # As image_transport does it: remapping the base topic moves the compressed one too.
+        # As in image_transport, remapping the base topic also remaps the compressed one.
         self.topic: str = node.resolve_topic_name('image') + source.topic_suffix
         self.camera_infos = CameraInfoInput()
-        self.incompatible_qos = ''
+        self.incompatible_qos = ''  # which publisher cannot be received, and why; a clause
 
     @property
     def message_type(self) -> str:
@@ -97,7 +76,7 @@ class ImageInput:
         return [info.topic_type for info in self._node.get_publishers_info_by_topic(self.topic)]
 
     def _subscribe_to_images(self) -> PollingSubscription:
-        """Subscribe with all the events that the middleware supports."""
+        """Subscribe with the events that the middleware supports."""
         told: dict[str, Any] = {'incompatible_qos': self._on_incompatible_qos}
         try:
             return self._create_image_subscription({**told, 'message_lost': self._on_lost})
@@ -105,7 +84,7 @@ class ImageInput:
             return self._create_image_subscription(told)
 
     def _create_image_subscription(self, events: dict[str, Any]) -> PollingSubscription:
-        """Subscribe to the newest image; it comes raw, to be deserialised by the worker."""
+        """Subscribe to the newest image, serialised; the perception thread deserialises it."""
         return PollingSubscription(
             self._node,
             self._source.message_type,
@@ -122,7 +101,7 @@ class ImageInput:
         while self._waiter.wait():
             arrival = self._images.take_newest()
             if arrival is not None:
-                # What was lost on the way here is missing, too, and was told before.
+                # Images lost in transport are missing, too, and were counted before.
                 dropped = max(0, arrival.missed - self._lost)
                 self._lost = 0
                 self._statistics.received(1 + dropped)
@@ -131,12 +110,12 @@ class ImageInput:
         return None
 
     def _on_lost(self, event: Any) -> None:
-        """Count images that were lost on the way here; called while the worker waits."""
+        """Count images lost in transport; called while the perception thread waits."""
         self._lost += event.total_count_change
         self._statistics.lost(event.total_count_change)
 
     def on_failure(self, error: Exception) -> None:
-        """Count and tell what went wrong with an image."""
+        """Count and log an error with an image."""
         if isinstance(error, HydranetError):
             self._statistics.failed(str(error))
             self._node.get_logger().warning(str(error), throttle_duration_sec=LOG_PERIOD)
@@ -146,7 +125,7 @@ class ImageInput:
         self._node.get_logger().error(trace, throttle_duration_sec=LOG_PERIOD)
 
     def _on_incompatible_qos(self, event: Any) -> None:
-        """Note that a publisher offers less than was asked for."""
+        """Note that a publisher offers less than was requested."""
         policy = qos_policy_name_from_kind(event.last_policy_kind)
         self.incompatible_qos = (
             f'a publisher offers an incompatible quality of service ({policy}); remove the '
@@ -157,9 +136,9 @@ class ImageInput:
 
 class CameraInfoInput:
     """
-    The camera's calibration, taken from the middleware when an image asks for its own.
+    The camera's camera_info, taken from the middleware when an image asks for it.
 
-    Drivers publish the calibration behind the image, so that it arrives while that is decoded.
+    Drivers publish it after the image, so that it arrives while the image is decoded.
     """
 
     def __init__(self) -> None:
@@ -169,19 +148,19 @@ class CameraInfoInput:
         self._waited = False
 
     def subscribe(self, node: Node) -> None:
-        """Begin to hold what is published on ``camera_info``."""
+        """Subscribe to ``camera_info``."""
         self._held = PollingSubscription(
             node,
             CameraInfo,
             'camera_info',
             _sensor_qos(CAMERA_INFO_DEPTH),
-            # Nobody waits for them in the long run, so nobody could tell of events.
+            # No thread waits for these messages all the time, so none could handle events.
             event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
         )
         self._waiter = Waiter(node, self._held)
 
     def unsubscribe(self) -> None:
-        """End it; what was taken stays known."""
+        """End the subscription; received messages are kept."""
         if self._held is not None and self._waiter is not None:
             self._waiter.destroy()
             self._held.destroy()
@@ -191,7 +170,7 @@ class CameraInfoInput:
         """
         Return the message that belongs to an image, as `CameraInfoBuffer` does.
 
-        For the first image, if no calibration has come before, one is waited for shortly.
+        The first image waits shortly for a camera_info if none has arrived before.
         """
         self._take()
         if not self._waited and self._waiter is not None:
@@ -215,7 +194,7 @@ class CameraInfoInput:
 
 
 def _sensor_qos(depth: int) -> QoSProfile:
-    """Return the input's quality of service: best effort matches every publisher."""
+    """Return the input's quality of service; best effort matches every publisher."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT
     )

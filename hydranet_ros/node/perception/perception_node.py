@@ -50,14 +50,14 @@ UNCONFIGURED, INACTIVE, ACTIVE, FINALIZED = 'unconfigured', 'inactive', 'active'
 DIAGNOSTICS_PERIOD = 1.0
 """Seconds."""
 SPIN_PERIOD = 0.1
-"""Seconds after which the process notices a signal."""
+"""Seconds between checks for a signal."""
 
 
 class PerceptionNode(LifecycleNode):
     """
-    The lifecycle node; parameters in `parameters.py`, outputs in `outputs.py`.
+    The lifecycle node; parameters are in `parameters.py`, outputs in `outputs.py`.
 
-    Raises HydranetError if a parameter given at start cannot be used.
+    Raises HydranetError if an initial parameter is invalid.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -73,7 +73,7 @@ class PerceptionNode(LifecycleNode):
         self._processor: FrameProcessor | None = None
         self._threads: FrameThreads[Perceived] | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        # Not the ROS time: with use_sim_time it stands still until somebody publishes /clock.
+        # Not the ROS time: with use_sim_time it stands still until /clock is published.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(DIAGNOSTICS_PERIOD, self._publish_diagnostics, clock=steady)
         if self._declared.settings.autostart:
@@ -84,18 +84,18 @@ class PerceptionNode(LifecycleNode):
         """Whether the node was shut down for good."""
         return self._lifecycle == FINALIZED
 
-    # Lifecycle: each step up has its counterpart down.
+    # Lifecycle: each transition up has its counterpart down.
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load the model and create the outputs that it can give."""
+        """Load the model and create its outputs."""
         return self._transition(self._configure, INACTIVE)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start the worker and subscribe."""
+        """Start the threads and subscribe."""
         return self._transition(lambda: self._activate(state), ACTIVE)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe and stop the worker."""
+        """Unsubscribe and stop the threads."""
         return self._transition(lambda: self._deactivate(state), INACTIVE)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -103,11 +103,11 @@ class PerceptionNode(LifecycleNode):
         return self._transition(self._clean_up, UNCONFIGURED)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Take everything down, from any state."""
+        """Stop and free everything, in any state."""
         return self._transition(lambda: self._take_down(state), FINALIZED)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Return to the beginning after a step that failed half-way; its fault stays to see."""
+        """Return to unconfigured after a failed transition; the diagnostics keep its error."""
         fault = self._fault
         result = self._transition(lambda: self._take_down(state), UNCONFIGURED)
         if result != TransitionCallbackReturn.SUCCESS:
@@ -116,7 +116,7 @@ class PerceptionNode(LifecycleNode):
         return result
 
     def _transition(self, step: Callable[[], None], reached: str) -> TransitionCallbackReturn:
-        """Run a step; rclpy itself would swallow what it raises without a word."""
+        """Run a transition's step; rclpy would swallow its exceptions without a message."""
         try:
             step()
         except HydranetError as error:
@@ -202,7 +202,7 @@ class PerceptionNode(LifecycleNode):
     # Diagnostics.
 
     def _model_facts(self) -> dict[str, str]:
-        """Return what people want to know of the model and where it runs."""
+        """Return model and runtime for log and diagnostics."""
         predictor = self._predictor
         if predictor is None:
             return {}
@@ -234,12 +234,11 @@ class PerceptionNode(LifecycleNode):
 
 
 def _load_model(settings: Settings) -> Predictor:
-    """Load and warm up the model that the parameters name."""
+    """Load and warm up the model of the parameters."""
     model = settings.model or default_model()
     if model is None:
         raise HydranetError(
-            'No model comes with this installation: set the parameter model to the path of a '
-            'model file.'
+            'This installation has no model: set the parameter model to the path of a model file.'
         )
     loaded = read_model(model_path(model))
     extra = ('confidence',) if settings.confidence else ()
@@ -250,14 +249,14 @@ def _load_model(settings: Settings) -> Predictor:
         backend=settings.backend,
         precision=settings.precision,
         label_set=settings.label_set or None,
-        # An exported graph has the outputs that it was exported with.
+        # The outputs of an exported graph are fixed.
         fields=None if isinstance(loaded, ExportedModel) and not extra else fields,
         warm_up_size=(settings.warm_up_height, settings.warm_up_width),
     )
 
 
 def _output_qos() -> QoSProfile:
-    """Return the outputs' quality of service: reliable matches every subscriber."""
+    """Return the outputs' quality of service; reliable matches every subscriber."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE
     )
@@ -269,7 +268,7 @@ def main() -> int:
 
 
 def _spin(stop: threading.Event) -> None:
-    """Run the node's callbacks, then take it down in order."""
+    """Run the node's callbacks, then shut it down in order."""
     node = PerceptionNode()
     executor = SingleThreadedExecutor()
     executor.add_node(node)
@@ -277,7 +276,7 @@ def _spin(stop: threading.Event) -> None:
         while not stop.is_set():
             spin_once(executor, node, SPIN_PERIOD)
     finally:
-        # In any case before the node goes: its threads use what belongs to it.
+        # Before the node is destroyed, because its threads use it.
         if not node.finalized:
             node.trigger_shutdown()
         executor.shutdown()

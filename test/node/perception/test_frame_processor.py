@@ -179,8 +179,8 @@ def test_compressed_images(predictor):
 @pytest.mark.parametrize(
     ('data', 'sentence'),
     [
-        (b'', 'A message of 0 bytes is no Image'),
-        (b'\x00\x01\x00\x00garbage', 'A message of 11 bytes is no Image'),
+        (b'', 'A message of 0 bytes is not a valid Image'),
+        (b'\x00\x01\x00\x00garbage', 'A message of 11 bytes is not a valid Image'),
         (
             serialize_message(array_to_image(RGB[:20, :20].copy(), 'rgb8', header())),
             'too small: the network needs at least',
