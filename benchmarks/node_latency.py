@@ -1,13 +1,14 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Measure what the node adds to the network: camera process, node, subscriber process, over DDS.
+Measure what the node adds to inference: a camera process, the node and a subscriber over DDS.
 
     python benchmarks/node_latency.py MODEL --size 1200x350 --rates 5 8 20
 
-For each camera rate it prints the age of depth and labels at the subscriber (from the stamp, taken
-just before the camera publishes), the share of frames that come out, the node's processor time a
-frame, and the node's own account of its stages; beforehand, ``Predictor.predict`` in this process.
+First it measures ``Predictor.predict`` in this process. Then, for each camera rate, it prints the
+age of depth at the subscriber (from the stamp, taken just before the camera publishes), the share
+of images with a result, the node's processor time per result, and the durations of the stages from
+the node's diagnostics.
 """
 
 from __future__ import annotations
@@ -40,9 +41,9 @@ from hydranet_ros.resources import model_path
 
 NANOSECONDS = 1_000_000_000
 SETTLING = 2.0
-"""Seconds at the start of a rate that are not counted."""
+"""Seconds at the start of a rate that are not measured."""
 REST = 5.0
-"""Seconds of measuring without a camera."""
+"""Seconds of measurement without a camera."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def camera(size: tuple[int, int], rate: float, stop: threading.Event) -> None:
 
 
 class Subscriber:
-    """Receive what the node and the camera publish, in this process."""
+    """Receive the node's depth, labels and diagnostics."""
 
     def __init__(self) -> None:
         from diagnostic_msgs.msg import DiagnosticArray
@@ -126,13 +127,13 @@ class Subscriber:
         self._rclpy.shutdown()
 
     def spin(self, seconds: float) -> None:
-        """Receive for a while."""
+        """Receive for some seconds."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._rclpy.spin_once(self._node, timeout_sec=left)
 
     def spin_until_ready(self, process: RunningProcess, timeout: float) -> None:
-        """Receive until the node's diagnostics say that it is active."""
+        """Receive until the node's diagnostics report that it is active."""
         self._spin_until(lambda: self.active, process, timeout)
 
     def spin_until_received(self, process: RunningProcess, timeout: float) -> None:
@@ -146,17 +147,19 @@ class Subscriber:
         while not condition():
             self._rclpy.spin_once(self._node, timeout_sec=0.1)
             if process.popen.poll() is not None or time.monotonic() > end:
-                raise SystemExit(f'Nothing came; the node said:\n{process.last_lines()}')
+                raise SystemExit(
+                    f'No message arrived. Output of the node:\n{process.last_lines()}'
+                )
 
 
 def processor_seconds(pid: int) -> float:
-    """Return the processor time that a process has used, all threads."""
+    """Return the processor time of a process, all threads."""
     fields = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
 def intake_seconds(pid: int) -> float:
-    """Return the processor time of a process's main thread and those of Fast DDS."""
+    """Return the processor time of a process's main thread and the threads of Fast DDS."""
     nanoseconds = 0
     for task in Path(f'/proc/{pid}/task').iterdir():
         with contextlib.suppress(FileNotFoundError):  # a thread that has ended meanwhile
@@ -166,7 +169,7 @@ def intake_seconds(pid: int) -> float:
 
 
 def measure_rest(subscriber: Subscriber, node: RunningProcess) -> float:
-    """Return the share of a core that the node's intake uses while no camera sends."""
+    """Return the share of a core that the node uses to receive without a camera."""
     subscriber.spin_until_ready(node, timeout=120.0)
     before = intake_seconds(node.popen.pid)
     subscriber.spin(REST)
@@ -182,7 +185,7 @@ def measure_rate(
     seconds: float,
     at_rest: float,
 ) -> Run:
-    """Run a camera at a rate, and measure; `at_rest` is the intake's share of a core without."""
+    """Run a camera at a rate, and measure; `at_rest` is the result of `measure_rest`."""
     publisher = subprocess.Popen([*camera_command, '--rates', str(rate)])
     try:
         subscriber.ages.clear()
@@ -237,11 +240,10 @@ def arguments() -> argparse.Namespace:
         '--rates',
         type=float,
         nargs='+',
-        help='images per second (default: half, nine tenths and three times of what the network '
-        'can do)',
+        help="images per second (default: half, nine tenths and three times the network's rate)",
     )
-    parser.add_argument('--seconds', type=float, default=10.0, help='a rate (default: 10)')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures there')
+    parser.add_argument('--seconds', type=float, default=10.0, help='per rate (default: 10)')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures to FILE')
     parser.add_argument('--camera', action='store_true', help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -281,7 +283,7 @@ def print_run(run: Run, predict: float) -> None:
     print(
         f'{run.rate:5.1f} images/s: age p50 {p50:.1f} (predict {p50 - predict:+.1f}), '
         f'p95 {p95:.1f}, p99 {p99:.1f} ms; {run.received} of {run.sent} ({100 * run.share:.1f} %) '
-        f'came out; {run.cpu:.1f} ms processor time each, {run.intake:.2f} ms to take one in'
+        f'results; {run.cpu:.1f} ms processor time each, {run.intake:.2f} ms to receive one'
     )
     print('        node: ' + ', '.join(f'{key} {value:.1f}' for key, value in run.stages.items()))
 

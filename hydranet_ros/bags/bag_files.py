@@ -3,8 +3,8 @@
 """
 Read and write rosbag2 recordings (MCAP and sqlite3) without ROS.
 
-Messages pass through as their serialised bytes, one at a time, so that memory does not grow with
-the length of a bag. ``ros2 bag`` plays what is written here, and what it records is read.
+Messages stay serialised and are read one at a time, so that memory does not grow with the length
+of a bag. Bags are compatible with ``ros2 bag`` in both directions.
 """
 
 from __future__ import annotations
@@ -182,9 +182,7 @@ class BagWriter:
         self.close()
 
     def close(self) -> None:
-        """
-        Write the index and close the bag; do so after an error too, to keep what was written.
-        """
+        """Write the index and close the bag, after an error too."""
         with self._named_faults():
             self._writer.close()
 
@@ -194,13 +192,8 @@ class BagWriter:
         """
         Add a topic; needed once before its first message.
 
-        Parameters
-        ----------
-        latched
-            Offer it as transient local when played.
-        definition
-            Message definition with all it depends on, for types that are not part of ROS 2.
-
+        A latched topic is offered as transient local when played. A type that is not part of ROS 2
+        needs its definition with all it depends on.
         """
         register_type(self._store, message_type, definition)
         qos = [latched_qos()] if latched else []

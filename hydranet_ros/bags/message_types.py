@@ -81,9 +81,7 @@ def latched_qos() -> Any:
 def image_message(
     image: np.ndarray, time: int, *, encoding: str = 'rgb8', frame_id: str = 'camera'
 ) -> Any:
-    """
-    Build a ``sensor_msgs/msg/Image`` of H×W(×C) pixels; ``time`` is its stamp in nanoseconds.
-    """
+    """Build a ``sensor_msgs/msg/Image`` of H×W(×C) pixels with a stamp in nanoseconds."""
     fields, data = image_fields(image, encoding)
     return _type(IMAGE_TYPE)(header=_header(time, frame_id), data=data, **fields)
 

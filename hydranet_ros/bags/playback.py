@@ -74,9 +74,7 @@ class Stopwatch:
                 self._stopped = None
 
     def hold_back(self, elapsed: float) -> None:
-        """
-        Set the watch back to ``elapsed`` seconds if it is later, after waiting for an answer.
-        """
+        """Set the watch back to ``elapsed`` seconds if it is later."""
         late = self.elapsed() - elapsed
         with self._lock:
             self._origin += max(late, 0.0)

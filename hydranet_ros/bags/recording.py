@@ -39,9 +39,7 @@ class ResultTimes:
 
 
 def result_times(bag: BagReader, image_topic: str, result_topic: str) -> ResultTimes:
-    """
-    Return when the messages of a result's topic arrived, which carry the stamps of their images.
-    """
+    """Return when the results of a topic arrived; they carry the stamps of their images."""
     images: dict[int, int] = {}
     arrivals, ages, latencies = [], [], []
     for message in bag.messages((image_topic, result_topic)):

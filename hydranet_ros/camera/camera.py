@@ -96,8 +96,7 @@ class Camera:
 
     def rays(self, stride: int = 1) -> NDArray[np.float32]:
         """
-        Return the ray of each pixel of every ``stride``-th row and column; compute it once per
-        camera.
+        Return the ray of each pixel of every N-th row and column; compute it once per camera.
 
         A ray is the point at depth 1 that is seen in the pixel; NaN where the lens model maps no
         point there. The shape is ceil(height / stride) × ceil(width / stride) × 3, float32. Raises
@@ -147,9 +146,7 @@ def ideal_camera(width: int, height: int, focal_length: float) -> Camera:
 
 
 class RayTable:
-    """
-    Cache the rays of the current camera; they are computed again only when the camera changes.
-    """
+    """Cache the rays of the current camera, until the camera changes."""
 
     def __init__(self) -> None:
         self._key: tuple[object, ...] = ()

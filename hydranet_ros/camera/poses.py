@@ -22,9 +22,7 @@ first pose and after the last one, the nearest pose is used.
 
 
 def pose_matrix(translation: Numbers, quaternion: Numbers) -> Matrix:
-    """
-    Return the 4×4 matrix of a translation x y z and a quaternion x y z w of any length but zero.
-    """
+    """Return the 4×4 matrix of x y z and a quaternion x y z w of any length but zero."""
     x, y, z, w = np.asarray(quaternion, np.float64) / np.linalg.norm(quaternion)
     matrix = np.eye(4)
     matrix[:3, :3] = [

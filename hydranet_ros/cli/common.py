@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What several subcommands share: arguments, and the model that they open."""
+"""Shared by several subcommands: arguments, and opening the model."""
 
 from __future__ import annotations
 

@@ -30,11 +30,11 @@ class DemoModel:
     """The model of the demo."""
 
     path: Path  # its file
-    name: str  # what people call it
-    results: Mapping[str, str]  # field of a prediction to its topic, for what the model gives
+    name: str
+    results: Mapping[str, str]  # field of a prediction to its topic
     topics: tuple[str, ...]  # all topics of the node that are recorded
-    look: Look  # colours
-    warning: str  # what a viewer must know, empty if nothing
+    look: Look
+    warning: str  # shown with the results, empty if they are trained
     description: str  # for people
 
 

@@ -87,7 +87,7 @@ def plan_replay(arguments: Mapping[str, str]) -> Replay:
         raise HydranetError('The argument bag is missing: bag:=PATH.')
     model = model_path(arguments['model']) if arguments['model'] else default_model()
     if model is None:
-        raise HydranetError('No model comes with this installation; give one.')
+        raise HydranetError('This installation has no model; give one.')
     with BagReader(arguments['bag']) as bag:
         topics = find_topics(bag, image=arguments['image'] or None)
         if topics.image is None:

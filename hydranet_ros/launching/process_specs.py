@@ -88,6 +88,8 @@ def perception_process(
         Of the node and its outputs.
     use_sim_time
         Whether to take the time from ``/clock``.
+    log_level
+        As in `LAUNCH_ARGUMENTS`.
 
     """
     # Everything else is as in the parameter file.
@@ -144,7 +146,7 @@ LAUNCH_ARGUMENTS: Mapping[str, tuple[str, str]] = {
     'camera_info': ('', 'Topic of the calibration; empty for camera_info beside the images.'),
     'namespace': ('', 'Namespace of the node and its outputs.'),
     'rviz': ('false', 'Whether to start rviz, too.'),
-    'fixed_frame': ('', 'Frame in which rviz shows points; empty for camera.'),
+    'fixed_frame': ('', 'Frame in which rviz shows points; empty for the frame camera.'),
     'use_sim_time': ('false', 'Whether to take the time from /clock, as with replayed bags.'),
     'log_level': ('info', 'Log level: debug, info, warn, error or fatal.'),
 }
@@ -171,9 +173,7 @@ REPLAY_ARGUMENTS: Mapping[str, tuple[str, str]] = {
 
 
 def launched_processes(arguments: Mapping[str, str]) -> list[ProcessSpec]:
-    """
-    Return the processes of ``hydranet.launch.py``, given a value for each of `LAUNCH_ARGUMENTS`.
-    """
+    """Return the processes of ``hydranet.launch.py`` for values of `LAUNCH_ARGUMENTS`."""
     use_sim_time = is_true(arguments, 'use_sim_time')
     processes = [
         perception_process(

@@ -23,8 +23,8 @@ from hydranet_ros.messages.encodings import ENCODINGS, RESULT_ENCODINGS
 from hydranet_ros.messages.images import decode_file, view_pixels
 
 _MILLIMETRE = np.float32(0.001)
-# What compressedDepth puts before its PNG: an enumerator and the two parameters of the
-# quantisation of inverse depth.
+# compressedDepth's header before the PNG: an enumerator and the two parameters of the quantisation
+# of inverse depth.
 _DEPTH_HEADER = struct.Struct('<iff')
 
 

@@ -38,6 +38,10 @@ class PixelFormat:
         return self.convert(pixels)
 
 
+def _contiguous(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(pixels)  # a copy only if rows are padded
+
+
 def _opencv(code: int) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
     return lambda pixels: np.asarray(cv2.cvtColor(pixels, code), np.uint8)
 
@@ -55,7 +59,7 @@ def _yuv422(code: int, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _encodings() -> dict[str, PixelFormat]:
     colors = {
-        'rgb': (3, np.ascontiguousarray),  # copied only if rows are padded
+        'rgb': (3, _contiguous),
         'bgr': (3, _opencv(cv2.COLOR_BGR2RGB)),
         'rgba': (4, _opencv(cv2.COLOR_RGBA2RGB)),
         'bgra': (4, _opencv(cv2.COLOR_BGRA2RGB)),

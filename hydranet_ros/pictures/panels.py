@@ -191,15 +191,8 @@ def contact_sheet(
     """
     Compose frames and their results into one picture with title and legends.
 
-    Parameters
-    ----------
-    rows
-        One row of panels per frame, the same panels in each; pictures of one size.
-    warning
-        Shown in colour below the title, if not empty.
-    panel_width
-        Width of each panel in pixels; heights follow.
-
+    There is one row per frame, with the same panels in each. A warning is shown in colour below
+    the title. ``panel_width`` is in pixels; heights follow.
     """
     pictures = [[scaled(panel.picture, panel_width) for panel in row] for row in rows]
     body = lay_out(pictures, gap=GAP, margin=_MARGIN)

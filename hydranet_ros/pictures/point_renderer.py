@@ -42,19 +42,9 @@ def draw_points(
     """
     Draw points as squares, near ones over far ones.
 
-    Parameters
-    ----------
-    points
-        n×3 metres in the world.
-    colors
-        n×3 uint8 RGB.
-    camera
-        Size and matrix of the picture; its lens is not applied.
-    pose
-        4×4, from the camera's optical frame to the world.
-    size
-        Edge of the squares in metres.
-
+    Points are n×3 metres in the world, colours n×3 uint8 RGB. The camera gives size and matrix of
+    the picture, its lens is not applied; the pose is 4×4, from its optical frame to the world.
+    ``size`` is the edge of the squares in metres.
     """
     seen = (points - pose[:3, 3]) @ pose[:3, :3]
     ahead = seen[:, 2] > _NEAREST

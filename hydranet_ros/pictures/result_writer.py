@@ -1,8 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""
-Write predictions to files: raw values for programs, coloured pictures and a video for people.
-"""
+"""Write predictions to files: raw values for programs, pictures and a video for people."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ def test_waits_for_a_manager_without_autostart_and_says_why_nothing_comes(
     report = robot.report('No image on /robot/image')
     assert report.level == b'\x02' and 'it has no publisher' in report.message
     robot.node.create_publisher(CompressedImage, 'image', 1)
-    report = robot.report('it carries sensor_msgs/msg/CompressedImage')
+    report = robot.report('its type is sensor_msgs/msg/CompressedImage')
     assert '(parameter image_transport)' in report.message
 
 

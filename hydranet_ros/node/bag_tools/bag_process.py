@@ -73,10 +73,7 @@ def receive(
 
 
 def matching_qos(publishers: Sequence[TopicEndpointInfo], depth: int) -> QoSProfile:
-    """
-    Request what all publishers of a topic offer, so that no message is lost; at least one
-    publisher.
-    """
+    """Request what all of at least one publisher offer, so that no message is lost."""
     offered = [info.qos_profile for info in publishers]
     qos = QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT)
     if all(profile.reliability == ReliabilityPolicy.RELIABLE for profile in offered):

@@ -104,9 +104,7 @@ class BagRecorder(Node):
         return self._quiet > self._quiet_timeout
 
     def idle(self, seconds: float) -> None:
-        """
-        Count time without messages; while the disk is busy, messages wait, and it does not count.
-        """
+        """Count time without messages; while the disk is busy, messages wait."""
         if self._quiet is not None:
             self._quiet += seconds
 

@@ -1,8 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""
-The parameters of the node: declared and validated by the table, refused while they are fixed.
-"""
+"""The node's parameters on the node: declared and validated by the table."""
 
 from __future__ import annotations
 
@@ -57,7 +55,7 @@ class DeclaredParameters:
 
     @property
     def settings(self) -> Settings:
-        """The current values, immutable."""
+        """Return the current values, which are immutable."""
         return self._settings
 
     def fill(self, name: str, value: Value) -> None:

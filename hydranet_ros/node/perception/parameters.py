@@ -50,7 +50,7 @@ class Parameter:
 
     @property
     def allowed(self) -> str:
-        """Allowed values, in words; empty for all."""
+        """Return the allowed values in words, empty for all."""
         if self.choices:
             return ', '.join(self.choices)
         if math.isinf(self.maximum):
@@ -288,9 +288,7 @@ def markdown_table() -> str:
 
 
 def yaml_file() -> str:
-    """
-    Return the text of ``config/hydranet.yaml``: every parameter with its default and a comment.
-    """
+    """Return ``config/hydranet.yaml``: every parameter with its default and a comment."""
     lines = [
         '# Parameters of the perception node and their defaults; copy the file, edit the copy.',
         '# Generated from hydranet_ros/node/perception/parameters.py by',

@@ -117,9 +117,7 @@ class PollingSubscription:
 
 
 class Waiter:
-    """
-    Wait for a message of a polling subscription in the current thread, and handle its events.
-    """
+    """Wait for a polling subscription in the current thread, and handle its events."""
 
     def __init__(self, node: Node, subscription: PollingSubscription) -> None:
         self._subscription = subscription.subscription

@@ -72,13 +72,13 @@ CASES = {
     'nothing arrives': (
         SILENT,
         Level.ERROR,
-        'No image on /camera/image for 7.3 s: it has 1 publisher(s) and nothing arrives; '
-        'so that images fit the shared memory of Fast DDS, start',
+        'No image on /camera/image for 7.3 s: it has 1 publisher(s) but no image '
+        'arrives; start the camera driver and this node with',
     ),
     'another type': (
         replace(SILENT, publisher_types=['sensor_msgs/msg/CompressedImage']),
         Level.ERROR,
-        'it carries sensor_msgs/msg/CompressedImage, not sensor_msgs/msg/Image (parameter '
+        'its type is sensor_msgs/msg/CompressedImage, not sensor_msgs/msg/Image (parameter '
         'image_transport).',
     ),
     'incompatible': (
@@ -123,7 +123,7 @@ CASES = {
     'calibration of another frame': (
         replace(HEALTHY, input_facts=UNCALIBRATED, camera_info_frame='left'),
         Level.WARN,
-        "camera_info is for frame 'left', the images are of 'camera'.",
+        "camera_info is for frame 'left' and the images are for 'camera'.",
     ),
     'uncalibrated camera': (
         replace(HEALTHY, input_facts=replace(FACTS, scale_assumed=True)),

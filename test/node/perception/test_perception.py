@@ -131,7 +131,7 @@ def test_no_model_at_all_is_one_sentence(monkeypatch):
     settings = perception_node.Settings(
         **dict.fromkeys(perception_node.Settings.__dataclass_fields__, '')
     )
-    with pytest.raises(HydranetError, match='No model comes with this installation: set the'):
+    with pytest.raises(HydranetError, match='This installation has no model: set the'):
         perception_node._load_model(settings)
 
 
