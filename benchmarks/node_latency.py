@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from hydranet_ros.cli.info import image_size
+from hydranet_ros.cli.common import image_size
 from hydranet_ros.launching.process_group import (
     private_graph_environment,
     ProcessGroup,

@@ -9,7 +9,7 @@ of a bag. Bags are compatible with ``ros2 bag`` in both directions.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,6 +103,14 @@ class BagReader:
         # The library's end lies one nanosecond after the last message.
         return (self._reader.duration - 1) / NANOSECONDS if count else 0.0
 
+    def check_topics(self, topics: Iterable[str]) -> None:
+        """Raise HydranetError if one of the topics is not in the bag."""
+        missing = sorted(set(topics) - self.topics.keys())
+        if missing:
+            raise HydranetError(
+                f'{self.path} has no topic {missing[0]}; it has {", ".join(sorted(self.topics))}.'
+            )
+
     def messages(
         self, topics: Collection[str] | None = None, *, start: int | None = None
     ) -> Iterator[BagMessage]:
@@ -112,11 +120,7 @@ class BagReader:
         Messages recorded before ``start`` (nanoseconds since the epoch) are skipped. Raises
         HydranetError if a topic is not in the bag, or the bag is damaged.
         """
-        missing = sorted(set(topics or ()) - self.topics.keys())
-        if missing:
-            raise HydranetError(
-                f'{self.path} has no topic {missing[0]}; it has {", ".join(sorted(self.topics))}.'
-            )
+        self.check_topics(topics or ())
         chosen = [c for c in self._reader.connections if topics is None or c.topic in topics]
         if not chosen:
             return

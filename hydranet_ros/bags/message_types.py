@@ -45,9 +45,7 @@ def register_type(store: Typestore, message_type: str, definition: str) -> None:
     if message_type in store.types:
         return
     if not definition:
-        raise HydranetError(
-            f'The message type {message_type} is unknown and the bag has no definition of it.'
-        )
+        raise HydranetError(f'The message type {message_type} is not known and has no definition.')
     try:
         if definition.startswith(_IDL_SEPARATOR):
             for part in definition.split(_IDL_SEPARATOR)[1:]:

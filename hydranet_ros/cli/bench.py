@@ -11,7 +11,7 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-from hydranet_ros.cli.info import image_size
+from hydranet_ros.cli.common import image_size
 
 if TYPE_CHECKING:
     from hydranet_ros.model.bundle import Bundle

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+import signal
 from typing import TYPE_CHECKING
 
 from hydranet_ros.errors import HydranetError
@@ -13,6 +15,17 @@ from hydranet_ros.errors import HydranetError
 if TYPE_CHECKING:
     from hydranet_ros.model.bundle import BundleMetadata
     from hydranet_ros.runtime.predictor import Predictor
+
+
+def image_size(text: str) -> tuple[int, int]:
+    """Parse ``WIDTHxHEIGHT`` into (width, height), in pixels."""
+    try:
+        width, height = (int(part) for part in text.lower().split('x'))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is not WIDTHxHEIGHT, e.g. 640x480') from None
+    if min(width, height) < 32:
+        raise argparse.ArgumentTypeError(f'{text} is smaller than 32x32 pixels')
+    return width, height
 
 
 def add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,3 +84,13 @@ def parse_variables(assignments: Sequence[str]) -> dict[str, str]:
             raise HydranetError(f'{assignment!r} is not NAME=VALUE.')
         variables[name] = value
     return variables
+
+
+@contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Handle SIGTERM like Ctrl-C, so that no process or file is left."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -5,15 +5,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
 import dataclasses
 from importlib.util import find_spec
 from pathlib import Path
 import shutil
-import signal
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+
+from hydranet_ros.cli.common import sigterm_as_interrupt
 
 if TYPE_CHECKING:
     from hydranet_ros.cli.demo_input import CameraBag
@@ -67,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise HydranetError(
             'The demo needs ROS 2: source your distribution, or get one from PyPI with make env.'
         )
-    with TemporaryDirectory(prefix='hydranet_demo_') as name, _terminated_like_interrupted():
+    with TemporaryDirectory(prefix='hydranet_demo_') as name, sigterm_as_interrupt():
         folder = Path(name)
         model = choose_model(arguments.model, folder)
         camera = prepare_camera(arguments, folder)
@@ -148,13 +147,3 @@ def _play(group: ProcessGroup, specs: tuple, duration: float) -> None:
     except Exception:
         print(f'Output of the perception node:\n{node.last_lines()}')
         raise
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Make SIGTERM end the demo like Ctrl-C, so that no process or file is left."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -7,7 +7,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hydranet_ros.cli.info import image_size
+from hydranet_ros.cli.common import image_size
 
 HELP = 'write a model as ONNX, OpenVINO, TorchScript or torch.export'
 FORMATS = ('onnx', 'openvino', 'torchscript', 'torch-export')

@@ -8,21 +8,12 @@ import argparse
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
+from hydranet_ros.cli.common import image_size
+
 if TYPE_CHECKING:
     from hydranet_ros.model.bundle import Bundle
 
 HELP = 'print the contents of a model file'
-
-
-def image_size(text: str) -> tuple[int, int]:
-    """Parse ``WIDTHxHEIGHT`` into (width, height), in pixels."""
-    try:
-        width, height = (int(part) for part in text.lower().split('x'))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'{text!r} is not WIDTHxHEIGHT, e.g. 640x480') from None
-    if min(width, height) < 32:
-        raise argparse.ArgumentTypeError(f'{text} is smaller than 32x32 pixels')
-    return width, height
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,10 +7,10 @@ from __future__ import annotations
 import argparse
 from importlib.util import find_spec
 from pathlib import Path
-import signal
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from hydranet_ros.cli.common import sigterm_as_interrupt
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
@@ -70,9 +70,11 @@ def _play(replay: Replay, folder: Path, *, endless: bool) -> None:
     from hydranet_ros.evaluation.replay_plan import REPORT_PATIENCE, STARTUP
     from hydranet_ros.launching.process_group import private_graph_environment, ProcessGroup
 
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with ProcessGroup(folder, private_graph_environment(folder)) as group:
+        with (
+            sigterm_as_interrupt(),
+            ProcessGroup(folder, private_graph_environment(folder)) as group,
+        ):
             for spec in replay.others:
                 group.start(spec)
             evaluator = group.start(replay.evaluator)
@@ -87,5 +89,3 @@ def _play(replay: Replay, folder: Path, *, endless: bool) -> None:
                 group.wait(evaluator, timeout=REPORT_PATIENCE)
     except KeyboardInterrupt:
         print('Interrupted: the report contains what was measured until then.')
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -108,11 +108,7 @@ def find_topics(
 
     """
     named = [image, camera_info, *(predictions or {}).values(), *(truths or {}).values()]
-    for topic in filter(None, named):
-        if topic not in bag.topics:
-            raise HydranetError(
-                f'{bag.path} has no topic {topic}; it has {", ".join(sorted(bag.topics))}.'
-            )
+    bag.check_topics(filter(None, named))
     found = _present(bag, '', predictions or {})
     true_ones = _present(bag, TRUTH_PREFIX, truths or {})
     chosen = image or _only_image_topic(bag, {*found.values(), *true_ones.values()})

@@ -15,6 +15,7 @@ from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import LabelSet
 from hydranet_ros.pictures.render import (
+    BACKGROUND,
     colorize_depth,
     colorize_labels,
     colorize_normals,
@@ -24,7 +25,6 @@ from hydranet_ros.pictures.render import (
     write_text,
 )
 
-BACKGROUND = (24, 24, 24)
 MUTED = (165, 165, 165)
 WARNING = (255, 190, 60)
 GAP = 8

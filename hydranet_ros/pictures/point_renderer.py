@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros.camera.camera import Camera
 from hydranet_ros.data.sample import RgbImage
+from hydranet_ros.pictures.render import BACKGROUND
 
 _NEAREST = 0.05
 _LARGEST_SPLAT = 12
@@ -37,7 +38,7 @@ def draw_points(
     pose: NDArray[np.float64],
     *,
     size: float = 0.02,
-    background: tuple[int, int, int] = (24, 24, 24),
+    background: tuple[int, int, int] = BACKGROUND,
 ) -> RgbImage:
     """
     Draw points as squares, near ones over far ones.

@@ -19,7 +19,7 @@ TEXT_SCALE = 0.45
 
 _SMALLEST_TEXT_SCALE = 0.3
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_BACKGROUND = (24, 24, 24)
+BACKGROUND = (24, 24, 24)
 _FOREGROUND = (235, 235, 235)
 
 
@@ -103,7 +103,7 @@ def legend(
     widest = max((_text_width(name, scale) for name in names), default=0)
     columns = max(1, width // (widest + patch + 22))
     rows = -(-len(names) // columns)
-    picture = np.full((max(rows, 1) * line + 8, width, 3), _BACKGROUND, np.uint8)
+    picture = np.full((max(rows, 1) * line + 8, width, 3), BACKGROUND, np.uint8)
     for index, (class_id, name) in enumerate(zip(ids, names, strict=True)):
         row, column = divmod(index, columns)
         x, y = 8 + column * (width // columns), 4 + row * line
@@ -122,7 +122,7 @@ def depth_legend(
     margin, bar, line = 8, 14, _line_height(scale)
     inner = width - 2 * margin
     ramp = minimum * (maximum / minimum) ** np.linspace(0.0, 1.0, inner)
-    picture = np.full((bar + line + 10, width, 3), _BACKGROUND, np.uint8)
+    picture = np.full((bar + line + 10, width, 3), BACKGROUND, np.uint8)
     colors = colorize_depth(ramp[None].astype(np.float32), minimum, maximum)
     picture[4 : 4 + bar, margin : margin + inner] = colors
     last = -1

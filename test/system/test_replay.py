@@ -217,7 +217,11 @@ def test_evaluator_by_itself(group: ProcessGroup, client: RosClient, tmp_path: P
         ('evaluator_node', {'tasks': ['odometry']}, "no task 'odometry'"),
         ('bag_player', {'lock_step_image': '/front'}, '/front in lock-step: it is not played'),
         ('bag_player', {'lock_step_image': '/image'}, 'lock_step_replies must name'),
-        ('bag_recorder', {'topics': ['/a'], 'answer_topics': ['/b']}, 'when /b is recorded'),
+        (
+            'bag_recorder',
+            {'topics': ['/a'], 'answer_topics': ['/b']},
+            'answer topic /b is not among',
+        ),
     ],
 )
 def test_faults_are_named(

@@ -115,13 +115,9 @@ class BagPlayer(Node):
     def _create_publishers(self) -> dict[str, Publisher]:
         """Create a publisher for each topic to play, if its type is installed."""
         wanted = self._settings['topics'] or tuple(self._reader.topics)
+        self._reader.check_topics(wanted)
         publishers = {}
         for name in wanted:
-            if name not in self._reader.topics:
-                raise HydranetError(
-                    f'{self._reader.path} has no topic {name}; it has '
-                    f'{", ".join(sorted(self._reader.topics))}.'
-                )
             topic = self._reader.topics[name]
             kind = message_class(topic.type)
             if kind is None:
