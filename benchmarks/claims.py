@@ -29,7 +29,7 @@ from claims_cost import cost_path, cost_section, measure_cost
 from claims_experiments import Bench
 from claims_report import report, write_report
 
-from hydranet_ros.cli.info import image_size
+from hydranet_ros.cli.common import image_size
 from hydranet_ros.errors import HydranetError
 
 HERE = Path(__file__).resolve().parent / 'claims'

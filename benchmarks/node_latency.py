@@ -1,13 +1,14 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Measure what the node adds to the network: camera process, node, subscriber process, over DDS.
+Measure what the node adds to inference: a camera process, the node and a subscriber over DDS.
 
     python benchmarks/node_latency.py MODEL --size 1200x350 --rates 5 8 20
 
-For each camera rate it prints the age of depth and labels at the subscriber (from the stamp, taken
-just before the camera publishes), the share of frames that come out, the node's processor time a
-frame, and the node's own account of its stages; beforehand, ``Predictor.predict`` in this process.
+First it measures ``Predictor.predict`` in this process. Then, for each camera rate, it prints the
+age of depth at the subscriber (from the stamp, taken just before the camera publishes), the share
+of images with a result, the node's processor time per result, and the durations of the stages from
+the node's diagnostics.
 """
 
 from __future__ import annotations
@@ -16,18 +17,20 @@ import argparse
 from collections.abc import Callable
 import contextlib
 from dataclasses import asdict, dataclass
+from functools import partial
 import json
 import os
 from pathlib import Path
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from typing import Any
 
 import numpy as np
 
-from hydranet_ros.cli.info import image_size
+from hydranet_ros.cli.common import image_size
 from hydranet_ros.launching.process_group import (
     private_graph_environment,
     ProcessGroup,
@@ -38,76 +41,56 @@ from hydranet_ros.resources import model_path
 
 NANOSECONDS = 1_000_000_000
 SETTLING = 2.0
-"""Seconds at the start of a rate that are not counted."""
+"""Seconds at the start of a rate that are not measured."""
 REST = 5.0
-"""Seconds of measuring without a camera."""
+"""Seconds of measurement without a camera."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """
-    What was measured at one camera rate; times in milliseconds.
+    """What was measured at one camera rate; times in milliseconds."""
 
-    Attributes
-    ----------
-    rate
-        Images per second that the camera sent.
-    sent, received
-        Images sent, and depth images that came out.
-    share
-        Of the images sent that came out.
-    age
-        Of depth at the subscriber: p50, p95, p99.
-    cpu
-        Processor time of the node, all threads, for one image that came out.
-    intake
-        Processor time of the node's main thread and those of the middleware for one image that
-        came in, beyond what they use without a camera: what a dropped image costs, and a
-        little more, since outputs are sent there too.
-    stages
-        The node's own medians, from its diagnostics.
-
-    """
-
-    rate: float
-    sent: int
-    received: int
-    share: float
-    age: tuple[float, float, float]
+    rate: float  # images per second that the camera sent
+    sent: int  # images
+    received: int  # depth images that the node published
+    share: float  # received of sent
+    age: tuple[float, float, float]  # of depth at the subscriber: p50, p95, p99
     cpu: float
+    """Processor time of the node, all threads, for one published result."""
     intake: float
-    stages: dict[str, float]
+    """
+    Processor time of the node's main thread and of the middleware's for one image received,
+    beyond what they use without a camera. It is the cost of a dropped image, and a little more,
+    since outputs are sent in these threads too.
+    """
+    stages: dict[str, float]  # medians, from the node's diagnostics
 
 
-def camera(size: tuple[int, int], rate: float) -> None:
-    """Publish images at a fixed rate until asked to stop; runs in a process of its own."""
+def camera(size: tuple[int, int], rate: float, stop: threading.Event) -> None:
+    """Publish images at a fixed rate until asked to stop; runs in a separate process."""
     import array
 
     import rclpy
-    from rclpy.executors import ExternalShutdownException
     from sensor_msgs.msg import Image
 
     from hydranet_ros.runtime.parity import synthetic_picture
 
-    rclpy.init()
     node = rclpy.create_node('camera')
     publisher = node.create_publisher(Image, 'image', 1)
     width, height = size
     message = Image(height=height, width=width, encoding='rgb8', step=3 * width)
     message.header.frame_id = 'camera'
     message.data = array.array('B', synthetic_picture(height, width).tobytes())
-
-    def publish() -> None:
+    due = time.monotonic()
+    while not stop.wait(max(0.0, due - time.monotonic())):
         message.header.stamp = node.get_clock().now().to_msg()
         publisher.publish(message)
-
-    node.create_timer(1.0 / rate, publish)
-    with contextlib.suppress(ExternalShutdownException):
-        rclpy.spin(node)
+        due += 1.0 / rate
+    node.destroy_node()
 
 
 class Subscriber:
-    """Receive what the node and the camera publish, in this process."""
+    """Receive the node's depth, labels and diagnostics."""
 
     def __init__(self) -> None:
         from diagnostic_msgs.msg import DiagnosticArray
@@ -138,14 +121,19 @@ class Subscriber:
             if entry.key.endswith(' p50 (ms)'):
                 self.stages[entry.key.removesuffix(' p50 (ms)')] = float(entry.value)
 
+    def close(self) -> None:
+        """Leave the graph."""
+        self._node.destroy_node()
+        self._rclpy.shutdown()
+
     def spin(self, seconds: float) -> None:
-        """Receive for a while."""
+        """Receive for some seconds."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._rclpy.spin_once(self._node, timeout_sec=left)
 
     def spin_until_ready(self, process: RunningProcess, timeout: float) -> None:
-        """Receive until the node's diagnostics say that it is active."""
+        """Receive until the node's diagnostics report that it is active."""
         self._spin_until(lambda: self.active, process, timeout)
 
     def spin_until_received(self, process: RunningProcess, timeout: float) -> None:
@@ -159,26 +147,29 @@ class Subscriber:
         while not condition():
             self._rclpy.spin_once(self._node, timeout_sec=0.1)
             if process.popen.poll() is not None or time.monotonic() > end:
-                raise SystemExit(f'Nothing came; the node said:\n{process.last_lines()}')
+                raise SystemExit(
+                    f'No message arrived. Output of the node:\n{process.last_lines()}'
+                )
 
 
 def processor_seconds(pid: int) -> float:
-    """Return the processor time that a process has used, all threads."""
+    """Return the processor time of a process, all threads."""
     fields = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
 def intake_seconds(pid: int) -> float:
-    """Return the processor time of a process's main thread and those of Fast DDS."""
+    """Return the processor time of a process's main thread and the threads of Fast DDS."""
     nanoseconds = 0
     for task in Path(f'/proc/{pid}/task').iterdir():
-        if task.name == str(pid) or (task / 'comm').read_text().startswith('dds.'):
-            nanoseconds += int((task / 'schedstat').read_text().split()[0])
+        with contextlib.suppress(FileNotFoundError):  # a thread that has ended meanwhile
+            if task.name == str(pid) or (task / 'comm').read_text().startswith('dds.'):
+                nanoseconds += int((task / 'schedstat').read_text().split()[0])
     return nanoseconds / NANOSECONDS
 
 
 def measure_rest(subscriber: Subscriber, node: RunningProcess) -> float:
-    """Return the share of a core that the node's intake uses while no camera sends."""
+    """Return the share of a core that the node uses to receive without a camera."""
     subscriber.spin_until_ready(node, timeout=120.0)
     before = intake_seconds(node.popen.pid)
     subscriber.spin(REST)
@@ -194,7 +185,7 @@ def measure_rate(
     seconds: float,
     at_rest: float,
 ) -> Run:
-    """Run a camera at a rate, and measure; `at_rest` is the intake's share of a core without."""
+    """Run a camera at a rate, and measure; `at_rest` is the result of `measure_rest`."""
     publisher = subprocess.Popen([*camera_command, '--rates', str(rate)])
     try:
         subscriber.ages.clear()
@@ -249,11 +240,10 @@ def arguments() -> argparse.Namespace:
         '--rates',
         type=float,
         nargs='+',
-        help='images per second (default: half, nine tenths and three times of what the network '
-        'can do)',
+        help="images per second (default: half, nine tenths and three times the network's rate)",
     )
-    parser.add_argument('--seconds', type=float, default=10.0, help='a rate (default: 10)')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures there')
+    parser.add_argument('--seconds', type=float, default=10.0, help='per rate (default: 10)')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures to FILE')
     parser.add_argument('--camera', action='store_true', help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -262,8 +252,9 @@ def main() -> None:
     """Measure and print."""
     parsed = arguments()
     if parsed.camera:
-        camera(parsed.size, parsed.rates[0])
-        return
+        from hydranet_ros.node.process import run_process
+
+        raise SystemExit(run_process('camera', partial(camera, parsed.size, parsed.rates[0])))
     predict = in_process(parsed.model, parsed.size)
     print(f'Predictor.predict in this process: {predict:.1f} ms (median)')
     rates = parsed.rates or [share * 1e3 / predict for share in (0.5, 0.9, 3.0)]
@@ -275,14 +266,12 @@ def main() -> None:
         os.environ.update(environment)
         with ProcessGroup(Path(folder), environment) as group:
             node = group.start(perception_process(model=model_path(parsed.model).absolute()))
-            subscriber = Subscriber()
-            at_rest = measure_rest(subscriber, node)
-            for rate in rates:
-                run = measure_rate(
-                    subscriber, node, command, rate=rate, seconds=parsed.seconds, at_rest=at_rest
-                )
-                runs.append(run)
-                print_run(runs[-1], predict)
+            with contextlib.closing(Subscriber()) as subscriber:
+                at_rest = measure_rest(subscriber, node)
+                measure = partial(measure_rate, subscriber, node, command, at_rest=at_rest)
+                for rate in rates:
+                    runs.append(measure(rate=rate, seconds=parsed.seconds))
+                    print_run(runs[-1], predict)
     if parsed.json:
         figures = {'predict': predict, 'runs': [asdict(run) for run in runs]}
         parsed.json.write_text(json.dumps(figures, indent=2) + '\n')
@@ -294,7 +283,7 @@ def print_run(run: Run, predict: float) -> None:
     print(
         f'{run.rate:5.1f} images/s: age p50 {p50:.1f} (predict {p50 - predict:+.1f}), '
         f'p95 {p95:.1f}, p99 {p99:.1f} ms; {run.received} of {run.sent} ({100 * run.share:.1f} %) '
-        f'came out; {run.cpu:.1f} ms processor time each, {run.intake:.2f} ms to take one in'
+        f'results; {run.cpu:.1f} ms processor time each, {run.intake:.2f} ms to receive one'
     )
     print('        node: ' + ', '.join(f'{key} {value:.1f}' for key, value in run.stages.items()))
 

@@ -22,7 +22,7 @@ import numpy as np
 import openvino
 import torch
 
-from hydranet_ros.cli.info import image_size
+from hydranet_ros.cli.common import image_size
 from hydranet_ros.model.bundle import load_bundle
 from hydranet_ros.model.deployed_graph import DeployedGraph
 from hydranet_ros.model.export import to_openvino

@@ -3,13 +3,13 @@
 """
 Read and write rosbag2 recordings (MCAP and sqlite3) without ROS.
 
-Messages pass through as their serialised bytes, one at a time, so that memory does not grow with
-the length of a bag. ``ros2 bag`` plays what is written here, and what it records is read.
+Messages stay serialised and are read one at a time, so that memory does not grow with the length
+of a bag. Bags are compatible with ``ros2 bag`` in both directions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,71 +31,34 @@ _METADATA_VERSION = 8
 
 
 def is_bag(path: Path) -> bool:
-    """Tell whether a path looks like a recording: a bag's folder, or one of its files."""
+    """Tell whether a path is a bag: its folder, or one of its files."""
     return (path / 'metadata.yaml').is_file() or path.suffix in ('.mcap', '.db3')
 
 
 class BagMessage(NamedTuple):
-    """
-    One recorded message.
+    """One recorded message."""
 
-    Attributes
-    ----------
-    topic
-        Absolute topic name.
-    type
-        Message type, e.g. ``sensor_msgs/msg/Image``.
-    time
-        When it was recorded, in nanoseconds since the epoch.
-    data
-        The serialised message (CDR, with its four bytes of encapsulation).
-
-    """
-
-    topic: str
-    type: str
-    time: int
-    data: bytes
+    topic: str  # absolute topic name
+    type: str  # e.g. ``sensor_msgs/msg/Image``
+    time: int  # of recording, in nanoseconds since the epoch
+    data: bytes  # serialised (CDR, with its four bytes of encapsulation)
 
 
 @dataclass(frozen=True)
 class BagTopic:
-    """
-    A topic of a bag.
+    """A topic of a bag."""
 
-    Attributes
-    ----------
-    type
-        Message type, e.g. ``sensor_msgs/msg/Image``.
-    count
-        Number of recorded messages.
-    latched
-        Whether it was offered as transient local: late subscribers get the last message too.
-    definition
-        Text of the message definition with all it depends on, empty where the bag has none.
-
-    """
-
-    type: str
-    count: int
-    latched: bool
-    definition: str
+    type: str  # e.g. ``sensor_msgs/msg/Image``
+    count: int  # number of recorded messages
+    latched: bool  # offered as transient local: late subscribers get the last message too
+    definition: str  # of the message with all it depends on, empty if the bag has none
 
 
 class BagReader:
     """
-    A rosbag2 opened for reading; use it as a context manager.
+    A rosbag2 opened for reading, from its folder or one of its ``.mcap`` or ``.db3`` files.
 
-    Parameters
-    ----------
-    path
-        The bag's folder, or one of its ``.mcap`` or ``.db3`` files.
-
-    Raises
-    ------
-    HydranetError
-        If there is no readable bag.
-
+    Use it as a context manager. Raises HydranetError if there is no readable bag.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -140,30 +103,24 @@ class BagReader:
         # The library's end lies one nanosecond after the last message.
         return (self._reader.duration - 1) / NANOSECONDS if count else 0.0
 
-    def messages(
-        self, topics: Collection[str] | None = None, *, start: int | None = None
-    ) -> Iterator[BagMessage]:
-        """
-        Yield messages in the order of their recording.
-
-        Parameters
-        ----------
-        topics
-            Names of the topics to read; None reads all.
-        start
-            Leave out what was recorded earlier (nanoseconds since the epoch).
-
-        Raises
-        ------
-        HydranetError
-            If a topic is not in the bag, or the bag is damaged.
-
-        """
-        missing = sorted(set(topics or ()) - self.topics.keys())
+    def check_topics(self, topics: Iterable[str]) -> None:
+        """Raise HydranetError if one of the topics is not in the bag."""
+        missing = sorted(set(topics) - self.topics.keys())
         if missing:
             raise HydranetError(
                 f'{self.path} has no topic {missing[0]}; it has {", ".join(sorted(self.topics))}.'
             )
+
+    def messages(
+        self, topics: Collection[str] | None = None, *, start: int | None = None
+    ) -> Iterator[BagMessage]:
+        """
+        Yield messages in the order of their recording, of the named topics or of all.
+
+        Messages recorded before ``start`` (nanoseconds since the epoch) are skipped. Raises
+        HydranetError if a topic is not in the bag, or the bag is damaged.
+        """
+        self.check_topics(topics or ())
         chosen = [c for c in self._reader.connections if topics is None or c.topic in topics]
         if not chosen:
             return
@@ -172,15 +129,7 @@ class BagReader:
                 yield BagMessage(connection.topic, connection.msgtype, time, bytes(data))
 
     def decode(self, message: BagMessage) -> Any:
-        """
-        Deserialise a message into an object with the fields of its type.
-
-        Raises
-        ------
-        HydranetError
-            If the message is damaged or its type is not known.
-
-        """
+        """Deserialise a message into an object with the fields of its type."""
         if self._store is None:
             self._store = new_typestore()
         topic = self.topics[message.topic]
@@ -194,11 +143,11 @@ class BagReader:
 
     @contextmanager
     def _named_faults(self) -> Iterator[None]:
-        """Turn what the library raises on damaged files into one sentence."""
+        """Turn the library's errors on damaged files into HydranetError."""
         try:
             yield
-        # Nothing of ours runs in here, and over damaged bytes the parsers and decompressors below
-        # raise nearly anything, much of it from classes that are not theirs to name.
+        # Only library code runs here, and its parsers and decompressors raise nearly any exception
+        # on damaged bytes.
         except Exception as error:
             fault = str(error) or type(error).__name__
             raise HydranetError(f'The bag {self.path} cannot be read: {fault}') from error
@@ -206,20 +155,10 @@ class BagReader:
 
 class BagWriter:
     """
-    A new rosbag2; use it as a context manager, or call `close`, which writes its index.
+    A new rosbag2 in the folder ``path``; use it as a context manager, or call `close`.
 
-    Parameters
-    ----------
-    path
-        The folder to make.
-    storage
-        ``mcap`` or ``sqlite3``.
-
-    Raises
-    ------
-    HydranetError
-        If the folder exists, cannot be made, or the storage is not known.
-
+    Raises HydranetError if the folder exists or cannot be made, or the storage is neither ``mcap``
+    nor ``sqlite3``.
     """
 
     def __init__(self, path: str | Path, storage: str = 'mcap') -> None:
@@ -247,7 +186,7 @@ class BagWriter:
         self.close()
 
     def close(self) -> None:
-        """Write the index and close the bag; what was written before a fault is kept too."""
+        """Write the index and close the bag, after an error too."""
         with self._named_faults():
             self._writer.close()
 
@@ -255,24 +194,10 @@ class BagWriter:
         self, topic: str, message_type: str, *, latched: bool = False, definition: str = ''
     ) -> None:
         """
-        Announce a topic; needed once before its first message.
+        Add a topic; needed once before its first message.
 
-        Parameters
-        ----------
-        topic
-            Absolute topic name.
-        message_type
-            E.g. ``sensor_msgs/msg/Image``.
-        latched
-            Offer it as transient local when played.
-        definition
-            Message definition with all it depends on, for types that are not part of ROS 2.
-
-        Raises
-        ------
-        HydranetError
-            If the type is not known and no definition is given.
-
+        A latched topic is offered as transient local when played. A type that is not part of ROS 2
+        needs its definition with all it depends on.
         """
         register_type(self._store, message_type, definition)
         qos = [latched_qos()] if latched else []
@@ -281,30 +206,18 @@ class BagWriter:
         )
 
     def write(self, topic: str, time: int, data: bytes) -> None:
-        """
-        Append a serialised message.
-
-        Parameters
-        ----------
-        topic
-            A topic that was announced.
-        time
-            When it was received, in nanoseconds since the epoch.
-        data
-            The message in CDR.
-
-        """
+        """Append a serialised message (CDR) with its time in nanoseconds since the epoch."""
         with self._named_faults():
             self._writer.write(self._connections[topic], time, data)
 
     def write_message(self, topic: str, time: int, message: Any) -> None:
-        """Serialise a message made by this module and append it."""
+        """Serialise a message made by `message_types` and append it."""
         data = self._store.serialize_cdr(message, self._connections[topic].msgtype)
         self.write(topic, time, bytes(data))
 
     @contextmanager
     def _named_faults(self) -> Iterator[None]:
-        """Turn what a full disk or a missing permission raises into one sentence."""
+        """Turn the errors of a full disk or a missing permission into HydranetError."""
         try:
             yield
         except (self._rosbags.rosbag2.WriterError, OSError, sqlite3.Error) as error:
@@ -312,7 +225,7 @@ class BagWriter:
 
 
 def _import_rosbags() -> Any:
-    """Import the rosbags library, which is optional on a robot."""
+    """Import rosbags, which is optional."""
     try:
         import rosbags.rosbag2
         import rosbags.serde
@@ -324,7 +237,7 @@ def _import_rosbags() -> Any:
 
 
 def _bag_topic(connection: Connection) -> BagTopic:
-    """Describe a topic from what the library tells about its connection."""
+    """Convert the library's description of a topic."""
     from rosbags.interfaces import QosDurability
 
     profiles = getattr(connection.ext, 'offered_qos_profiles', ())

@@ -22,14 +22,17 @@ from hydranet_ros.bags.message_types import (
     TF_TYPE,
     transform_message,
 )
-from hydranet_ros.bags.topics import camera_info_topic, COMPRESSED_SUFFIX
 from hydranet_ros.data.image_files import INTRINSICS_NAME
 from hydranet_ros.data.media import naming_write_faults, write_image
 from hydranet_ros.data.sample import Sample
 from hydranet_ros.messages.stamps import NANOSECONDS
+from hydranet_ros.messages.topic_names import (
+    camera_info_topic,
+    COMPRESSED_SUFFIX,
+    truth_topic,
+)
 
-TRUTH_PREFIX = '/ground_truth'
-TRUTH_LABELS, TRUTH_DEPTH = f'{TRUTH_PREFIX}/segmentation', f'{TRUTH_PREFIX}/depth'
+TRUTH_LABELS, TRUTH_DEPTH = truth_topic('segmentation'), truth_topic('depth')
 TF_TOPIC = '/tf'
 WORLD_FRAME = 'map'
 IMAGE_FORMATS = ('raw', 'png', 'jpeg')

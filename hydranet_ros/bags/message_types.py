@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The message types of bags, and the messages that are written without ROS."""
+"""The message types of bags, and messages built without ROS."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros.camera.poses import quaternion
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.messages.images import image_fields
 from hydranet_ros.messages.stamps import NANOSECONDS
 
 if TYPE_CHECKING:
@@ -24,11 +25,10 @@ CAMERA_INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
 TF_TYPE = 'tf2_msgs/msg/TFMessage'
 DIAGNOSTICS_TYPE = 'diagnostic_msgs/msg/DiagnosticArray'
 
-# Concatenated IDL definitions are told from .msg ones by the line that heads each part.
+# Each part of concatenated IDL definitions begins with this line; .msg definitions have none.
 _IDL_SEPARATOR = '=' * 80 + '\nIDL: '
 # How ROS 2 writes "no limit" in a duration: 2^63 - 1 nanoseconds.
 _INFINITE_SECONDS, _INFINITE_NANOSECONDS = divmod(2**63 - 1, NANOSECONDS)
-_ENCODINGS = {'rgb8': (np.uint8, 3), 'mono8': (np.uint8, 1), '32FC1': (np.float32, 1)}
 
 
 def new_typestore() -> Typestore:
@@ -39,15 +39,13 @@ def new_typestore() -> Typestore:
 
 
 def register_type(store: Typestore, message_type: str, definition: str) -> None:
-    """Make a message type known to a store, from its definition where ROS 2 has no such type."""
+    """Add a message type to a store, by its definition if it is not part of ROS 2."""
     from rosbags.typesys import get_types_from_idl, get_types_from_msg, TypesysError
 
     if message_type in store.types:
         return
     if not definition:
-        raise HydranetError(
-            f'The message type {message_type} is not known and no definition of it was given.'
-        )
+        raise HydranetError(f'The message type {message_type} is not known and has no definition.')
     try:
         if definition.startswith(_IDL_SEPARATOR):
             for part in definition.split(_IDL_SEPARATOR)[1:]:
@@ -81,33 +79,9 @@ def latched_qos() -> Any:
 def image_message(
     image: np.ndarray, time: int, *, encoding: str = 'rgb8', frame_id: str = 'camera'
 ) -> Any:
-    """
-    Build a ``sensor_msgs/msg/Image``.
-
-    Parameters
-    ----------
-    image
-        H×W×3 uint8 for ``rgb8``, H×W uint8 for ``mono8``, H×W float32 for ``32FC1``.
-    time
-        Header stamp, in nanoseconds since the epoch.
-    encoding
-        One of those.
-    frame_id
-        Name of the camera's optical frame.
-
-    """
-    kind, channels = _ENCODINGS[encoding]
-    height, width = image.shape[:2]
-    pixels = np.ascontiguousarray(image, dtype=kind)
-    return _type(IMAGE_TYPE)(
-        header=_header(time, frame_id),
-        height=height,
-        width=width,
-        encoding=encoding,
-        is_bigendian=0,
-        step=width * channels * pixels.itemsize,
-        data=pixels.reshape(-1).view(np.uint8),
-    )
+    """Build a ``sensor_msgs/msg/Image`` of H×W(×C) pixels with a stamp in nanoseconds."""
+    fields, data = image_fields(image, encoding)
+    return _type(IMAGE_TYPE)(header=_header(time, frame_id), data=data, **fields)
 
 
 def compressed_image_message(
@@ -116,17 +90,8 @@ def compressed_image_message(
     """
     Build a ``sensor_msgs/msg/CompressedImage`` as image_transport does of an rgb8 image.
 
-    Parameters
-    ----------
-    rgb
-        H×W×3 uint8.
-    time
-        Header stamp, in nanoseconds since the epoch.
-    suffix
-        ``png``, which keeps every value, or ``jpeg`` (quality 95).
-    frame_id
-        Name of the camera's optical frame.
-
+    ``time`` is its stamp in nanoseconds; ``suffix`` is ``png``, which is lossless, or ``jpeg``
+    (quality 95).
     """
     data = cv2.imencode(f'.{suffix}', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1]
     return _type(COMPRESSED_IMAGE_TYPE)(
@@ -136,17 +101,9 @@ def compressed_image_message(
 
 def transform_message(pose: NDArray[np.float64], time: int, *, parent: str, child: str) -> Any:
     """
-    Build the ``tf2_msgs/msg/TFMessage`` of one transform.
+    Build the ``tf2_msgs/msg/TFMessage`` of a 4×4 pose of ``child`` in ``parent``.
 
-    Parameters
-    ----------
-    pose
-        4×4, from the child frame to the parent.
-    time
-        Header stamp, in nanoseconds since the epoch.
-    parent, child
-        Names of the frames.
-
+    ``time`` is its stamp in nanoseconds.
     """
     x, y, z, w = (float(value) for value in quaternion(pose[:3, :3]))
     across, down, ahead = (float(value) for value in pose[:3, 3])
@@ -170,21 +127,10 @@ def camera_info_message(
     frame_id: str = 'camera',
 ) -> Any:
     """
-    Build the ``sensor_msgs/msg/CameraInfo`` of an ideal camera.
+    Build the ``sensor_msgs/msg/CameraInfo`` of a camera without distortion.
 
-    Parameters
-    ----------
-    width, height
-        Image size in pixels.
-    focal_length
-        In pixels; the principal point is the image's centre, there is no distortion.
-    time
-        Header stamp, in nanoseconds since the epoch.
-    matrix
-        3×3 camera matrix to take instead of the focal length.
-    frame_id
-        Name of the camera's optical frame.
-
+    The principal point is the image's centre, unless a 3×3 camera matrix replaces the focal length
+    in pixels. ``time`` is its stamp in nanoseconds.
     """
     fx, cx, cy = float(focal_length), (width - 1) / 2, (height - 1) / 2
     if matrix is None:

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""When a recorded message is due in a replay, and which stamp it then carries; without ROS."""
+"""When a recorded message is due in a replay, and which stamp it gets; without ROS."""
 
 from __future__ import annotations
 
@@ -20,44 +20,26 @@ _REMEMBERED_STAMPS = 256
 
 @dataclass(frozen=True)
 class Timeline:
-    """
-    The course of one replay.
+    """The schedule of one replay."""
 
-    Attributes
-    ----------
-    first
-        Recorded time at which the replay begins, in nanoseconds since the epoch.
-    rate
-        Recorded seconds per second of the replay, above 0.
-
-    """
-
-    first: int
-    rate: float = 1.0
+    first: int  # recorded time at which the replay begins, in nanoseconds since the epoch
+    rate: float = 1.0  # recorded seconds per second of the replay, above 0
 
     def __post_init__(self) -> None:
         if not self.rate > 0:
             raise HydranetError(f'The rate of a replay must be above 0, not {self.rate}.')
 
     def due(self, recorded: int) -> float:
-        """Return how many seconds into the replay a message of that recorded time is due."""
+        """Return when a recorded message is due, in seconds since the start of the replay."""
         return (recorded - self.first) / NANOSECONDS / self.rate
 
     def recorded(self, elapsed: float) -> int:
-        """Return the recorded time that is reached so many seconds into the replay."""
+        """Return the recorded time that the replay reaches after some seconds."""
         return self.first + round(elapsed * self.rate * NANOSECONDS)
 
 
 class Stopwatch:
-    """
-    The time that a replay has run, without the pauses; may be used from several threads.
-
-    Parameters
-    ----------
-    now
-        Returns seconds that only rise.
-
-    """
+    """The time of a replay without its pauses; thread-safe. ``now`` returns monotonic seconds."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -67,23 +49,23 @@ class Stopwatch:
 
     @property
     def paused(self) -> bool:
-        """Whether the time stands still."""
+        """Whether the watch is paused."""
         return self._stopped is not None
 
     def elapsed(self) -> float:
-        """Return the seconds since the start that count."""
+        """Return the seconds since the start, without pauses."""
         with self._lock:
             return (self._now() if self._stopped is None else self._stopped) - self._origin
 
     def restart(self) -> None:
-        """Begin at zero, paused if it was."""
+        """Start again at zero; a paused watch stays paused."""
         with self._lock:
             self._origin = self._now()
             if self._stopped is not None:
                 self._stopped = self._origin
 
     def pause(self, paused: bool) -> None:
-        """Let the time stand still, or go on."""
+        """Pause or continue."""
         with self._lock:
             if paused and self._stopped is None:
                 self._stopped = self._now()
@@ -92,7 +74,7 @@ class Stopwatch:
                 self._stopped = None
 
     def hold_back(self, elapsed: float) -> None:
-        """Set the time back to so many seconds, if it is later: what was waited for is over."""
+        """Set the watch back to ``elapsed`` seconds if it is later."""
         late = self.elapsed() - elapsed
         with self._lock:
             self._origin += max(late, 0.0)
@@ -100,10 +82,10 @@ class Stopwatch:
 
 class Restamper:
     """
-    Give messages the time at which they are played as their stamp.
+    Replace the stamps of messages by the time at which they are played.
 
-    Messages that shared a stamp (an image and its camera information) share the new one too,
-    namely that of the first of them.
+    Messages that share a stamp (an image and its camera_info) share the new one too, that of the
+    first of them.
     """
 
     def __init__(self) -> None:
@@ -111,15 +93,10 @@ class Restamper:
 
     def restamp(self, data: bytes, played: int) -> bytes:
         """
-        Return the serialised message with its new stamp.
+        Return a serialised message with its new stamp.
 
-        Parameters
-        ----------
-        data
-            A CDR message that begins with a header.
-        played
-            The time at which it is due, in nanoseconds since the epoch.
-
+        ``played`` is the time at which it is due, in nanoseconds since the epoch; the message must
+        begin with a header.
         """
         stamp = self._given.setdefault(read_stamp(data), played)
         if len(self._given) > _REMEMBERED_STAMPS:
@@ -131,21 +108,11 @@ def belongings_first(
     messages: Iterable[BagMessage], image_topic: str, with_header: Collection[str]
 ) -> Iterator[BagMessage]:
     """
-    Bring what belongs to an image before it: its calibration and its ground truth.
+    Move the messages that belong to an image, its calibration and ground truth, before it.
 
-    Whoever receives messages in this order has all that an image needs when it comes, in whatever
-    order they were recorded.
-
-    Parameters
-    ----------
-    messages
-        In the order of their recording.
-    image_topic
-        Topic of the images.
-    with_header
-        Topics whose messages begin with a header; one with an image's stamp belongs to it. It is
-        looked for up to the next image.
-
+    A receiver then has all that an image needs when the image arrives. A message belongs to an
+    image if its topic is in ``with_header`` (its type begins with a header) and it has the image's
+    stamp; it is searched for up to the next image.
     """
     held: list[BagMessage] = []
     for message in messages:
@@ -160,7 +127,7 @@ def belongings_first(
 
 
 def _image_last(held: list[BagMessage], with_header: Collection[str]) -> Iterator[BagMessage]:
-    """Yield an image, which comes first in the list, behind what has its stamp."""
+    """Yield an image, the first of the list, after the messages with its stamp."""
     if not held:
         return
     image, *others = held

@@ -1,44 +1,30 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a recording of a camera and of the perception node's outputs says; without ROS."""
+"""What a recording of a camera and the perception node contains: times, frames, diagnostics."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.bags.bag_files import BagMessage, BagReader
+from hydranet_ros.messages.frame_sync import FrameStream
 from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp
 
 DIAGNOSTICS_TOPIC = '/diagnostics'
-# Frames of which something is still missing; a node has one or two under way.
-_PENDING_FRAMES = 64
 
 
 @dataclass(frozen=True)
 class ResultTimes:
-    """
-    When results came, in the order of their coming.
+    """When results arrived, in the order of arrival; all in seconds."""
 
-    Attributes
-    ----------
-    arrivals
-        Seconds from the first result to each.
-    ages
-        Seconds from the stamp of each result's image to its coming.
-    latencies
-        Seconds from the coming of each result's image, where that was recorded, to its own;
-        shorter than the ages by the time that the image itself took.
-
-    """
-
-    arrivals: NDArray[np.float64]
-    ages: NDArray[np.float64]
-    latencies: NDArray[np.float64]
+    arrivals: NDArray[np.float64]  # since the first result
+    ages: NDArray[np.float64]  # from the image's stamp to the result's arrival
+    latencies: NDArray[np.float64]  # from the image's arrival, if recorded, to the result's
 
     @property
     def count(self) -> int:
@@ -53,19 +39,7 @@ class ResultTimes:
 
 
 def result_times(bag: BagReader, image_topic: str, result_topic: str) -> ResultTimes:
-    """
-    Read from a recording when the results came.
-
-    Parameters
-    ----------
-    bag
-        A recording of both topics.
-    image_topic
-        Topic of the images.
-    result_topic
-        Topic of what was predicted of them, with their stamps.
-
-    """
+    """Return when the results of a topic arrived; they carry the stamps of their images."""
     images: dict[int, int] = {}
     arrivals, ages, latencies = [], [], []
     for message in bag.messages((image_topic, result_topic)):
@@ -88,46 +62,26 @@ def match_by_stamp(
     messages: Iterable[BagMessage], topics: Collection[str]
 ) -> Iterator[dict[str, BagMessage]]:
     """
-    Join messages of several topics that carry the same stamp.
+    Yield, by topic, the messages of each stamp that all of the topics carry.
 
-    Parameters
-    ----------
-    messages
-        In the order of their recording; those of other topics are passed over.
-    topics
-        What belongs to one frame.
-
-    Yields
-    ------
-    dict
-        Topic to message, for each frame of which every topic has a message, in the order of
-        completion. Incomplete frames are forgotten when many newer ones have begun.
-
+    The frames come in the order of their stamps, which must rise on each topic.
     """
-    pending: OrderedDict[int, dict[str, BagMessage]] = OrderedDict()
-    for message in messages:
-        if message.topic not in topics:
-            continue
-        stamp = read_stamp(message.data)
-        frame = pending.setdefault(stamp, {})
-        frame[message.topic] = message
-        if len(frame) == len(topics):
-            yield pending.pop(stamp)
-        elif len(pending) > _PENDING_FRAMES:
-            pending.popitem(last=False)
+    stream = FrameStream(tuple(topics))
+    arrived = (
+        stream.put(message.topic, read_stamp(message.data), message)
+        for message in messages
+        if message.topic in topics
+    )
+    for frame in chain(chain.from_iterable(arrived), stream.flush()):
+        if len(frame.parts) == len(topics):
+            yield frame.parts
 
 
 def last_diagnostics(bag: BagReader, node: str) -> dict[str, str]:
     """
-    Return the last key-value pairs that a node published on ``/diagnostics``.
+    Return the last key-value pairs that a node published on ``/diagnostics``, empty without any.
 
-    Parameters
-    ----------
-    bag
-        A recording; without diagnostics the result is empty.
-    node
-        Name of the node without its leading slash.
-
+    ``node`` is its name without the leading slash.
     """
     values: dict[str, str] = {}
     if DIAGNOSTICS_TOPIC not in bag.topics:

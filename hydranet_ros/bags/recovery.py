@@ -1,10 +1,10 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Bags of recorders that were killed, or that were copied in part: what is whole in them is read.
+Read bags whose recorder was killed or that were copied in part, as far as they are complete.
 
-An MCAP file is a row of records, and its index the last of them. Cut off, it is completed in a
-copy: all whole records, and an end that says that there is no index.
+An MCAP file is a sequence of records with the index last. A truncated one is completed in a copy:
+all complete records, and an end that says that there is no index.
 """
 
 from __future__ import annotations
@@ -29,23 +29,10 @@ _HEADER = 1
 @contextmanager
 def open_damaged_bag(path: str | Path) -> Iterator[tuple[BagReader, str]]:
     """
-    Open a bag, cut off or not; to be used as a context manager.
+    Open a bag, truncated or not, as a context manager.
 
-    Parameters
-    ----------
-    path
-        The bag's folder, or one of its files.
-
-    Yields
-    ------
-    tuple
-        The bag, and a sentence on what is wrong with it, empty if nothing is.
-
-    Raises
-    ------
-    HydranetError
-        If nothing of it can be read.
-
+    Yields the bag, and a sentence on what is wrong with it, empty if nothing is. Raises
+    HydranetError if nothing of it can be read.
     """
     path = Path(path).expanduser()
     try:
@@ -55,15 +42,15 @@ def open_damaged_bag(path: str | Path) -> Iterator[tuple[BagReader, str]]:
         if file is None:
             raise
         with TemporaryDirectory(prefix='hydranet_bag_') as folder:
-            mended = Path(folder) / file.name
-            kept = _complete(file, mended)
+            repaired = Path(folder) / file.name
+            kept = _complete(file, repaired)
             if kept is None:
                 raise
-            with BagReader(mended) as bag:
+            with BagReader(repaired) as bag:
                 lost = file.stat().st_size - kept
                 account = (
-                    f'{file} is cut off or has no index: {kept} bytes of whole records were read, '
-                    f'{lost} bytes after them were not.'
+                    f'{file} is truncated or has no index: {kept} bytes of complete records were '
+                    f'read, {lost} bytes after them were not.'
                 )
                 yield bag, account
         return
@@ -72,7 +59,7 @@ def open_damaged_bag(path: str | Path) -> Iterator[tuple[BagReader, str]]:
 
 
 def _mcap_of(path: Path) -> Path | None:
-    """Return the one MCAP file that a path means, None if there is not exactly one."""
+    """Return the one MCAP file at a path, None if there is not exactly one."""
     if path.is_file():
         return path if path.suffix == '.mcap' else None
     files = sorted(path.glob('*.mcap')) if path.is_dir() else []
@@ -80,7 +67,7 @@ def _mcap_of(path: Path) -> Path | None:
 
 
 def _complete(file: Path, copy: Path) -> int | None:
-    """Copy the whole records and end the copy; returns their bytes, None if there are none."""
+    """Copy the complete records and end the copy; return their bytes, None if there are none."""
     end = _end_of_whole_records(file)
     if end is None:
         return None
@@ -88,13 +75,13 @@ def _complete(file: Path, copy: Path) -> int | None:
         shutil.copyfileobj(source, target)
         target.truncate(end)
         target.seek(end)
-        # Where the summary lies (nowhere), where its offsets lie, and a checksum (none).
+        # Offsets of the summary and of its index, and a checksum: all 0 for "none".
         target.write(_RECORD.pack(_FOOTER, 20) + bytes(20) + _MAGIC)
     return end
 
 
 def _end_of_whole_records(file: Path) -> int | None:
-    """Return where the last whole record of the data ends."""
+    """Return where the last complete record ends."""
     size = file.stat().st_size
     with file.open('rb') as stream:
         if stream.read(len(_MAGIC)) != _MAGIC:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros.bags.bag_files import BagMessage, BagReader
 from hydranet_ros.bags.message_types import COMPRESSED_IMAGE_TYPE, TF_TYPE
-from hydranet_ros.bags.topics import camera_info_topic, choose_image_topic
+from hydranet_ros.bags.topics import choose_image_topic
 from hydranet_ros.camera.calibration import camera_of
 from hydranet_ros.camera.poses import FrameTree, Track
 from hydranet_ros.data.sample import Sample
@@ -22,6 +22,7 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.annotations import read_depth, read_labels
 from hydranet_ros.messages.images import compressed_to_rgb, image_to_rgb
 from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp, stamp_nanoseconds
+from hydranet_ros.messages.topic_names import camera_info_topic
 
 POSE_TYPES = ('geometry_msgs/msg/PoseStamped', 'nav_msgs/msg/Odometry')
 _TOLERANCE = NANOSECONDS // 50

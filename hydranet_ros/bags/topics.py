@@ -1,34 +1,20 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which topics of a bag belong to a camera, by the conventions of image_transport."""
+"""Which topic of a bag has the camera's images."""
 
 from __future__ import annotations
-
-import posixpath
 
 from hydranet_ros.bags.bag_files import BagReader
 from hydranet_ros.bags.message_types import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
 from hydranet_ros.errors import HydranetError
-
-COMPRESSED_SUFFIX = '/compressed'
+from hydranet_ros.messages.topic_names import COMPRESSED_SUFFIX
 
 
 def choose_image_topic(bag: BagReader, wanted: str | None = None) -> str:
     """
-    Return the topic of a bag's images.
+    Return the topic of a bag's images: ``wanted``, else the only one.
 
-    Parameters
-    ----------
-    bag
-        The bag.
-    wanted
-        The topic that the user names; None for the only one with images.
-
-    Raises
-    ------
-    HydranetError
-        If there are no images on it, none at all, or several topics to choose from.
-
+    Raises HydranetError if it has no images, or there are several to choose from.
     """
     candidates = {
         name: topic
@@ -54,13 +40,3 @@ def choose_image_topic(bag: BagReader, wanted: str | None = None) -> str:
             f'belong on a topic that ends in {COMPRESSED_SUFFIX}.'
         )
     return wanted
-
-
-def base_topic(image_topic: str) -> str:
-    """Return the topic of the raw images, from which that of compressed ones is derived."""
-    return image_topic.removesuffix(COMPRESSED_SUFFIX)
-
-
-def camera_info_topic(image_topic: str) -> str:
-    """Return the topic of the calibration: ``camera_info`` beside the raw images."""
-    return posixpath.join(posixpath.dirname(base_topic(image_topic)), 'camera_info')

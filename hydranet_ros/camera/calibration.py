@@ -1,7 +1,7 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The calibration that belongs to an image, received or read from a bag, without ROS.
+The calibration of an image: which camera_info belongs to it, and its focal length; without ROS.
 
 A message is any object with the fields of ``sensor_msgs/CameraInfo``.
 """
@@ -17,11 +17,11 @@ import numpy as np
 from hydranet_ros.camera.camera import Camera
 
 CAPACITY = 30
-"""Messages kept, so that an image that waited for the network still finds its own."""
+"""Messages kept, so that an image that waited for the network still finds its calibration."""
 
 
 class CameraInfoBuffer:
-    """The latest CameraInfo messages; all methods may be called from any thread."""
+    """The latest CameraInfo messages; all methods are thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -34,13 +34,10 @@ class CameraInfoBuffer:
 
     def match(self, header: Any) -> Any | None:
         """
-        Return the message that belongs to an image.
+        Return the message that belongs to an image with this header.
 
-        Returns
-        -------
-        The one of the same frame_id and stamp, else the latest of the same frame_id (a camera's
-        calibration hardly changes, and the image may arrive first), else None.
-
+        It is the one with the image's frame_id and stamp, else the latest with its frame_id (a
+        camera's calibration hardly changes, and the image may arrive first), else None.
         """
         with self._lock:
             same_frame = [m for m in self._messages if m.header.frame_id == header.frame_id]
@@ -55,18 +52,40 @@ class CameraInfoBuffer:
             return self._messages[-1].header.frame_id if self._messages else None
 
 
-def camera_of(message: Any, width: int, height: int) -> Camera:
+def camera_and_focal_length(
+    message: Any | None, width: int, height: int, *, rectified: bool
+) -> tuple[Camera | None, float | None]:
     """
-    Return the camera that took an image.
+    Decide a frame's camera and the focal length that scales its depth, for node and bags alike.
 
     Parameters
     ----------
     message
-        Its calibration, for any size of the same view. Region of interest and binning are
-        applied.
+        The calibration that belongs to the frame, None if there is none.
     width, height
-        The image's size in pixels.
+        Size of the frame in pixels.
+    rectified
+        Whether the frame is rectified: then ``P`` applies instead of ``K`` and the lens.
 
+    Returns
+    -------
+    The camera, None without a calibration; and fx in pixels, None where it is not known.
+
+    """
+    if message is None:
+        return None, None
+    camera = camera_of(message, width, height)
+    if rectified:
+        camera = camera.rectified()
+    return camera, camera.focal_length
+
+
+def camera_of(message: Any, width: int, height: int) -> Camera:
+    """
+    Return the camera that took an image of this size in pixels.
+
+    The calibration may be for any size of the same view; region of interest and binning are
+    applied.
     """
     matrix = np.array(message.k, np.float64).reshape(3, 3)
     projection = np.array(message.p, np.float64).reshape(3, 4)

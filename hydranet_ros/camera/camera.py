@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hydranet_ros.errors import HydranetError
 
 DISTORTION_COEFFICIENTS = {'plumb_bob': 5, 'rational_polynomial': 8}
-"""Lens models of CameraInfo that are known, and how many coefficients they have."""
+"""Supported lens models of CameraInfo and their numbers of coefficients."""
 
 _NEWTON_STEPS = 20
 _NEWTON_TOLERANCE = 1e-10
@@ -33,19 +33,10 @@ _MILLIMETRES_MAXIMUM = np.iinfo(np.uint16).max
 
 def depth_to_millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
     """
-    Convert depth to what a 16-bit image holds (REP 118).
+    Convert depth in metres to whole millimetres for a 16-bit image (REP 118).
 
-    Parameters
-    ----------
-    depth
-        Metres; NaN is invalid.
-
-    Returns
-    -------
-    NDArray
-        Whole millimetres; 0 where the depth is invalid. What 16 bits cannot hold, beyond
-        65.535 m, is invalid too and not clipped, which would put walls there.
-
+    Invalid depth (NaN, zero) becomes 0. So does depth beyond 65.535 m: clipped, it would put walls
+    there.
     """
     with np.errstate(over='ignore', invalid='ignore'):
         millimetres = np.rint(depth * MILLIMETRES_PER_METRE)
@@ -55,32 +46,23 @@ def depth_to_millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
 
 @dataclass(frozen=True, eq=False)
 class Camera:
-    """
-    Intrinsics of a camera for one image size.
+    """Intrinsics of a camera for one image size."""
 
-    Attributes
-    ----------
-    width, height
-        Image size in pixels.
-    matrix
-        3×3 float64 camera matrix (``K`` of CameraInfo), pixels.
-    projection
-        3×4 float64 projection matrix (``P`` of CameraInfo), pixels; its fourth column carries
-        the baseline of a stereo pair (``-fx·b``).
-    distortion_model
-        One of `DISTORTION_COEFFICIENTS`; not looked at where all coefficients are zero.
-    distortion
-        Coefficients of the lens in the order of CameraInfo (and OpenCV): ``k1 k2 p1 p2 k3``,
-        then ``k4 k5 k6``; missing ones are zero.
-
-    """
-
-    width: int
+    width: int  # image size in pixels
     height: int
-    matrix: NDArray[np.float64]
+    matrix: NDArray[np.float64]  # 3×3 camera matrix (``K`` of CameraInfo), pixels
     projection: NDArray[np.float64]
+    """
+    3×4 projection matrix (``P`` of CameraInfo), pixels; its fourth column carries the baseline
+    of a stereo pair (``-fx·b``).
+    """
     distortion_model: str = 'plumb_bob'
+    """One of `DISTORTION_COEFFICIENTS`; ignored where all coefficients are zero."""
     distortion: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    """
+    Coefficients of the lens in the order of CameraInfo (and OpenCV): ``k1 k2 p1 p2 k3``, then ``k4
+    k5 k6``; missing ones are zero.
+    """
 
     @property
     def focal_length(self) -> float | None:
@@ -90,17 +72,11 @@ class Camera:
 
     def scaled(self, width: int, height: int) -> Camera:
         """
-        Return the intrinsics of the same view resized to another size.
+        Return the intrinsics of the same view resized to another size in pixels.
 
-        The outer *edges* of the two images agree, as with ``cv2.resize``: a pixel centre at
-        ``x`` comes to ``(x + 0.5)·s - 0.5``. Lens distortion acts on normalised coordinates and
-        stays as it is.
-
-        Parameters
-        ----------
-        width, height
-            The new size in pixels, both positive.
-
+        The outer *edges* of the two images agree, as with ``cv2.resize``: a pixel centre at ``x``
+        comes to ``(x + 0.5)·s - 0.5``. Lens distortion acts on normalised coordinates and stays as
+        it is.
         """
         sx, sy = width / self.width, height / self.height
         resize = np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
@@ -120,23 +96,11 @@ class Camera:
 
     def rays(self, stride: int = 1) -> NDArray[np.float32]:
         """
-        Return the ray of each pixel, to be computed once for a camera.
+        Return the ray of each pixel of every N-th row and column; compute it once per camera.
 
-        Parameters
-        ----------
-        stride
-            Take every so many-th row and column, beginning with the first.
-
-        Returns
-        -------
-        ceil(height / stride) × ceil(width / stride) × 3, float32: the point at depth 1 that is
-        seen in the pixel; NaN where the lens model maps no point there.
-
-        Raises
-        ------
-        HydranetError
-            If the camera is not calibrated or its lens model is not known.
-
+        A ray is the point at depth 1 that is seen in the pixel; NaN where the lens model maps no
+        point there. The shape is ceil(height / stride) × ceil(width / stride) × 3, float32. Raises
+        HydranetError if the camera is not calibrated or its lens model is not supported.
         """
         if self.focal_length is None or not self.matrix[1, 1] > 0:
             raise HydranetError(
@@ -161,7 +125,7 @@ class Camera:
         if known is None or self.distortion[known:].any():
             raise HydranetError(
                 f'The lens model {self.distortion_model!r} with {self.distortion.size} '
-                f'coefficients is not known; rectify the images, or calibrate with one of '
+                f'coefficients is not supported; rectify the images, or calibrate with one of '
                 f'{", ".join(DISTORTION_COEFFICIENTS)}.'
             )
         given = self.distortion[:known]
@@ -182,14 +146,14 @@ def ideal_camera(width: int, height: int, focal_length: float) -> Camera:
 
 
 class RayTable:
-    """The rays of the camera in use, computed anew only when it changes."""
+    """Cache the rays of the current camera, until the camera changes."""
 
     def __init__(self) -> None:
         self._key: tuple[object, ...] = ()
         self._rays = np.zeros((0, 0, 3), np.float32)
 
     def rays(self, camera: Camera, stride: int = 1) -> NDArray[np.float32]:
-        """Return :meth:`Camera.rays`; the array is shared and must not be written to."""
+        """Return :meth:`Camera.rays`; the array is shared, do not write to it."""
         key = (
             (camera.width, camera.height, stride, camera.distortion_model),
             (camera.matrix.tobytes(), camera.distortion.tobytes()),
@@ -206,23 +170,22 @@ def depth_to_points(
     maximum_range: float = np.inf,
 ) -> NDArray[np.float32]:
     """
-    Turn a depth image into points.
+    Turn a depth image into points in the camera's optical frame, in metres.
 
     Parameters
     ----------
     depth
-        H × W: metres along z; NaN, infinite and non-positive values are invalid.
+        H × W metres along z; NaN, infinite and non-positive values are invalid.
     rays
         :meth:`Camera.rays` of the depth image's camera for the same stride.
     stride
-        Take every so many-th row and column.
+        Take every N-th row and column.
     maximum_range
-        Points farther from the camera than that, in metres, become invalid.
+        Points farther from the camera, in metres, become invalid.
 
     Returns
     -------
-    The shape of ``rays``, float32: x y z in the camera's optical frame, in metres; all three
-    NaN where invalid.
+    The shape of ``rays``, float32; NaN where invalid.
 
     """
     taken = depth[::stride, ::stride]
@@ -240,19 +203,10 @@ def distort(
     x: Coordinates, y: Coordinates, coefficients: NDArray[np.float64]
 ) -> tuple[Coordinates, Coordinates]:
     """
-    Apply a lens.
+    Apply a lens to the normalised coordinates ``X / Z`` and ``Y / Z`` of an ideal camera.
 
-    Parameters
-    ----------
-    x, y
-        Normalised coordinates of an ideal camera: ``X / Z`` and ``Y / Z``.
-    coefficients
-        ``k1 k2 p1 p2 k3 k4 k5 k6``; Brown (1966), with the rational radial part of OpenCV.
-
-    Returns
-    -------
-    Normalised coordinates in the distorted image.
-
+    The coefficients are ``k1 k2 p1 p2 k3 k4 k5 k6``: Brown (1966), with the rational radial part
+    of OpenCV.
     """
     k1, k2, p1, p2, k3, k4, k5, k6 = coefficients
     r2 = x * x + y * y

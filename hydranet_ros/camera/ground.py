@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The ground that a camera drives on, whose depth follows from where it is in the image."""
+"""Level ground in front of a camera: its depth follows from the row in the image."""
 
 from __future__ import annotations
 
@@ -12,55 +12,33 @@ from numpy.typing import NDArray
 from hydranet_ros.errors import HydranetError
 
 _ALIGNED_BY = 25.0
-"""Metres up to which a teacher's ground tells how it has to be moved."""
+"""Metres up to which a teacher's depth of the ground is used to align it."""
 _ENOUGH_GROUND = 0.015
-"""Share of the image that has to be such ground."""
+"""Least share of the image that must be such ground."""
 
 
 @dataclass(frozen=True)
 class Ground:
     """
-    Level ground, whose depth follows from where it is in the image.
+    Level ground, whose depth follows from its row in the image.
 
-    On a plane the inverse of depth grows linearly with the rows below the horizon. A teacher that
-    was trained with one camera takes every horizon for that camera's, and sees the ground and what
-    stands on it accordingly. Aligned, all of its inverse depths are mapped by the line that takes
-    the ground as it sees it to the ground as it is.
-
-    Attributes
-    ----------
-    classes
-        Classes of the dataset's labels that lie on it.
-    height
-        Of the camera above it, in metres.
-    horizon
-        Where eye level is, as a share of the image's height.
-    horizons
-        The same for images whose names begin so, where a dataset is of several cameras.
-    maximum
-        Depth up to which it is taken to be level, in metres; beyond it is unknown.
-    align
-        Whether what stands on it is moved with it. Images that show too little of it get no depth.
-
+    On a plane the inverse of depth grows linearly with the rows below the horizon. A teacher
+    trained with one camera assumes that camera's horizon, and predicts the ground and what stands
+    on it accordingly. With ``align``, the line that maps the predicted inverse depth of the ground
+    to its true one is applied to all inverse depths.
     """
 
-    classes: tuple[str, ...]
-    height: float
-    horizon: float
+    classes: tuple[str, ...]  # classes of the dataset's labels that lie on it
+    height: float  # of the camera above it, in metres
+    horizon: float  # row of the horizon, as a share of the image's height
     horizons: dict[str, float] = field(default_factory=dict)
+    """The same by the beginning of an image's name, for datasets of several cameras."""
     maximum: float = 40.0
+    """Depth up to which the ground counts as level, in metres; farther ground is unknown."""
     align: bool = False
+    """Whether all depth is aligned with the ground; images with too little of it get no depth."""
 
     def __post_init__(self) -> None:
-        """
-        Check the numbers.
-
-        Raises
-        ------
-        HydranetError
-            If the camera is not above the ground, or no depth is allowed.
-
-        """
         if not (self.height > 0 and self.maximum > 0):
             raise HydranetError('The ground of a distillation needs height and maximum above 0.')
 
@@ -68,19 +46,9 @@ class Ground:
         self, depth: NDArray[np.float32], on_it: NDArray[np.bool_], fx: float, name: str
     ) -> NDArray[np.float32]:
         """
-        Return a teacher's depth with the ground where it is.
+        Return a teacher's depth with the ground at its true depth.
 
-        Parameters
-        ----------
-        depth
-            Metres, NaN where unknown.
-        on_it
-            The same shape: where the ground is.
-        fx
-            Focal length in pixels.
-        name
-            Of the image.
-
+        ``on_it`` marks the ground; ``fx`` is in pixels; ``name`` is the image's.
         """
         rows = len(depth)
         share = next((v for k, v in self.horizons.items() if name.startswith(k)), self.horizon)
@@ -106,7 +74,7 @@ def _line(
     theirs = 1 / depth[seen].astype(np.float64)
     kept = np.ones_like(theirs, bool)
     for _ in range(6):
-        # A least-squares line; what is far off it, a kerb or a car's bonnet, is left out.
+        # A least-squares line without outliers such as a kerb or the car's bonnet.
         slope, offset = np.polyfit(ours[kept], theirs[kept], 1)
         miss = np.abs(theirs - slope * ours - offset)
         kept = miss <= 3.7 * np.median(miss) + 1e-6
@@ -114,7 +82,7 @@ def _line(
 
 
 def _moved(depth: NDArray[np.float32], slope: float, offset: float) -> NDArray[np.float32]:
-    """Return the depth that a teacher's is on the true ground; NaN beyond a kilometre."""
+    """Map a teacher's depth by the line of the ground; NaN beyond a kilometre."""
     with np.errstate(invalid='ignore', divide='ignore'):
         inverse = (1 / depth - offset) / slope
         return np.where(inverse > 1e-3, 1 / np.maximum(inverse, 1e-3), np.nan).astype(np.float32)

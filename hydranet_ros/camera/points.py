@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Organised clouds: a point with colour and label for each pixel."""
+"""Organised point clouds: a point with colour and label for each pixel."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hydranet_ros.camera.camera import depth_to_points
 
 POINT = np.dtype([('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('rgb', '<f4'), ('label', '<u4')])
 """
-A point as PCL's ``PointXYZRGBL`` and rviz read it: metres, colour as the bytes 0 r g b of a
-number that is stored as a float, class id.
+A point as PCL's ``PointXYZRGBL`` and rviz read it: metres, colour as the bytes 0 r g b stored as
+a float, class id.
 """
 
 
@@ -32,17 +32,15 @@ def organized_cloud(
     Parameters
     ----------
     depth
-        H×W: metres along z, invalid as for `depth_to_points`.
+        H×W metres along z, invalid as for `depth_to_points`.
     rays
-        Of the image's camera for this stride (`Camera.rays`).
-    rgb
-        H×W×3 uint8.
-    labels
-        H×W uint8: class ids.
+        `Camera.rays` of the image's camera for this stride.
+    rgb, labels
+        H×W×3 and H×W uint8.
     stride
-        Take every so many-th row and column.
+        Take every N-th row and column.
     maximum_range
-        Points farther from the camera than that, in metres, become invalid.
+        Points farther from the camera, in metres, become invalid.
 
     Returns
     -------

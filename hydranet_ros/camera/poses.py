@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where a camera was at a time: recorded poses and the tree of frames, interpolated; no ROS."""
+"""Camera poses at a time: recorded poses and the tree of frames, interpolated; without ROS."""
 
 from __future__ import annotations
 
@@ -15,21 +15,14 @@ Matrix = NDArray[np.float64]
 Numbers = Sequence[float] | NDArray[np.float64]
 
 LONGEST_GAP = 500_000_000
-"""Nanoseconds between two poses over which is interpolated, and beyond the last one."""
+"""
+Longest gap between two poses, in nanoseconds, that is interpolated; up to half of it before the
+first pose and after the last one, the nearest pose is used.
+"""
 
 
 def pose_matrix(translation: Numbers, quaternion: Numbers) -> Matrix:
-    """
-    Return the 4×4 matrix of a pose.
-
-    Parameters
-    ----------
-    translation
-        x y z.
-    quaternion
-        x y z w, of any length but zero.
-
-    """
+    """Return the 4×4 matrix of x y z and a quaternion x y z w of any length but zero."""
     x, y, z, w = np.asarray(quaternion, np.float64) / np.linalg.norm(quaternion)
     matrix = np.eye(4)
     matrix[:3, :3] = [
@@ -45,8 +38,8 @@ def quaternion(rotation: Matrix) -> NDArray[np.float64]:
     """
     Return the quaternion x y z w of a 3×3 rotation, as `pose_matrix` takes it.
 
-    It is the eigenvector of Bar-Itzhack (2000), which also takes a matrix that rounding has left
-    a little off a rotation, and gives the nearest one.
+    It is the eigenvector of Bar-Itzhack (2000), which also accepts a matrix with rounding errors
+    and gives the nearest rotation.
     """
     (a, b, c), (d, e, f), (g, h, i) = rotation
     symmetric = np.array(
@@ -61,7 +54,7 @@ def quaternion(rotation: Matrix) -> NDArray[np.float64]:
 
 
 class Track:
-    """Poses over time, straight between them."""
+    """Poses over time, linear between them."""
 
     def __init__(self) -> None:
         self._times: list[int] = []
@@ -76,7 +69,7 @@ class Track:
         self._poses.insert(index, entry)
 
     def at(self, time: int) -> Matrix | None:
-        """Return the 4×4 pose at a time, None where none was recorded near it."""
+        """Return the 4×4 pose at a time, None if none was recorded near it."""
         after = bisect(self._times, time)
         if after and self._times[after - 1] == time:
             return pose_matrix(*self._poses[after - 1])
@@ -112,7 +105,7 @@ def _between(
 
 @dataclass
 class _Edge:
-    """How a frame lies in its parent."""
+    """A frame in its parent."""
 
     parent: str
     track: Track = field(default_factory=Track)
@@ -123,7 +116,7 @@ class _Edge:
 
 
 class FrameTree:
-    """The tree of frames that ``/tf`` and ``/tf_static`` tell of."""
+    """The tree of frames from ``/tf`` and ``/tf_static``."""
 
     def __init__(self) -> None:
         self._edges: dict[str, _Edge] = {}
@@ -136,7 +129,7 @@ class FrameTree:
         translation: Numbers,
         quaternion: Numbers,
     ) -> None:
-        """Add a transform; it holds at all times where ``time`` (nanoseconds) is None."""
+        """Add a transform, valid at all times if ``time`` (nanoseconds) is None."""
         edge = self._edges.get(child)
         if edge is None or edge.parent != parent:
             edge = self._edges[child] = _Edge(parent)
@@ -146,7 +139,7 @@ class FrameTree:
             edge.track.put(time, translation, quaternion)
 
     def root(self, frame: str) -> str:
-        """Return the frame at the top of the tree that a frame is part of."""
+        """Return the frame at the top of a frame's tree."""
         seen = {frame}
         while frame in self._edges and self._edges[frame].parent not in seen:
             frame = self._edges[frame].parent
@@ -155,19 +148,9 @@ class FrameTree:
 
     def pose(self, frame: str, world: str, time: int) -> Matrix | None:
         """
-        Return where a frame lies.
+        Return the 4×4 pose of ``frame`` in ``world``, a frame above it, at a time in nanoseconds.
 
-        Parameters
-        ----------
-        frame, world
-            Names of two frames, the second above the first in the tree.
-        time
-            Nanoseconds.
-
-        Returns
-        -------
-        4×4, from ``frame`` to ``world``; None where the tree does not tell at that time.
-
+        None where the tree has no transform at that time.
         """
         result = np.eye(4)
         for _ in range(len(self._edges) + 1):

@@ -11,7 +11,7 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-from hydranet_ros.cli.info import image_size
+from hydranet_ros.cli.common import image_size
 
 if TYPE_CHECKING:
     from hydranet_ros.model.bundle import Bundle
@@ -32,29 +32,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='WxH',
         help='image sizes (default: 1200x350)',
     )
-    parser.add_argument(
-        '--backends', nargs='+', default=['auto'], help='runtimes (default: the one auto takes)'
-    )
+    parser.add_argument('--backends', nargs='+', default=['auto'], help='runtimes (default: auto)')
     parser.add_argument(
         '--precisions',
         nargs='+',
         default=['auto'],
-        help='arithmetic (default: auto); a runtime that lacks one is left out with a word',
+        help='precisions (default: auto); a runtime that lacks one is skipped with a message',
     )
     parser.add_argument('--device', default='auto', help='as for run (default: auto)')
-    parser.add_argument('--rounds', type=int, default=20, help='images a case (default: 20)')
+    parser.add_argument('--rounds', type=int, default=20, help='images per case (default: 20)')
     parser.add_argument(
         '--against',
         choices=('eager',),
-        help='also run the plain way, torch eager in float32 with numpy and OpenCV around it, '
-        'in turns with the others, and give the ratio',
+        help='also run plain torch eager in float32 with numpy and OpenCV, alternating with the '
+        'others, and print the speed-up',
     )
     parser.add_argument(
         '--plain-model',
         metavar='MODEL',
-        help='the bundle that --against runs, where MODEL is an exported file',
+        help='the .safetensors model that --against runs if the first MODEL is an exported file',
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures there')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures to FILE')
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -76,8 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
             plain = model
         else:
             raise HydranetError(
-                f'{arguments.model} is an exported graph: name the bundle that it was made of '
-                'with --plain-model.'
+                f'{arguments.model} is an exported graph: give the .safetensors model that it was '
+                'exported from with --plain-model.'
             )
     ways = _possible_ways(model, arguments)
     cases = [Case(*way, size) for size in arguments.sizes for way in ways]
@@ -98,21 +96,21 @@ def run(arguments: argparse.Namespace) -> int:
 def _possible_ways(
     model: Bundle | ExportedModel, arguments: argparse.Namespace
 ) -> list[tuple[str, str]]:
-    """Return the runtimes and precisions that can run the model here; the others are told."""
+    """Return the runtimes and precisions that can run the model here; print why others cannot."""
     from hydranet_ros.errors import HydranetError
 
     ways = list(itertools.product(arguments.backends, arguments.precisions))
     faults = {way: _fault(model, way, arguments.device) for way in ways}
     possible = [way for way in ways if not faults[way]]
     for fault in filter(None, faults.values()):
-        print(f'left out: {fault}', file=sys.stderr)
+        print(f'skipped: {fault}', file=sys.stderr)
     if not possible:
         raise HydranetError(f'Nothing to measure: {faults[ways[0]]}')
     return possible
 
 
 def _fault(model: Bundle | ExportedModel, way: tuple[str, str], device: str) -> str | None:
-    """Say why a runtime and precision cannot run the model here; None if they can."""
+    """Return why a runtime and precision cannot run the model here; None if they can."""
     from hydranet_ros.errors import HydranetError
     from hydranet_ros.runtime.predictor import Predictor
 
@@ -129,7 +127,7 @@ def _fault(model: Bundle | ExportedModel, way: tuple[str, str], device: str) -> 
 def table(report: Report) -> str:
     """Return the figures as lines of text."""
     lines = [f'{key}: {value}' for key, value in report.machine.items()]
-    lines.append(f'model: {report.model}, {report.rounds} images a case, milliseconds')
+    lines.append(f'model: {report.model}, {report.rounds} images per case, milliseconds')
     head = (
         f'{"size":>10} {"backend":12} {"device":7} {"precision":9} {"forward":>8} {"p95":>7} '
         f'{"total":>7} {"p95":>7} {"images/s":>8} {"load s":>7} {"first s":>7} {"MB":>6} '

@@ -1,13 +1,31 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Arguments that several subcommands share."""
+"""Shared by several subcommands: arguments, and opening the model."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+import signal
+from typing import TYPE_CHECKING
 
 from hydranet_ros.errors import HydranetError
+
+if TYPE_CHECKING:
+    from hydranet_ros.model.bundle import BundleMetadata
+    from hydranet_ros.runtime.predictor import Predictor
+
+
+def image_size(text: str) -> tuple[int, int]:
+    """Parse ``WIDTHxHEIGHT`` into (width, height), in pixels."""
+    try:
+        width, height = (int(part) for part in text.lower().split('x'))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f'{text!r} is not WIDTHxHEIGHT, e.g. 640x480') from None
+    if min(width, height) < 32:
+        raise argparse.ArgumentTypeError(f'{text} is smaller than 32x32 pixels')
+    return width, height
 
 
 def add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,23 +38,59 @@ def add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
         default='auto',
         help='runtime of the network: auto, openvino, onnxruntime, torch, torch-compile',
     )
-    parser.add_argument('--precision', default='auto', help='auto, or one that the runtime has')
+    parser.add_argument(
+        '--precision', default='auto', help='auto, float32, bfloat16, float16 or int8'
+    )
+
+
+def open_predictor(arguments: argparse.Namespace, dataset_labels: str | None = None) -> Predictor:
+    """
+    Open the model in the arguments on the runtime that they ask for.
+
+    The predicted label set is ``--label-set``, else the one with the classes of ``dataset_labels``
+    (a label set's name), else the model's first.
+    """
+    from hydranet_ros.model.exported_model import read_model
+    from hydranet_ros.resources import model_path
+    from hydranet_ros.runtime.predictor import Predictor
+
+    model = read_model(model_path(arguments.model))
+    return Predictor(
+        model,
+        device=arguments.device,
+        backend=arguments.backend,
+        precision=arguments.precision,
+        label_set=arguments.label_set or matching_label_set(model.metadata, dataset_labels),
+    )
+
+
+def matching_label_set(metadata: BundleMetadata, dataset_labels: str | None) -> str | None:
+    """Return the name of the model's label set with a dataset's classes, None without one."""
+    from hydranet_ros.model.labels import load_label_set
+
+    if dataset_labels is None:
+        return None
+    classes = load_label_set(dataset_labels).classes
+    pieces = (piece.labels for piece in metadata.label_slices)
+    return next((labels.name for labels in pieces if labels.classes == classes), None)
 
 
 def parse_variables(assignments: Sequence[str]) -> dict[str, str]:
-    """
-    Parse ``NAME=VALUE`` arguments.
-
-    Raises
-    ------
-    HydranetError
-        If one is no assignment.
-
-    """
+    """Parse ``NAME=VALUE`` arguments."""
     variables = {}
     for assignment in assignments:
         name, equals, value = assignment.partition('=')
         if not equals:
-            raise HydranetError(f'{assignment!r} is no variable: write NAME=VALUE.')
+            raise HydranetError(f'{assignment!r} is not NAME=VALUE.')
         variables[name] = value
     return variables
+
+
+@contextmanager
+def sigterm_as_interrupt() -> Iterator[None]:
+    """Handle SIGTERM like Ctrl-C, so that no process or file is left."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

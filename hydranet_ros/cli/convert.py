@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""``hydranet convert``: a published checkpoint to a model file."""
+"""``hydranet convert``: convert a published checkpoint to a model file."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar='NAME',
         help='label sets of the segmentation logits in order, by name or .yaml path; several '
-        'where the network has several (NYUD + KITTI: --labels nyud40 kitti6)',
+        'if the network has several (NYUD + KITTI: --labels nyud40 kitti6)',
     )
     parser.add_argument(
         '-o', '--output', type=Path, required=True, help='model file, .safetensors'
     )
-    parser.add_argument('--name', help='what to call the model (default: name of the checkpoint)')
+    parser.add_argument('--name', help='name of the model (default: name of the checkpoint)')
     parser.add_argument(
         '--depth-range',
         type=float,
         nargs=2,
         metavar=('MIN', 'MAX'),
-        help='depths in metres that the model may give (default: 0.001 1000)',
+        help='range that depths are clipped to, in metres (default: 0.001 1000)',
     )
     parser.add_argument('--license', default='unknown', help='terms of use of the weights')
     parser.add_argument(

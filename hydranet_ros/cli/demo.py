@@ -5,26 +5,24 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
 import dataclasses
 from importlib.util import find_spec
 from pathlib import Path
 import shutil
-import signal
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
+
+from hydranet_ros.cli.common import sigterm_as_interrupt
 
 if TYPE_CHECKING:
     from hydranet_ros.cli.demo_input import CameraBag
     from hydranet_ros.cli.demo_model import DemoModel
     from hydranet_ros.launching.process_group import ProcessGroup
 
-HELP = 'play a video to the perception node over ROS 2, record and show what it says'
+HELP = 'play a video to the perception node over ROS 2, record and show its results'
 
-# The processes' start, which loads the model, may take long on a slow machine.
-_STARTUP = 120.0  # s
-_QUIET = 3.0  # s without a message after which the last result has come
+_STARTUP = 120.0  # s; loading the model may take long on a slow machine
+_QUIET = 3.0  # s without a message after which the last result has arrived
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         help="focal length of the video's camera in pixels (default: assumed to be its width)",
     )
-    parser.add_argument('--max-frames', type=int, help='use so many frames of the video')
+    parser.add_argument('--max-frames', type=int, help='use only the first N frames of the video')
     parser.add_argument(
         '-o', '--output', type=Path, default=Path('demo_output'), help='(default: demo_output)'
     )
@@ -68,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise HydranetError(
             'The demo needs ROS 2: source your distribution, or get one from PyPI with make env.'
         )
-    with TemporaryDirectory(prefix='hydranet_demo_') as name, _terminated_like_interrupted():
+    with TemporaryDirectory(prefix='hydranet_demo_') as name, sigterm_as_interrupt():
         folder = Path(name)
         model = choose_model(arguments.model, folder)
         camera = prepare_camera(arguments, folder)
@@ -83,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _replace_recording(output: Path) -> Path:
-    """Return where to record to, with what an earlier demo left there removed."""
+    """Return the path to record to, after removing the recording of an earlier demo."""
     from hydranet_ros.data.media import naming_write_faults
 
     recording = output / 'bag'
@@ -95,10 +93,10 @@ def _replace_recording(output: Path) -> Path:
 
 
 def _replay(camera: CameraBag, model: DemoModel, recording: Path, folder: Path) -> None:
-    """Let three processes talk: the player, the perception node, the recorder."""
-    from hydranet_ros.bags.topics import base_topic
+    """Run the player, the perception node and the recorder."""
     from hydranet_ros.launching.process_group import private_graph_environment, ProcessGroup
     from hydranet_ros.launching.process_specs import PACKAGE, perception_process, ProcessSpec
+    from hydranet_ros.messages.topic_names import base_topic
 
     node = perception_process(model=model.path, image=base_topic(camera.image_topic))
     node = dataclasses.replace(
@@ -129,7 +127,7 @@ def _replay(camera: CameraBag, model: DemoModel, recording: Path, folder: Path) 
             'bag': str(camera.path),
             'topics': list(camera.topics),
             'restamp': True,
-            # Node and recorder: nothing is played before both are ready.
+            # The node and the recorder: playing starts when both are ready.
             'wait_for': [camera.image_topic],
             'wait_subscribers': 2,
             'wait_timeout': _STARTUP,
@@ -147,15 +145,5 @@ def _play(group: ProcessGroup, specs: tuple, duration: float) -> None:
     try:
         group.wait(player, recorder, timeout=2 * _STARTUP + 2 * duration)
     except Exception:
-        print(f'The perception node said:\n{node.last_lines()}')
+        print(f'Output of the perception node:\n{node.last_lines()}')
         raise
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """Let SIGTERM end the demo as Ctrl-C does, so that no process or file stays behind."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

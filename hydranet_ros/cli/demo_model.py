@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The model of the demo: the user's, the package's, or random weights that say so."""
+"""The model of the demo: the user's, the package's, or random weights marked as such."""
 
 from __future__ import annotations
 
@@ -15,60 +15,34 @@ from hydranet_ros.model.tasks import TASKS
 from hydranet_ros.pictures.panels import depth_colors, Look
 from hydranet_ros.resources import default_model, model_path
 
-# Field of a prediction to the topic on which the node publishes it.
+# Field of a prediction to its output topic.
 RESULT_TOPICS: Mapping[str, str] = {
     'labels': '/segmentation',
     'depth': '/depth',
     'normals': '/normals',
 }
 DEPTH_CAMERA_INFO_TOPIC = '/depth/camera_info'
-UNTRAINED = 'UNTRAINED WEIGHTS: the colours below mean nothing'
+UNTRAINED = 'UNTRAINED WEIGHTS: the results below are meaningless'
 
 
 @dataclass(frozen=True)
 class DemoModel:
-    """
-    The model.
+    """The model of the demo."""
 
-    Attributes
-    ----------
-    path
-        Its file.
-    name
-        What people call it.
-    results
-        Field of a prediction to its topic, for what the model gives.
-    topics
-        All topics of the node that are recorded.
-    look
-        Colours.
-    warning
-        What a viewer must know, empty if nothing.
-    description
-        For people.
-
-    """
-
-    path: Path
+    path: Path  # its file
     name: str
-    results: Mapping[str, str]
-    topics: tuple[str, ...]
+    results: Mapping[str, str]  # field of a prediction to its topic
+    topics: tuple[str, ...]  # all topics of the node that are recorded
     look: Look
-    warning: str
-    description: str
+    warning: str  # shown with the results, empty if they are trained
+    description: str  # for people
 
 
 def choose_model(wanted: str | None, folder: Path) -> DemoModel:
     """
-    Take the model that is asked for, else the one that comes with the package, else make one.
+    Use the given model (path or name), else the package's default, else random weights.
 
-    Parameters
-    ----------
-    wanted
-        Path or name of a model; None for the package's own.
-    folder
-        Where untrained weights are written to.
-
+    Random weights are written to ``folder``.
     """
     path = model_path(wanted) if wanted else default_model()
     trained = path is not None
@@ -81,7 +55,7 @@ def choose_model(wanted: str | None, folder: Path) -> DemoModel:
     topics = (*results.values(), *([DEPTH_CAMERA_INFO_TOPIC] if 'depth' in results else []))
     piece = metadata.label_slice()
     labels = piece.labels if piece else None
-    what = 'no trained model is in models/, so the weights are random: results mean nothing'
+    what = 'models/ has no trained model, so the weights are random and results are meaningless'
     return DemoModel(
         path=path,
         name=metadata.name,
@@ -94,7 +68,7 @@ def choose_model(wanted: str | None, folder: Path) -> DemoModel:
 
 
 def untrained_bundle() -> Bundle:
-    """Make a model whose weights are random, the same every time: it shows the plumbing only."""
+    """Make a model with random weights, always the same ones, to show that the processes work."""
     import torch
 
     from hydranet_ros.model.network import HydraNet
@@ -105,7 +79,7 @@ def untrained_bundle() -> Bundle:
     network = HydraNet(tasks)
     for parameter in network.parameters():
         if parameter.ndim == 4:
-            # Keeps the spread of the values through the layers, so that outputs vary.
+            # Keeps the variance of activations through the layers, so that outputs vary.
             torch.nn.init.kaiming_normal_(parameter)
     metadata = BundleMetadata(
         name='untrained',

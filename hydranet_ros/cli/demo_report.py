@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the demo shows at its end: a table, a film and a contact sheet."""
+"""The output of the demo: a table, a video and a contact sheet."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from tqdm import tqdm
 
 from hydranet_ros.bags.bag_files import BagReader
 from hydranet_ros.bags.recording import last_diagnostics, match_by_stamp, result_times, ResultTimes
-from hydranet_ros.cli.demo_input import CameraBag, decode_image
+from hydranet_ros.cli.demo_input import CameraBag
 from hydranet_ros.cli.demo_model import DemoModel
 from hydranet_ros.data.media import VideoWriter, write_image
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.launching.process_specs import NODE_NAME
 from hydranet_ros.messages.annotations import image_values
+from hydranet_ros.messages.images import message_to_rgb
 from hydranet_ros.pictures.panels import (
     banner,
     contact_sheet,
@@ -33,13 +34,9 @@ SHEET_FRAMES = 4
 
 def print_table(camera: CameraBag, model: DemoModel, recording: Path) -> None:
     """
-    Print what was measured, from the recorded stamps and the node's own diagnostics.
+    Print figures from the recorded stamps and the node's diagnostics.
 
-    Raises
-    ------
-    HydranetError
-        If the node gave no result.
-
+    Raises HydranetError if the node published no result.
     """
     with BagReader(recording) as bag:
         times = _result_times(bag, camera, model)
@@ -47,7 +44,7 @@ def print_table(camera: CameraBag, model: DemoModel, recording: Path) -> None:
     rows = [
         ('frames played', f'{camera.count}', f'{_rate(camera):.1f} Hz'),
         ('frames processed', f'{times.count}', f'{times.rate:.1f} Hz'),
-        ('frames dropped', f'{camera.count - times.count}', 'a newer one came first'),
+        ('frames dropped', f'{camera.count - times.count}', 'a newer one arrived first'),
         ('latency p50 / p95', _percentiles(times.latencies), 'image received to result received'),
         ('age p50 / p95', _percentiles(times.ages), "image's stamp to result received"),
     ]
@@ -64,7 +61,7 @@ def print_table(camera: CameraBag, model: DemoModel, recording: Path) -> None:
 
 
 def write_pictures(camera: CameraBag, model: DemoModel, recording: Path, output: Path) -> None:
-    """Write the film and the contact sheet, and say where everything is."""
+    """Write the video and the contact sheet, and print where everything is."""
     with BagReader(recording) as bag:
         times = _result_times(bag, camera, model)
         shown = set(np.linspace(0, times.count - 1, SHEET_FRAMES + 2).round().astype(int)[1:-1])
@@ -93,8 +90,8 @@ def write_pictures(camera: CameraBag, model: DemoModel, recording: Path, output:
     )
     write_image(output / 'contact_sheet.png', sheet)
     for name, what in (
-        ('demo.mp4', 'film of the results'),
-        ('contact_sheet.png', 'some of them with legends'),
+        ('demo.mp4', 'video of the results'),
+        ('contact_sheet.png', 'some of the results with legends'),
         ('bag', 'rosbag2 of images, results and diagnostics'),
     ):
         print(f'{output / name}: {what}')
@@ -108,19 +105,19 @@ def _rate(camera: CameraBag) -> float:
 
 
 def _result_times(bag: BagReader, camera: CameraBag, model: DemoModel) -> ResultTimes:
-    """Return when the last of each frame's results came."""
+    """Return when the last of each frame's results arrived."""
     topic = list(model.results.values())[-1]
     if topic not in bag.topics or bag.topics[topic].count == 0:
-        reason = last_diagnostics(bag, NODE_NAME).get('last error') or 'it gave no reason'
+        reason = last_diagnostics(bag, NODE_NAME).get('last error') or 'it reported no error'
         raise HydranetError(f'The perception node published nothing on {topic}: {reason}')
     return result_times(bag, camera.image_topic, topic)
 
 
 def _frames(bag: BagReader, camera: CameraBag, model: DemoModel) -> Iterator[list[Panel]]:
-    """Yield the pictures of each frame that was processed, as recorded."""
+    """Yield the pictures of each processed frame."""
     topics = (camera.image_topic, *model.results.values())
     for frame in match_by_stamp(bag.messages(topics), topics):
-        rgb = decode_image(bag, frame[camera.image_topic])
+        rgb = message_to_rgb(bag.decode(frame[camera.image_topic]))
         results = {
             field: image_values(bag.decode(frame[topic])) for field, topic in model.results.items()
         }
@@ -128,7 +125,7 @@ def _frames(bag: BagReader, camera: CameraBag, model: DemoModel) -> Iterator[lis
 
 
 def _film_picture(panels: list[Panel], camera: CameraBag, model: DemoModel) -> NDArray[np.uint8]:
-    """Compose one frame of the film."""
+    """Compose one frame of the video."""
     picture = mosaic(panels)
     width = picture.shape[1]
     head = banner(

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from hydranet_ros.cli.common import add_runtime_arguments, parse_variables
+from hydranet_ros.cli.common import add_runtime_arguments, open_predictor, parse_variables
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
     dataset = load_dataset(
         arguments.dataset, arguments.split, parse_variables(arguments.variables)
     )
-    predictor = _open_predictor(arguments, dataset)
+    predictor = open_predictor(arguments, dataset.label_set)
     tasks = _tasks(arguments.tasks, predictor, dataset)
     labels = predictor.label_set if 'segmentation' in tasks else None
     protocol = Protocol(
@@ -104,28 +104,6 @@ def run(arguments: argparse.Namespace) -> int:
         sheet = picture_sheet(evaluation, predictor, dataset, look, title)
         _write(arguments.sheet, _encode(sheet, arguments.sheet))
     return 0
-
-
-def _open_predictor(arguments: argparse.Namespace, dataset: Dataset) -> Predictor:
-    """Load the model with the label set that the dataset's labels are of, where it has it."""
-    from hydranet_ros.model.bundle import load_bundle
-    from hydranet_ros.model.labels import load_label_set
-    from hydranet_ros.resources import model_path
-    from hydranet_ros.runtime.predictor import Predictor
-
-    bundle = load_bundle(model_path(arguments.model))
-    label_set = arguments.label_set
-    if label_set is None and dataset.label_set is not None:
-        classes = load_label_set(dataset.label_set).classes
-        pieces = (piece.labels for piece in bundle.metadata.label_slices)
-        label_set = next((labels.name for labels in pieces if labels.classes == classes), None)
-    return Predictor(
-        bundle,
-        device=arguments.device,
-        backend=arguments.backend,
-        precision=arguments.precision,
-        label_set=label_set,
-    )
 
 
 def _tasks(
@@ -177,16 +155,16 @@ def _spread(count: int, limit: int | None) -> list[int]:
 def _about(
     arguments: argparse.Namespace, predictor: Predictor, dataset: Dataset
 ) -> dict[str, Any]:
+    import hashlib
     from importlib.metadata import version
     import platform
 
     from hydranet_ros import __version__
-    from hydranet_ros.model.bundle import load_bundle
     from hydranet_ros.resources import model_path
 
     return {
         'model': predictor.metadata.name,
-        'model_sha256': load_bundle(model_path(arguments.model)).sha256,
+        'model_sha256': hashlib.sha256(model_path(arguments.model).read_bytes()).hexdigest(),
         'dataset': dataset.name,
         'limit': arguments.limit,
         'backend': predictor.backend_name,

@@ -12,7 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from hydranet_ros.cli.common import add_runtime_arguments
+from hydranet_ros.cli.common import add_runtime_arguments, open_predictor
 from hydranet_ros.cli.view_arguments import positive
 from hydranet_ros.errors import HydranetError
 
@@ -125,7 +125,7 @@ def _evaluate(
 
     bag, folder = pair
     try:
-        predictor = _open_predictor(arguments) if arguments.model else None
+        predictor = open_predictor(arguments) if arguments.model else None
         # In another process nobody looks at a bar.
         with tqdm(desc=bag.name, unit='message', leave=False, disable=quiet or None) as bar:
             evaluation = evaluate_bag(
@@ -182,18 +182,6 @@ def protocol_of(arguments: argparse.Namespace, predictor: Predictor | None) -> P
     if labels is None and arguments.label_set:
         labels = load_label_set(arguments.label_set)
     return Protocol(labels, tuple(arguments.depth_range), arguments.crop)
-
-
-def _open_predictor(arguments: argparse.Namespace) -> Predictor:
-    from hydranet_ros.runtime.predictor import Predictor
-
-    return Predictor(
-        arguments.model,
-        device=arguments.device,
-        backend=arguments.backend,
-        precision=arguments.precision,
-        label_set=arguments.label_set,
-    )
 
 
 def _about_model(arguments: argparse.Namespace, predictor: Predictor) -> Mapping[str, Any]:

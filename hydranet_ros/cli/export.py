@@ -7,14 +7,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hydranet_ros.cli.info import image_size
+from hydranet_ros.cli.common import image_size
 
 HELP = 'write a model as ONNX, OpenVINO, TorchScript or torch.export'
 FORMATS = ('onnx', 'openvino', 'torchscript', 'torch-export')
 LABELS_AGREE = 0.99
-"""Share of the pixels whose labels must be equal for an export to pass."""
+"""Least share of pixels with equal labels for an export to pass."""
 DEPTH_TOLERANCE = 0.01
-"""Largest median difference of depth, relative, for an export to pass."""
+"""Largest median relative difference of depth for an export to pass."""
 _ANY_SIZE_CHECKED = (240, 320)
 
 
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--size',
         type=image_size,
         metavar='WxH',
-        help='the only image size that the file will take (default: any)',
+        help='the only image size that the exported model will accept (default: any)',
     )
     parser.add_argument('--label-set', help='label set to predict (default: the first)')
     parser.add_argument(
@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Export, run the file that was written, and compare."""
+    """Export, run the exported file, and compare it with the model."""
     from hydranet_ros.errors import HydranetError
     from hydranet_ros.model.bundle import load_bundle
     from hydranet_ros.model.deployed_graph import DeployedGraph
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace) -> int:
         fields=arguments.fields,
         warm_up_size=None,
     )
-    # In float32 both: where auto is bfloat16 (AMX) its rounding would hide what export did.
+    # Both in float32: the rounding of bfloat16 (AMX) would hide faults of the export.
     written = Predictor(arguments.output, device='cpu', precision='float32', warm_up_size=None)
     parity = compare(reference, written, size or _ANY_SIZE_CHECKED)
     megabytes = sum(
@@ -82,6 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(f'parity with torch, run by {written.backend_name}: {parity}')
     if not parity.holds(LABELS_AGREE, DEPTH_TOLERANCE):
         raise HydranetError(
-            f'{arguments.output} does not give what the model gives ({parity}); do not use it.'
+            f'The results of {arguments.output} differ from those of the model ({parity}); do not '
+            'use it.'
         )
     return 0

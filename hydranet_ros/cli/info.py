@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""``hydranet info``: all that a model file says of itself."""
+"""``hydranet info``: print the contents of a model file."""
 
 from __future__ import annotations
 
@@ -8,21 +8,12 @@ import argparse
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
+from hydranet_ros.cli.common import image_size
+
 if TYPE_CHECKING:
     from hydranet_ros.model.bundle import Bundle
 
-HELP = 'print what a model file holds'
-
-
-def image_size(text: str) -> tuple[int, int]:
-    """Parse ``WIDTHxHEIGHT`` into (width, height), in pixels."""
-    try:
-        width, height = (int(part) for part in text.lower().split('x'))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f'{text!r} is not WIDTHxHEIGHT, e.g. 640x480') from None
-    if min(width, height) < 32:
-        raise argparse.ArgumentTypeError(f'{text} is smaller than 32x32 pixels')
-    return width, height
+HELP = 'print the contents of a model file'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -57,8 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     bundle = read_model(path)
     if not isinstance(bundle, Bundle):
         raise HydranetError(
-            f'{path} is an exported graph; its operations are those of the .safetensors file of '
-            f'the model {bundle.metadata.name!r}: give that.'
+            f'{path} is an exported graph; give the .safetensors file of the model '
+            f'{bundle.metadata.name!r} instead.'
         )
     print(describe(bundle, arguments.size))
     if arguments.legend is not None:
@@ -70,20 +61,7 @@ def write_legend(bundle: Bundle, label_set: str | None, path: Path) -> None:
     """
     Write the colours and names of a model's classes as a PNG.
 
-    Parameters
-    ----------
-    bundle
-        The model.
-    label_set
-        Which of its label sets; the first if None.
-    path
-        Ends in ``.png``.
-
-    Raises
-    ------
-    HydranetError
-        If the model has no such label set, or the file cannot be written.
-
+    ``label_set`` is one of its label sets, by default the first.
     """
     from hydranet_ros.data.media import write_image
     from hydranet_ros.errors import HydranetError
@@ -91,26 +69,16 @@ def write_legend(bundle: Bundle, label_set: str | None, path: Path) -> None:
 
     piece = bundle.metadata.label_slice(label_set)
     if piece is None:
-        raise HydranetError(f'Model {bundle.metadata.name!r} has no classes to draw a legend of.')
+        raise HydranetError(f'Model {bundle.metadata.name!r} has no classes to draw a legend for.')
     if path.suffix.lower() != '.png':
         raise HydranetError(
-            f'The legend is written as PNG: give a name that ends in .png, not {path}.'
+            f'The legend is a PNG file: give a name that ends in .png, not {path}.'
         )
     write_image(path, legend(piece.labels))
 
 
 def describe(bundle: Bundle, size: tuple[int, int]) -> str:
-    """
-    Describe a model in lines of text.
-
-    Parameters
-    ----------
-    bundle
-        The model.
-    size
-        Width and height in pixels for which multiply-accumulates are counted.
-
-    """
+    """Describe a model in lines of text, with its operations for an image width and height."""
     from hydranet_ros.model.network import count_macs, count_parameters
 
     metadata = bundle.metadata

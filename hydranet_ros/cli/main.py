@@ -56,12 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     Run ``hydranet``.
 
-    Returns
-    -------
-    int
-        Exit status: 0; 1 for a fault that one sentence on stderr names; 2 for wrong usage; 130
-        when interrupted.
-
+    The exit status is 0; 1 after an error, which is printed in one sentence; 2 for wrong usage;
+    130 when interrupted.
     """
     parsed = build_parser().parse_args(arguments)
     try:
@@ -73,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f'hydranet {parsed.command}: interrupted', file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader of our output (head, say) has seen enough.
+        # The reader of the output, e.g. head, has ended.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 

@@ -11,7 +11,7 @@ import itertools
 from pathlib import Path
 from typing import Any, Protocol, TYPE_CHECKING
 
-from hydranet_ros.cli.common import parse_variables
+from hydranet_ros.cli.common import matching_label_set, parse_variables
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
@@ -175,15 +175,11 @@ class _DatasetTruth:
 
     def label_set(self, bundle: Bundle) -> str | None:
         """Return the name of the model's label set that has the dataset's classes."""
-        from hydranet_ros.model.labels import load_label_set
-
         dataset = self._dataset
         if dataset.label_set is None or not bundle.metadata.label_slices:
             return None
-        classes = load_label_set(dataset.label_set).classes
-        for piece in bundle.metadata.label_slices:
-            if piece.labels.classes == classes:
-                return piece.labels.name
+        if found := matching_label_set(bundle.metadata, dataset.label_set):
+            return found
         raise HydranetError(
             f'{dataset.name} is labelled in {dataset.label_set}, which {bundle.metadata.name} '
             'does not predict; choose another dataset.'

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hydranet_ros.cli.common import add_runtime_arguments
+from hydranet_ros.cli.common import add_runtime_arguments, open_predictor
 from hydranet_ros.cli.view_arguments import add_input_arguments, open_input
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace) -> int:
         FusionOptions,
         reconstruct,
     )
-    from hydranet_ros.runtime.predictor import Prediction, Predictor
+    from hydranet_ros.runtime.predictor import Prediction
 
     source = open_input(arguments)
     options = FusionOptions(
@@ -89,13 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         truncation=arguments.truncation,
         minimum_weight=arguments.min_weight,
     )
-    predictor = Predictor(
-        arguments.model,
-        device=arguments.device,
-        backend=arguments.backend,
-        precision=arguments.precision,
-        label_set=arguments.label_set,
-    )
+    predictor = open_predictor(arguments)
 
     def predict(sample: Sample) -> Prediction:
         return predictor.predict(sample.image, sample.fx)

@@ -1,16 +1,16 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""``hydranet replay``: a bag through the real node over ROS 2, evaluated while it runs."""
+"""``hydranet replay``: play a bag to the real node over ROS 2 and evaluate its results live."""
 
 from __future__ import annotations
 
 import argparse
 from importlib.util import find_spec
 from pathlib import Path
-import signal
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from hydranet_ros.cli.common import sigterm_as_interrupt
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 HELP = 'play a bag with ground truth to the perception node over ROS 2 and evaluate its results'
 
-# A loaded machine that runs a large model in lock-step may take this much longer than the bag.
+# A large model on a busy machine may take this much longer than the bag.
 _SECONDS_PER_SECOND = 100.0
 _FLAGS = {'lock_step', 'loop', 'rviz'}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments: those of the launch file."""
+    """Declare the arguments, which are those of the launch file."""
     from hydranet_ros.launching.process_specs import REPLAY_ARGUMENTS
 
     parser.add_argument('bag', help=REPLAY_ARGUMENTS['bag'][1])
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Start the processes, wait for the end of the bag, and show the report."""
+    """Start the processes, wait for the end of the bag, and print the report."""
     from hydranet_ros.evaluation.replay_plan import plan_replay
     from hydranet_ros.launching.process_specs import REPLAY_ARGUMENTS
 
@@ -66,13 +66,15 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _play(replay: Replay, folder: Path, *, endless: bool) -> None:
-    """Run the processes in a graph of their own until the report is written."""
+    """Run the processes in a private graph until the report is written."""
     from hydranet_ros.evaluation.replay_plan import REPORT_PATIENCE, STARTUP
     from hydranet_ros.launching.process_group import private_graph_environment, ProcessGroup
 
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with ProcessGroup(folder, private_graph_environment(folder)) as group:
+        with (
+            sigterm_as_interrupt(),
+            ProcessGroup(folder, private_graph_environment(folder)) as group,
+        ):
             for spec in replay.others:
                 group.start(spec)
             evaluator = group.start(replay.evaluator)
@@ -82,10 +84,8 @@ def _play(replay: Replay, folder: Path, *, endless: bool) -> None:
                 group.wait(player, timeout=float('inf') if endless else patience)
                 print(player.last_lines())
             finally:
-                # Also after Ctrl-C, the usual end of a loop: what was measured is not lost.
+                # Also after Ctrl-C, the usual end of a loop, to keep what was measured.
                 evaluator.popen.terminate()
                 group.wait(evaluator, timeout=REPORT_PATIENCE)
     except KeyboardInterrupt:
-        print('Interrupted: the report holds what was measured.')
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        print('Interrupted: the report contains what was measured until then.')

@@ -11,7 +11,7 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-from hydranet_ros.cli.common import add_runtime_arguments
+from hydranet_ros.cli.common import add_runtime_arguments, open_predictor
 
 if TYPE_CHECKING:
     from hydranet_ros.data.media import FrameSource
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=('png', 'npy'),
         default='png',
         help='raw depth as 16-bit PNG in millimetres, 0 invalid (default), or as .npy, float32 '
-        'metres; beyond 65.535 m only .npy holds it',
+        'metres; depth beyond 65.535 m is kept only in .npy',
     )
     parser.add_argument(
         '--depth-colors',
@@ -47,25 +47,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="depths in metres at the ends of the colours (default: the model's range within "
         '0.5 to 80)',
     )
-    parser.add_argument('--max-frames', type=int, help='stop after so many frames')
+    parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')
     add_runtime_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Predict every frame of the input; 1 if any could not be read or predicted."""
+    """Predict every frame of the input; 1 if any frame could not be read or predicted."""
     from hydranet_ros.data.media import open_source
     from hydranet_ros.pictures.panels import depth_colors, Look
     from hydranet_ros.pictures.result_writer import ResultWriter
-    from hydranet_ros.runtime.predictor import Predictor
 
     source = open_source(arguments.input)
-    predictor = Predictor(
-        arguments.model,
-        device=arguments.device,
-        backend=arguments.backend,
-        precision=arguments.precision,
-        label_set=arguments.label_set,
-    )
+    predictor = open_predictor(arguments)
     try:
         depth_range = depth_colors(predictor.metadata.depth_range, arguments.depth_colors)
         look = Look(predictor.label_set, depth_range)
@@ -80,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     finally:
         predictor.close()
     if failed:
-        print(f'hydranet run: {failed} frames failed, as named above.', file=sys.stderr)
+        print(f'hydranet run: {failed} frames failed, see above.', file=sys.stderr)
     return 1 if failed else 0
 
 
@@ -90,7 +83,7 @@ def _predict_all(
     writer: ResultWriter,
     arguments: argparse.Namespace,
 ) -> int:
-    """Write the results of all frames; returns how many frames failed."""
+    """Write the results of all frames; return how many frames failed."""
     from tqdm import tqdm
 
     from hydranet_ros.errors import HydranetError
@@ -99,7 +92,7 @@ def _predict_all(
     total = min(counts, default=None)
     failed, seconds, assumed = 0, [], False
     frames = islice(source.frames(), arguments.max_frames)
-    # A camera has no end: Ctrl-C is how its recording is completed.
+    # A camera has no end: Ctrl-C completes its recording.
     ending = nullcontext() if counts else suppress(KeyboardInterrupt)
     with ending, tqdm(frames, total=total, unit='frame', disable=None) as progress:
         for frame in progress:
@@ -117,5 +110,5 @@ def _predict_all(
         median = sorted(seconds)[len(seconds) // 2]
         print(f'{len(seconds)} frames, {1e3 * median:.0f} ms each (median): {arguments.output}')
     if assumed:
-        print('Depth is scaled for a focal length that the model assumes; give yours with --fx.')
+        print('Depth is scaled for an assumed focal length; give the true one with --fx.')
     return failed

@@ -9,7 +9,7 @@ from pathlib import Path
 import threading
 from typing import TYPE_CHECKING
 
-from hydranet_ros.cli.common import add_runtime_arguments
+from hydranet_ros.cli.common import add_runtime_arguments, open_predictor
 from hydranet_ros.cli.view_arguments import add_input_arguments, open_input, positive
 
 if TYPE_CHECKING:
@@ -55,16 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     from hydranet_ros.pictures.panels import depth_colors
     from hydranet_ros.pictures.viewer import saved, served, spawned, Viewer, ViewerOptions
-    from hydranet_ros.runtime.predictor import Predictor
 
     source = open_input(arguments)
-    predictor = Predictor(
-        arguments.model,
-        device=arguments.device,
-        backend=arguments.backend,
-        precision=arguments.precision,
-        label_set=arguments.label_set,
-    )
+    predictor = open_predictor(arguments)
     if arguments.save:
         sink = saved(arguments.save)
     elif arguments.web:

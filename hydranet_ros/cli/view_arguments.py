@@ -95,9 +95,10 @@ def open_bag(
 ) -> SampleSource:
     """Open a bag as `open_bag_samples`; ground truth is by default where make-bag writes it."""
     from hydranet_ros.bags.bag_files import BagReader
-    from hydranet_ros.bags.conversion import TRUTH_DEPTH, TRUTH_LABELS, TRUTH_PREFIX
+    from hydranet_ros.bags.conversion import TRUTH_DEPTH, TRUTH_LABELS
     from hydranet_ros.bags.message_types import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
     from hydranet_ros.bags.samples import open_bag_samples
+    from hydranet_ros.messages.topic_names import TRUTH_PREFIX
 
     with BagReader(path) as bag:
         topics = bag.topics

@@ -12,12 +12,11 @@ from typing import Any
 from numpy.typing import NDArray
 
 from hydranet_ros.bags.bag_files import BagMessage, BagReader
-from hydranet_ros.bags.conversion import TRUTH_PREFIX
 from hydranet_ros.bags.message_types import CAMERA_INFO_TYPE, COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
 from hydranet_ros.bags.playback import belongings_first
 from hydranet_ros.bags.recovery import open_damaged_bag
-from hydranet_ros.bags.topics import camera_info_topic, choose_image_topic
-from hydranet_ros.camera.calibration import camera_of, CameraInfoBuffer
+from hydranet_ros.bags.topics import choose_image_topic
+from hydranet_ros.camera.calibration import camera_and_focal_length, CameraInfoBuffer
 from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.dataset_evaluation import ImagePredictor
@@ -26,9 +25,13 @@ from hydranet_ros.evaluation.frame_evaluation import FrameEvaluation, MatchedFra
 from hydranet_ros.evaluation.measures import MEASURES, Protocol
 from hydranet_ros.messages.frame_sync import FrameStream, StampedFrame
 from hydranet_ros.messages.stamps import read_stamp
+from hydranet_ros.messages.topic_names import (
+    camera_info_topic,
+    is_result_or_truth,
+    TRANSPORT_SUFFIXES,
+    TRUTH_PREFIX,
+)
 
-TRANSPORT_SUFFIXES = ('', '/compressed', '/compressedDepth')
-"""What image_transport appends to the topic of what it compresses."""
 _TYPES_WITH_HEADER = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE, CAMERA_INFO_TYPE)
 
 
@@ -105,11 +108,7 @@ def find_topics(
 
     """
     named = [image, camera_info, *(predictions or {}).values(), *(truths or {}).values()]
-    for topic in filter(None, named):
-        if topic not in bag.topics:
-            raise HydranetError(
-                f'{bag.path} has no topic {topic}; it has {", ".join(sorted(bag.topics))}.'
-            )
+    bag.check_topics(filter(None, named))
     found = _present(bag, '', predictions or {})
     true_ones = _present(bag, TRUTH_PREFIX, truths or {})
     chosen = image or _only_image_topic(bag, {*found.values(), *true_ones.values()})
@@ -131,14 +130,13 @@ def _present(bag: BagReader, prefix: str, named: Mapping[str, str]) -> dict[str,
 
 def _only_image_topic(bag: BagReader, others: set[str]) -> str | None:
     """Return the topic of the images, which is none of those; None if there are none."""
-    own = ('/segmentation', '/depth', '/normals', '/overlay', '/confidence', TRUTH_PREFIX)
     candidates = [
         name
         for name, topic in sorted(bag.topics.items())
         if topic.type in (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE)
         and topic.count
         and name not in others
-        and not any(name == prefix or name.startswith(f'{prefix}/') for prefix in own)
+        and not is_result_or_truth(name)
     ]
     if len(candidates) > 1:
         raise HydranetError(
@@ -303,9 +301,8 @@ class _FrameReader:
     def _predict(self, rgb: RgbImage, info: Any) -> dict[str, NDArray]:
         """Predict as the node does: with the focal length of the calibration, if there is one."""
         assert self._predictor is not None
-        camera = None if info is None else camera_of(info, rgb.shape[1], rgb.shape[0])
-        if camera is not None and self._rectified:
-            camera = camera.rectified()
-        prediction = self._predictor.predict(rgb, camera.focal_length if camera else None)
+        height, width = rgb.shape[:2]
+        _, fx = camera_and_focal_length(info, width, height, rectified=self._rectified)
+        prediction = self._predictor.predict(rgb, fx)
         fields = {task: getattr(prediction, MEASURES[task].field) for task in self._tasks}
         return {task: values for task, values in fields.items() if values is not None}

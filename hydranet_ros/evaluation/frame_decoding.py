@@ -13,7 +13,7 @@ from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.annotations import READERS
 from hydranet_ros.messages.frame_sync import StampedFrame
-from hydranet_ros.messages.images import compressed_to_rgb, image_to_rgb
+from hydranet_ros.messages.images import message_to_rgb
 
 IMAGE = 'image'
 """Name of the part of a frame that is the image."""
@@ -57,8 +57,7 @@ class FrameDecoder:
     def image(self, content: Any, stamp: int) -> RgbImage | None:
         """Return an image, raw or compressed, None if it cannot be read."""
         try:
-            message = self._deserialize(content)
-            return (compressed_to_rgb if hasattr(message, 'format') else image_to_rgb)(message)
+            return message_to_rgb(self._deserialize(content))
         except HydranetError as error:
             self._note(f'have an unreadable image: {error}', stamp)
             return None

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.evaluation.measures import MEASURES
-from hydranet_ros.pictures.panels import Look
+from hydranet_ros.pictures.panels import lay_out, Look
 
 PICTURE_WIDTH = 240
 _CANDIDATES = 32
 _GAP = 4
+_WHITE = (255, 255, 255)
 
 
 class FramePicture(NamedTuple):
@@ -85,11 +86,6 @@ def draw_frame(
     if rgb is not None:
         image = np.asarray(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), np.uint8)
     panels = MEASURES[task].pictures(image, small[0], small[1], look)
-    cells = [
-        cv2.copyMakeBorder(
-            panel.picture, 0, 0, 0, _GAP, cv2.BORDER_CONSTANT, value=(255, 255, 255)
-        )
-        for panel in panels
-    ]
-    sheet = cv2.cvtColor(np.concatenate(cells, axis=1), cv2.COLOR_RGB2BGR)
+    cells = [panel.picture for panel in panels]
+    sheet = cv2.cvtColor(lay_out([cells], gap=_GAP, background=_WHITE), cv2.COLOR_RGB2BGR)
     return cv2.imencode('.jpg', sheet, [cv2.IMWRITE_JPEG_QUALITY, 80])[1].tobytes()

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 from hydranet_ros.data.sample import Dataset, RgbImage
@@ -16,7 +15,7 @@ from hydranet_ros.evaluation.dataset_evaluation import (
     ImageScore,
 )
 from hydranet_ros.evaluation.measures import MEASURES
-from hydranet_ros.pictures.panels import banner, label_corner, legends, Look, Panel
+from hydranet_ros.pictures.panels import banner, lay_out, legends, Look, named, Panel, scaled
 
 PANEL_WIDTH = 400
 _GAP = 6
@@ -58,9 +57,11 @@ def picture_sheet(
         for rank, score in chosen(scores):
             panels = _panels(task, score, predictor, dataset, look)
             caption = f'{rank}: {MEASURES[task].quality_text(score.quality)}'
-            lines.append(_line([Panel(caption, panels[0].picture), *panels[1:]]))
-        width = lines[0].shape[1]
-        parts += [banner(width, title, task), *lines]
+            panels[0] = Panel(caption, panels[0].picture)
+            lines.append([named(Panel(p.name, scaled(p.picture, PANEL_WIDTH))) for p in panels])
+        body = lay_out(lines, gap=_GAP)
+        width = body.shape[1]
+        parts += [banner(width, title, task), body]
         parts.append(legends(['depth' if task == 'depth' else 'segmentation'], look, width))
     return np.concatenate(parts)
 
@@ -82,15 +83,3 @@ def _panels(
     measure = MEASURES[task]
     found = getattr(prediction, measure.field)
     return measure.pictures(sample.image, found, getattr(sample, task), look)
-
-
-def _line(panels: Sequence[Panel]) -> RgbImage:
-    """Lay panels side by side at one width, with a gap behind and below each."""
-    height, width = panels[0].picture.shape[:2]
-    size = (PANEL_WIDTH, max(1, round(PANEL_WIDTH * height / width)))
-    cells = []
-    for panel in panels:
-        cell = np.asarray(cv2.resize(panel.picture, size, interpolation=cv2.INTER_AREA), np.uint8)
-        label_corner(cell, panel.name)
-        cells.append(cv2.copyMakeBorder(cell, 0, _GAP, 0, _GAP, cv2.BORDER_CONSTANT))
-    return np.concatenate(cells, axis=1)

@@ -14,13 +14,8 @@ from dataclasses import dataclass, replace
 
 from hydranet_ros.bags.bag_files import BagReader
 from hydranet_ros.bags.message_types import COMPRESSED_IMAGE_TYPE, TF_TYPE
-from hydranet_ros.bags.topics import base_topic
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.evaluation.bag_evaluation import (
-    EvaluatedTopics,
-    find_topics,
-    TRANSPORT_SUFFIXES,
-)
+from hydranet_ros.evaluation.bag_evaluation import EvaluatedTopics, find_topics
 from hydranet_ros.evaluation.measures import MEASURES
 from hydranet_ros.launching.process_specs import (
     is_true,
@@ -31,6 +26,7 @@ from hydranet_ros.launching.process_specs import (
     rviz_process,
 )
 from hydranet_ros.messages.images import compressed_to_rgb
+from hydranet_ros.messages.topic_names import base_topic, truth_topic
 from hydranet_ros.model.exported_model import read_model
 from hydranet_ros.resources import default_model, model_path
 
@@ -91,7 +87,7 @@ def plan_replay(arguments: Mapping[str, str]) -> Replay:
         raise HydranetError('The argument bag is missing: bag:=PATH.')
     model = model_path(arguments['model']) if arguments['model'] else default_model()
     if model is None:
-        raise HydranetError('No model comes with this installation; give one.')
+        raise HydranetError('This installation has no model; give one.')
     with BagReader(arguments['bag']) as bag:
         topics = find_topics(bag, image=arguments['image'] or None)
         if topics.image is None:
@@ -159,7 +155,7 @@ def _evaluator(
     model: str,
 ) -> ProcessSpec:
     assert topics.image is not None
-    truths = [(f'ground_truth/{task}', _base(topics.truths[task])) for task in tasks]
+    truths = [(truth_topic(task)[1:], base_topic(topics.truths[task])) for task in tasks]
     return ProcessSpec(
         PACKAGE,
         _EVALUATOR,
@@ -218,12 +214,6 @@ def _player(
         parameters=parameters,
         log_level=arguments['log_level'],
     )
-
-
-def _base(topic: str) -> str:
-    """Return a topic without what image_transport appends."""
-    endings = (suffix for suffix in TRANSPORT_SUFFIXES if suffix and topic.endswith(suffix))
-    return topic.removesuffix(next(endings, ''))
 
 
 def _number(arguments: Mapping[str, str], name: str) -> float:

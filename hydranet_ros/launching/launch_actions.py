@@ -1,9 +1,9 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What the launch files share: our descriptions of processes as actions of ``launch``.
+Convert process specs to launch actions, for the launch files.
 
-The only module that needs the packages ``launch`` and ``launch_ros``; only launch files import it.
+This is the only module that needs the packages ``launch`` and ``launch_ros``.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ def declare_arguments(arguments: Arguments) -> list[DeclareLaunchArgument]:
 
 
 def argument_values(context: LaunchContext, arguments: Arguments) -> dict[str, str]:
-    """Return what the user gave for launch arguments, else their defaults."""
+    """Return the values of launch arguments, given by the user or default."""
     return {name: LaunchConfiguration(name).perform(context) for name in arguments}
 
 
 def node_action(spec: ProcessSpec) -> Node:
-    """Turn the description of a process into a launch action."""
+    """Convert the description of a process to a launch action."""
     parameters: list[Any] = [str(path) for path in spec.parameter_files]
     if spec.parameters:
         parameters.append(dict(spec.parameters))

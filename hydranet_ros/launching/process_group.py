@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Start, watch and end the processes of a ROS graph where there is no ``ros2 launch``."""
+"""Start, watch and stop the processes of a ROS graph without ``ros2 launch``."""
 
 from __future__ import annotations
 
@@ -22,27 +22,23 @@ from hydranet_ros.launching.process_specs import (
     ProcessSpec,
 )
 
-# Domains 1 to 100: those whose ports Linux does not hand out to others.
+# Domains 1 to 100, whose ports Linux does not assign to other programs.
 _DOMAINS = 100
 _POLL = 0.05  # s
-_PATIENCE = 10.0  # s for a process to end after it was asked to
+_PATIENCE = 10.0  # s for a process to end after SIGTERM
 _LINES_SHOWN = 12
 
 
 def private_graph_environment(log_folder: Path) -> dict[str, str]:
     """
-    Return the variables of a ROS graph that no other one on the network takes part in.
+    Return the environment variables of a ROS graph that is separate from all others.
 
-    Parameters
-    ----------
-    log_folder
-        Where ROS writes its logs.
-
+    ROS writes its logs to ``log_folder``.
     """
     return {
         'ROS_DOMAIN_ID': str(_unused_domain()),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        # Humble's word for it, which later distributions complain of.
+        # Humble's name for it; later distributions warn about it.
         **({'ROS_LOCALHOST_ONLY': '1'} if os.environ.get('ROS_DISTRO') == 'humble' else {}),
         'ROS_LOG_DIR': str(log_folder),
         **image_transport_environment(),
@@ -50,14 +46,14 @@ def private_graph_environment(log_folder: Path) -> dict[str, str]:
 
 
 def _unused_domain() -> int:
-    """Return a ROS domain in which nobody on this machine takes part."""
+    """Return a ROS domain that has no participant on this machine."""
     offset = os.getpid()
     domains = [1 + (offset + index) % _DOMAINS for index in range(_DOMAINS)]
     return next((domain for domain in domains if _is_unused(domain)), domains[0])
 
 
 def _is_unused(domain: int) -> bool:
-    """Tell whether the port is free that the first participant of a domain binds (DDSI-RTPS)."""
+    """Tell whether the port of a domain's first participant is free (DDSI-RTPS)."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind(('', 7410 + 250 * domain))
@@ -68,41 +64,24 @@ def _is_unused(domain: int) -> bool:
 
 @dataclass(frozen=True, eq=False)
 class RunningProcess:
-    """
-    A process that was started.
-
-    Attributes
-    ----------
-    spec
-        What it is.
-    popen
-        Its handle.
-    log
-        File with all that it prints.
-
-    """
+    """A process that was started."""
 
     spec: ProcessSpec
     popen: subprocess.Popen[bytes]
-    log: Path
+    log: Path  # file with its output
 
     def last_lines(self) -> str:
-        """Return the end of what it printed."""
+        """Return the end of its output."""
         lines = self.log.read_text(errors='replace').splitlines()
         return '\n'.join(f'  {line}' for line in lines[-_LINES_SHOWN:])
 
 
 class ProcessGroup:
     """
-    Processes that belong together; as a context manager it leaves none of them running.
+    Processes that belong together; leaving the context manager stops all of them.
 
-    Parameters
-    ----------
-    log_folder
-        Where their output goes, one file each.
-    environment
-        Variables to add to this process's own.
-
+    Their output goes to one file each in ``log_folder``; ``environment`` is added to this
+    process's.
     """
 
     def __init__(self, log_folder: Path, environment: Mapping[str, str]) -> None:
@@ -116,23 +95,15 @@ class ProcessGroup:
     def __exit__(self, *_: object) -> None:
         with _signals_deferred():
             for process in self._running:
-                # Not SIGINT, which a process begins by ignoring if it starts in the background.
+                # Not SIGINT: a process that starts in the background ignores it at first.
                 process.popen.terminate()
             for process in self._running:
                 _await_end(process)
 
     def start(self, spec: ProcessSpec) -> RunningProcess:
-        """
-        Start a process.
-
-        Raises
-        ------
-        HydranetError
-            If its executable is not installed.
-
-        """
+        """Start a process."""
         log = self._log_folder / f'{spec.name}.log'
-        # An interrupt between the start and the note of it would leave the process behind.
+        # An interrupt between the two would leave the process running.
         with log.open('wb') as output, _signals_deferred():
             try:
                 popen = subprocess.Popen(
@@ -141,7 +112,7 @@ class ProcessGroup:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    # Ctrl-C is for us, who then end them in order.
+                    # Ctrl-C reaches only this process, which then stops the others in order.
                     start_new_session=True,
                 )
             except OSError as error:
@@ -152,13 +123,10 @@ class ProcessGroup:
 
     def wait(self, *processes: RunningProcess, timeout: float) -> None:
         """
-        Wait until some processes have done their work, while the others go on.
+        Wait until some processes have ended by themselves, while the others go on.
 
-        Raises
-        ------
-        HydranetError
-            If one fails or takes longer than ``timeout`` seconds, or another one ends meanwhile.
-
+        Raises HydranetError if one fails or takes longer than ``timeout`` seconds, or another one
+        ends.
         """
         deadline = time.monotonic() + timeout
         waiting = set(processes)
@@ -176,7 +144,7 @@ class ProcessGroup:
 
 
 def _await_end(process: RunningProcess) -> None:
-    """Wait for a process that was asked to end; one that does not is killed."""
+    """Wait for a process after SIGTERM, and kill it if it does not end."""
     try:
         process.popen.wait(_PATIENCE)
     except subprocess.TimeoutExpired:
@@ -185,15 +153,15 @@ def _await_end(process: RunningProcess) -> None:
 
 
 def _failure(process: RunningProcess, what: str) -> HydranetError:
-    """Say what happened to a process, with the end of its output."""
+    """Return an error on a process with the end of its output."""
     return HydranetError(f'The process {process.spec.name} {what}:\n{process.last_lines()}')
 
 
 @contextmanager
 def _signals_deferred() -> Iterator[None]:
-    """Let SIGINT and SIGTERM take effect only afterwards."""
+    """Delay the effect of SIGINT and SIGTERM until the end of the block."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # handlers run in the main thread, and only there can they be set
+        yield  # only the main thread can set handlers, and only it runs them
         return
     caught: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM)

@@ -1,10 +1,10 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What is started, with which parameters and topics: shared by launch file, demo and tests.
+Which processes are started with which parameters and topics, for launch files, demo and tests.
 
-The launch file turns a :class:`ProcessSpec` into a launch action; :func:`command_line` starts the
-very same process where no ``launch`` package is installed.
+The launch files convert a :class:`ProcessSpec` to a launch action; :func:`command_line` starts the
+same process where ``launch`` is not installed.
 """
 
 from __future__ import annotations
@@ -18,13 +18,22 @@ import posixpath
 import sys
 
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.messages.topic_names import camera_info_topic
 from hydranet_ros.resources import config_path, PACKAGE
 
 NODE_NAME = 'perception_node'
+EXECUTABLES = {
+    'perception_node': 'hydranet_ros.node.perception.perception_node',
+    'bag_player': 'hydranet_ros.node.bag_tools.bag_player',
+    'bag_recorder': 'hydranet_ros.node.bag_tools.bag_recorder',
+    'evaluator_node': 'hydranet_ros.node.bag_tools.evaluator_node',
+}
+"""Executables of the package and their modules; setup.py declares the same."""
+
 # Where Fast DDS looks for its profile: version 3 (Kilted on), version 2 (up to Jazzy).
 FASTDDS_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 
-# The topics that config/hydranet.rviz shows, as absolute names.
+# Absolute names of the topics that config/hydranet.rviz shows.
 RVIZ_TOPICS = ('/image', '/overlay', '/depth/color', '/points')
 
 ParameterValue = str | bool | int | float | list[str]
@@ -32,42 +41,20 @@ ParameterValue = str | bool | int | float | list[str]
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """
-    One process of a ROS graph.
+    """One process of a ROS graph."""
 
-    Attributes
-    ----------
-    package, executable
-        As for ``ros2 run``.
-    name, namespace
-        Of its node; an empty namespace is the root.
-    parameter_files, parameters
-        YAML files, of which later ones win, and single values, which win over the files.
-    remappings
-        Pairs (from, to) of topic names.
-    arguments
-        Further command-line arguments, outside ``--ros-args``.
-    environment
-        Variables to add to the environment.
-    log_level
-        Severity of the log, e.g. ``info``.
-    shutdown_timeout
-        Seconds that a launch gives it to end after SIGINT, and again after SIGTERM; None for as
-        many as launch gives by itself.
-
-    """
-
-    package: str
+    package: str  # as for ``ros2 run``
     executable: str
-    name: str
+    name: str  # of the node
     namespace: str = ''
-    parameter_files: tuple[Path, ...] = ()
-    parameters: Mapping[str, ParameterValue] = field(default_factory=dict)
-    remappings: tuple[tuple[str, str], ...] = ()
-    arguments: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=dict)
+    parameter_files: tuple[Path, ...] = ()  # YAML; later files override earlier ones
+    parameters: Mapping[str, ParameterValue] = field(default_factory=dict)  # override the files
+    remappings: tuple[tuple[str, str], ...] = ()  # pairs (from, to) of topic names
+    arguments: tuple[str, ...] = ()  # further command-line arguments, outside ``--ros-args``
+    environment: Mapping[str, str] = field(default_factory=dict)  # variables to add
     log_level: str = 'info'
     shutdown_timeout: float | None = None
+    """Seconds that launch waits after SIGINT, and again after SIGTERM; None for its default."""
 
 
 def perception_process(
@@ -90,28 +77,27 @@ def perception_process(
     params_file
         YAML file of parameters; None for ``config/hydranet.yaml``.
     model, label_set, image_transport
-        A model's path or name, one of its label sets, ``raw`` or ``compressed``; empty leaves
-        what the file says.
+        Model (path or name), one of its label sets, ``raw`` or ``compressed``; empty for the value
+        in the parameter file.
     image
-        Topic of the camera's images; the compressed ones are expected at ``<image>/compressed``.
+        Topic of the camera's images; compressed ones are expected on ``<image>/compressed``.
     camera_info
-        Topic of the camera's calibration; empty for ``camera_info`` beside the images, where
-        drivers publish it.
+        Topic of the calibration; empty for ``camera_info`` beside the images, where drivers
+        publish it.
     namespace
         Of the node and its outputs.
     use_sim_time
         Whether to take the time from ``/clock``.
     log_level
-        Severity of the log.
+        As in `LAUNCH_ARGUMENTS`.
 
     """
-    # What is not given here stays as the file says.
+    # Everything else is as in the parameter file.
     parameters: dict[str, ParameterValue] = {}
     if use_sim_time:
         parameters['use_sim_time'] = True
     named = {'model': str(model), 'label_set': label_set, 'image_transport': image_transport}
     parameters |= {name: value for name, value in named.items() if value}
-    beside = posixpath.join(posixpath.dirname(image), 'camera_info')
     return ProcessSpec(
         package=PACKAGE,
         executable='perception_node',
@@ -119,7 +105,7 @@ def perception_process(
         namespace=namespace,
         parameter_files=(Path(params_file) if params_file else config_path('hydranet.yaml'),),
         parameters=parameters,
-        remappings=(('image', image), ('camera_info', camera_info or beside)),
+        remappings=(('image', image), ('camera_info', camera_info or camera_info_topic(image))),
         environment=image_transport_environment(),
         log_level=log_level,
     )
@@ -132,17 +118,7 @@ def rviz_process(
     fixed_frame: str = '',
     use_sim_time: bool = False,
 ) -> ProcessSpec:
-    """
-    Describe rviz with the package's view.
-
-    Parameters
-    ----------
-    image, namespace, use_sim_time
-        As for :func:`perception_process`.
-    fixed_frame
-        Frame in which points are shown; empty for ``camera``.
-
-    """
+    """Describe rviz with the package's configuration, which shows points in ``fixed_frame``."""
     prefix = posixpath.join('/', namespace)
     # Not the image: its topic is its own argument.
     outputs = [posixpath.join(prefix, topic.lstrip('/')) for topic in RVIZ_TOPICS[1:]]
@@ -163,54 +139,41 @@ def rviz_process(
 
 LAUNCH_ARGUMENTS: Mapping[str, tuple[str, str]] = {
     'params_file': ('', 'YAML file of parameters; empty for config/hydranet.yaml.'),
-    'model': ('', 'Path or name of the model; empty for what the parameters file says.'),
-    'label_set': ('', 'Which of its label sets to use; empty for what the file says.'),
-    'image': ('image', 'Topic of the images; compressed ones lie at <image>/compressed.'),
-    'image_transport': ('', 'raw or compressed; empty for what the parameters file says.'),
+    'model': ('', 'Path or name of the model; empty for the one in the parameter file.'),
+    'label_set': ('', 'Which of its label sets to use; empty for the one in the parameter file.'),
+    'image': ('image', 'Topic of the images; compressed ones are on <image>/compressed.'),
+    'image_transport': ('', 'raw or compressed; empty for the value in the parameter file.'),
     'camera_info': ('', 'Topic of the calibration; empty for camera_info beside the images.'),
     'namespace': ('', 'Namespace of the node and its outputs.'),
-    'rviz': ('false', 'Whether to start rviz too.'),
-    'fixed_frame': ('', 'Frame in which rviz shows points; empty for camera.'),
-    'use_sim_time': ('false', 'Whether to take the time from /clock, as for replayed bags.'),
-    'log_level': ('info', 'Severity of the log: debug, info, warn, error or fatal.'),
+    'rviz': ('false', 'Whether to start rviz, too.'),
+    'fixed_frame': ('', 'Frame in which rviz shows points; empty for the frame camera.'),
+    'use_sim_time': ('false', 'Whether to take the time from /clock, as with replayed bags.'),
+    'log_level': ('info', 'Log level: debug, info, warn, error or fatal.'),
 }
 """Arguments of ``launch/hydranet.launch.py``: name to default and description."""
 
 REPLAY_ARGUMENTS: Mapping[str, tuple[str, str]] = {
     'bag': ('', 'Bag with images and ground truth: folder, .mcap or .db3 file.'),
-    'model': ('', 'Path or name of the model; empty for the one that comes with the package.'),
-    'image': ('', 'Topic of the images in the bag; empty for the only ones beside results.'),
+    'model': ('', "Path or name of the model; empty for the package's default model."),
+    'image': ('', 'Topic of the images in the bag; may be empty if only one has camera images.'),
     'label_set': ('', "Label set of the ground truth; empty for the model's first."),
     'params_file': ('', "YAML file of the node's parameters; empty for config/hydranet.yaml."),
     'output': ('evaluation', 'Folder of the report.'),
-    'depth_maximum': ('80.0', 'Largest true depth that counts, in metres.'),
-    'crop': ('', 'Part in which depth counts: garg, eigen or nyud; empty for all.'),
-    'lock_step': ('true', 'Whether each image waits for the answer to the one before.'),
-    'rate': ('1.0', 'Recorded seconds per second, at most.'),
-    'start_offset': ('0.0', 'Seconds to leave out at the beginning.'),
-    'loop': ('false', 'Whether to begin anew at the end, until stopped.'),
+    'depth_maximum': ('80.0', 'Largest true depth that is evaluated, in metres.'),
+    'crop': ('', 'Crop in which depth is evaluated: garg, eigen or nyud; empty for none.'),
+    'lock_step': ('true', 'Whether each image waits until the one before has been processed.'),
+    'rate': ('1.0', 'Highest playback rate, in recorded seconds per second.'),
+    'start_offset': ('0.0', 'Seconds to skip at the beginning.'),
+    'loop': ('false', 'Whether to repeat the bag until stopped.'),
     'record': ('', 'Bag to record the results into; empty for none.'),
-    'rviz': ('false', 'Whether to start rviz too.'),
-    'log_level': ('info', 'Severity of the log: debug, info, warn, error or fatal.'),
+    'rviz': ('false', 'Whether to start rviz, too.'),
+    'log_level': ('info', 'Log level: debug, info, warn, error or fatal.'),
 }
 """Arguments of ``launch/replay.launch.py``: name to default and description."""
 
 
 def launched_processes(arguments: Mapping[str, str]) -> list[ProcessSpec]:
-    """
-    Return what the launch file starts.
-
-    Parameters
-    ----------
-    arguments
-        A value for each of :data:`LAUNCH_ARGUMENTS`.
-
-    Raises
-    ------
-    HydranetError
-        If one that is true or false is neither.
-
-    """
+    """Return the processes of ``hydranet.launch.py`` for values of `LAUNCH_ARGUMENTS`."""
     use_sim_time = is_true(arguments, 'use_sim_time')
     processes = [
         perception_process(
@@ -241,13 +204,9 @@ def image_transport_environment(
     environment: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """
-    Return the variables that make Fast DDS carry images, empty if the user has set any of them.
+    Return the variables that make Fast DDS carry images; empty if the user has set any of them.
 
-    Parameters
-    ----------
-    environment
-        The environment to look at; None for this process's own.
-
+    ``environment`` is the one to look at, by default that of this process.
     """
     present = os.environ if environment is None else environment
     if any(present.get(variable) for variable in FASTDDS_VARIABLES):
@@ -263,12 +222,11 @@ def command_line(spec: ProcessSpec) -> list[str]:
     """
     Return the command that starts a process without ``launch``.
 
-    Executables of this package are started as modules of the running interpreter, so that a
-    checkout needs no installation; others by their name on the ``PATH``. The environment's
-    additions are the caller's to set.
+    Executables of this package run as modules of the current interpreter, so that a checkout need
+    not be installed; others by their name on the ``PATH``. The caller sets the environment.
     """
     if spec.package == PACKAGE:
-        command = [sys.executable, '-m', f'{PACKAGE}.node.{spec.executable}']
+        command = [sys.executable, '-m', EXECUTABLES[spec.executable]]
     else:
         command = [spec.executable]
     command += [*spec.arguments, '--ros-args', '-r', f'__node:={spec.name}']

@@ -1,6 +1,10 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The pixel formats of cameras and how each becomes RGB."""
+"""
+The encodings of images: how pixels are stored, and how those of cameras become RGB.
+
+A new camera encoding is one more entry of `ENCODINGS`; nothing else has to change.
+"""
 
 from __future__ import annotations
 
@@ -15,51 +19,30 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class PixelFormat:
-    """
-    A pixel format.
+    """How the pixels of an encoding are stored."""
 
-    Attributes
-    ----------
-    dtype
-        Of one channel.
-    channels
-        Number of channels.
-    convert
-        H×W(×C) uint8 to H×W×3 uint8 RGB.
-
-    """
-
-    dtype: np.dtype
+    dtype: np.dtype  # of one channel
     channels: int
-    convert: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+    convert: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None
+    """From H×W(×C) uint8 to H×W×3 uint8 RGB; None for depth and normals, which have no colours."""
 
     def to_rgb(self, pixels: NDArray) -> NDArray[np.uint8]:
         """
-        Convert pixels of this format.
+        Convert H×W(×C) pixels of either byte order to H×W×3 uint8 RGB with contiguous rows.
 
-        Parameters
-        ----------
-        pixels
-            H×W(×C) of the format's type in any byte order; of 16-bit values the upper byte is
-            used.
-
-        Returns
-        -------
-        H×W×3 uint8 RGB, rows contiguous.
-
+        Of 16-bit values the upper byte is used.
         """
+        assert self.convert is not None
         if self.dtype.itemsize == 2:
             pixels = (pixels >> 8).astype(np.uint8)
         return self.convert(pixels)
 
 
-def _as_it_is(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return RGB pixels; a copy only if rows are padded."""
-    return np.ascontiguousarray(pixels)
+def _contiguous(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.ascontiguousarray(pixels)  # a copy only if rows are padded
 
 
 def _opencv(code: int) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
-    """Return the conversion by an OpenCV colour code."""
     return lambda pixels: np.asarray(cv2.cvtColor(pixels, code), np.uint8)
 
 
@@ -74,10 +57,9 @@ def _yuv422(code: int, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(cv2.cvtColor(complete, code)[:, :width], np.uint8)
 
 
-def _formats() -> dict[str, PixelFormat]:
-    """Build the table by encoding name (``sensor_msgs/image_encodings.h``)."""
+def _encodings() -> dict[str, PixelFormat]:
     colors = {
-        'rgb': (3, _as_it_is),
+        'rgb': (3, _contiguous),
         'bgr': (3, _opencv(cv2.COLOR_BGR2RGB)),
         'rgba': (4, _opencv(cv2.COLOR_RGBA2RGB)),
         'bgra': (4, _opencv(cv2.COLOR_BGRA2RGB)),
@@ -88,19 +70,23 @@ def _formats() -> dict[str, PixelFormat]:
         'bayer_gbrg': (1, _opencv(cv2.COLOR_BayerGR2RGB)),
         'bayer_grbg': (1, _opencv(cv2.COLOR_BayerGB2RGB)),
     }
-    formats = {
+    encodings = {
         f'{name}{bits}': PixelFormat(np.dtype(f'u{bits // 8}'), channels, convert)
         for bits in (8, 16)
         for name, (channels, convert) in colors.items()
     }
-    # Without names of the channels OpenCV's own order is what publishers mean.
+    # Publishers use OpenCV's channel order where the encoding does not name one.
     for bits in (8, 16):
         for channels, name in ((1, 'mono'), (3, 'bgr'), (4, 'bgra')):
-            formats[f'{bits}UC{channels}'] = formats[f'{name}{bits}']
+            encodings[f'{bits}UC{channels}'] = encodings[f'{name}{bits}']
     uyvy = PixelFormat(np.dtype('u1'), 2, partial(_yuv422, cv2.COLOR_YUV2RGB_UYVY))
     yuyv = PixelFormat(np.dtype('u1'), 2, partial(_yuv422, cv2.COLOR_YUV2RGB_YUYV))
-    return formats | {'yuv422': uyvy, 'uyvy': uyvy, 'yuv422_yuy2': yuyv, 'yuyv': yuyv}
+    encodings |= {'yuv422': uyvy, 'uyvy': uyvy, 'yuv422_yuy2': yuyv, 'yuyv': yuyv}
+    return encodings | {f'32FC{n}': PixelFormat(np.dtype('f4'), n) for n in (1, 3)}
 
 
-ENCODINGS = _formats()
-"""Every supported encoding by its ROS name."""
+ENCODINGS = _encodings()
+"""Every supported encoding by its ROS name (``sensor_msgs/image_encodings.h``)."""
+
+RESULT_ENCODINGS = ('mono8', '8UC1', '16UC1', '32FC1', '32FC3')
+"""Encodings of class ids, depth and normals, predicted or annotated."""

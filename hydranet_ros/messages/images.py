@@ -1,17 +1,18 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Image messages to RGB, received or read from a bag, without ROS.
+Image messages to arrays and back, received or read from a bag, without ROS.
 
 The encodings that cameras publish are decoded here, through numpy views and OpenCV, so that the
 result does not depend on which cv_bridge, NumPy and OpenCV happen to be installed together;
-``cv_bridge``, where there is one, is asked about every other encoding. A message is any object
+``cv_bridge``, where it is installed, is asked about every other encoding. A message is any object
 with the fields of its type.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+import sys
 from typing import Any
 
 import cv2
@@ -22,59 +23,39 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.encodings import ENCODINGS, PixelFormat
 
 
+def message_to_rgb(message: Any) -> NDArray[np.uint8]:
+    """Decode a ``sensor_msgs/Image`` or ``CompressedImage`` to H×W×3 uint8 RGB."""
+    return compressed_to_rgb(message) if hasattr(message, 'format') else image_to_rgb(message)
+
+
 def image_to_rgb(message: Any) -> NDArray[np.uint8]:
     """
-    Decode a ``sensor_msgs/Image``.
+    Decode a ``sensor_msgs/Image`` to H×W×3 uint8 RGB, where possible a view of its data.
 
-    Parameters
-    ----------
-    message
-        Any encoding of :data:`~hydranet_ros.messages.encodings.ENCODINGS`, rows padded or not,
-        either byte order; others if a cv_bridge is installed that knows them.
-
-    Returns
-    -------
-    H×W×3 uint8, RGB. Where possible it is a view of the message's data.
-
-    Raises
-    ------
-    HydranetError
-        If the encoding is not known or the data does not fit the header.
-
+    It may have any colour encoding of `ENCODINGS`, rows padded or not, either byte order; others
+    if a cv_bridge is installed that knows them. Raises HydranetError if the encoding is not known
+    or the data does not fit the header.
     """
     pixel_format = ENCODINGS.get(message.encoding)
-    if pixel_format is None:
+    if pixel_format is None or pixel_format.convert is None:
         return _by_cv_bridge(message)
-    return pixel_format.to_rgb(_pixels(message, pixel_format))
+    return pixel_format.to_rgb(view_pixels(message, pixel_format))
 
 
 def compressed_to_rgb(message: Any) -> NDArray[np.uint8]:
     """
-    Decode a ``sensor_msgs/CompressedImage`` (JPEG, PNG) of image_transport's compressed plugin.
+    Decode a ``sensor_msgs/CompressedImage`` (JPEG, PNG) to H×W×3 uint8 RGB.
 
-    Returns
-    -------
-    H×W×3 uint8, RGB.
-
-    Raises
-    ------
-    HydranetError
-        If the data is no complete image.
-
+    The format is that of image_transport's compressed plugin. Raises HydranetError if the data is
+    not a complete image.
     """
     encoding, _, stored = message.format.partition(';')
     encoding = encoding.strip()
-    # A Bayer mosaic is compressed as it is. A rotation noted in the file is not for us to apply:
-    # the calibration is about the pixels as they are stored.
+    # A Bayer mosaic is compressed as it is. A rotation noted in the file is not applied: the
+    # calibration is about the pixels as they are stored.
     mosaic = encoding.startswith('bayer_') and encoding in ENCODINGS
     mode = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH if mosaic else cv2.IMREAD_COLOR
-    data = np.frombuffer(message.data, np.uint8)
-    pixels = _decode(data, mode | cv2.IMREAD_IGNORE_ORIENTATION)
-    if pixels is None:
-        raise HydranetError(
-            f'A compressed image of {data.size} bytes and format {message.format!r} cannot be '
-            'decoded; it must be a complete JPEG or PNG.'
-        )
+    pixels = decode_file(message.data, message.format, mode | cv2.IMREAD_IGNORE_ORIENTATION)
     if mosaic and pixels.dtype == np.uint8:  # a JPEG has no more
         encoding = encoding.replace('16', '8')
     if mosaic:
@@ -85,8 +66,13 @@ def compressed_to_rgb(message: Any) -> NDArray[np.uint8]:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
 
 
-def _pixels(message: Any, pixel_format: PixelFormat) -> NDArray:
-    """View the data as H×W or H×W×C pixels, without the rows' padding."""
+def view_pixels(message: Any, pixel_format: PixelFormat) -> NDArray:
+    """
+    View the data of an image as H×W or H×W×C pixels, without the padding of rows.
+
+    The view has the message's byte order. Raises HydranetError if the data does not fit the
+    header.
+    """
     height, width, step = message.height, message.width, message.step
     what = f'An image of {width}×{height} pixels, encoding {message.encoding}'
     if height == 0 or width == 0:
@@ -106,20 +92,50 @@ def _pixels(message: Any, pixel_format: PixelFormat) -> NDArray:
     return np.ndarray(shape, dtype, buffer=message.data, strides=strides)
 
 
-def _decode(data: NDArray[np.uint8], mode: int) -> NDArray | None:
-    """Decode an image file in memory, None if it is none."""
+def image_fields(pixels: NDArray, encoding: str) -> tuple[dict[str, Any], NDArray[np.uint8]]:
+    """
+    Return the fields of the ``sensor_msgs/Image`` of H×W(×C) pixels, and its data.
+
+    The fields are all but header and data; the data is a view of the pixels if they are
+    contiguous. Raises ValueError if the encoding cannot hold the pixels.
+    """
+    pixel_format = ENCODINGS[encoding]
+    height, width = pixels.shape[:2]
+    shape = (height, width, pixel_format.channels)[: 2 + (pixel_format.channels > 1)]
+    if pixels.dtype != pixel_format.dtype or pixels.shape != shape:
+        raise ValueError(f'{encoding} cannot hold {pixels.dtype} of shape {pixels.shape}')
+    fields = {
+        'height': height,
+        'width': width,
+        'encoding': encoding,
+        'is_bigendian': int(sys.byteorder == 'big'),
+        'step': width * pixel_format.channels * pixels.itemsize,
+    }
+    return fields, np.ascontiguousarray(pixels).reshape(-1).view(np.uint8)
+
+
+def decode_file(data: Any, form: str, mode: int) -> NDArray:
+    """Decode a JPEG or PNG in memory by OpenCV's ``imdecode``; ``form`` names it in the error."""
+    content = np.frombuffer(data, np.uint8)
     try:
-        return cv2.imdecode(data, mode)
+        pixels = cv2.imdecode(content, mode)
     except cv2.error:  # how empty data is refused
-        return None
+        pixels = None
+    if pixels is None:
+        raise HydranetError(
+            f'A compressed image of {content.size} bytes and format {form!r} cannot be decoded; '
+            'it must be a complete JPEG or PNG.'
+        )
+    return np.asarray(pixels)
 
 
 def _by_cv_bridge(message: Any) -> NDArray[np.uint8]:
-    """Let the installed cv_bridge, if there is one, decode an encoding that is not known here."""
+    """Decode an encoding that is not in the table, where cv_bridge is installed and knows it."""
     convert = _cv_bridge_converter()
+    known = (name for name, pixel_format in ENCODINGS.items() if pixel_format.convert)
     sentence = (
         f'Images of encoding {message.encoding!r} are not supported; publish one of '
-        f'{", ".join(ENCODINGS)}.'
+        f'{", ".join(known)}.'
     )
     if convert is None:
         raise HydranetError(sentence)

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What differs between ROS 2 distributions, in one place: Humble, Jazzy, Kilted and later."""
+"""Differences between ROS 2 distributions, in one place: Humble, Jazzy, Kilted and later."""
 
 from __future__ import annotations
 
@@ -22,20 +22,10 @@ __all__ = ['SubscriptionEventCallbacks', 'UnsupportedEventTypeError', 'spin_once
 
 def spin_once(executor: Executor, node: Node, timeout: float) -> None:
     """
-    Run a callback of a lifecycle node, if one is ready.
+    Run one callback of a lifecycle node, if one is ready within ``timeout`` seconds.
 
-    A request for a transition that the state does not allow is refused by later distributions;
-    in Humble it is raised here, and would end the process.
-
-    Parameters
-    ----------
-    executor
-        To which the node was added.
-    node
-        Whose log tells of it.
-    timeout
-        Longest wait for a callback, in seconds.
-
+    Later distributions refuse a transition that the state does not allow. Humble raises an error
+    here, which would end the process; it is logged instead.
     """
     try:
         executor.spin_once(timeout_sec=timeout)
@@ -46,15 +36,7 @@ def spin_once(executor: Executor, node: Node, timeout: float) -> None:
 def told_when_received(
     callback: Callable[[bytes, Mapping[str, int]], None],
 ) -> Callable[..., None]:
-    """
-    Return a subscription's callback that is told when messages were received, where it can be.
-
-    Parameters
-    ----------
-    callback
-        Takes a message and what the middleware tells of it, in Humble nothing.
-
-    """
+    """Return a subscription callback that also gets the message info, an empty one on Humble."""
     if hasattr(Subscription, 'CallbackType'):
         return callback
 

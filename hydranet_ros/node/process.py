@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""How every process of the package starts and ends: signals, exit status, faults."""
+"""How every process of the package starts and ends: signals, exit status, errors."""
 
 from __future__ import annotations
 
@@ -17,32 +17,23 @@ from hydranet_ros.errors import HydranetError
 
 def run_process(name: str, work: Callable[[threading.Event], None]) -> int:
     """
-    Run a process's work until it is done or the process is asked to end.
+    Run a process until its work is done or it is asked to end; return its exit status.
 
-    Parameters
-    ----------
-    name
-        What the user's messages begin with.
-    work
-        Called with an event that SIGINT and SIGTERM set, with rclpy initialised.
-
-    Returns
-    -------
-    Exit status: 0, also after a signal; 1 after a fault that was told on the console.
-
+    ``work`` is called with rclpy initialised and an event that SIGINT and SIGTERM set. The status
+    is 0, also after a signal, and 1 after an error, which is printed after the process's name.
     """
     stop = threading.Event()
 
     def request_stop(number: int, _frame: object) -> None:
         stop.set()
-        signal.signal(number, signal.SIG_DFL)  # so that a second one ends a process that hangs
+        signal.signal(number, signal.SIG_DFL)  # a second signal ends a process that hangs
 
     try:
-        # rclpy's own handlers would end the context while messages are still under way.
+        # rclpy's handlers would end the context while messages are still being sent.
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as error:  # the base of what rclpy raises; it ends with lines of C code
+    except RuntimeError as error:  # rclpy's base class; the text ends with positions in C code
         fault = ' '.join(str(error).partition(', at /')[0].split())
-        print(f'{name}: the ROS arguments cannot be used: {fault}', file=sys.stderr)
+        print(f'{name}: the ROS arguments are invalid: {fault}', file=sys.stderr)
         return 1
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, request_stop)

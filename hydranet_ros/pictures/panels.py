@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Put an image and what was predicted of it side by side: panels, legends, contact sheets."""
+"""Put an image and its predictions side by side: panels, legends, contact sheets."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import LabelSet
 from hydranet_ros.pictures.render import (
+    BACKGROUND,
     colorize_depth,
     colorize_labels,
     colorize_normals,
@@ -24,7 +25,6 @@ from hydranet_ros.pictures.render import (
     write_text,
 )
 
-BACKGROUND = (24, 24, 24)
 MUTED = (165, 165, 165)
 WARNING = (255, 190, 60)
 GAP = 8
@@ -36,38 +36,18 @@ _MARGIN = 16
 
 @dataclass(frozen=True)
 class Look:
-    """
-    How results are coloured, the same for every frame.
+    """How results are coloured, the same for every frame."""
 
-    Attributes
-    ----------
-    label_set
-        Whose colours and names; None where nothing is segmented.
-    depth_range
-        Depths at the ends of the colour map, in metres.
-
-    """
-
-    label_set: LabelSet | None
-    depth_range: tuple[float, float]
+    label_set: LabelSet | None  # None without segmentation
+    depth_range: tuple[float, float]  # ends of the colour map, metres
 
 
 @dataclass(frozen=True)
 class Panel:
-    """
-    One picture of a result.
+    """One picture of a result."""
 
-    Attributes
-    ----------
-    name
-        Short, fit for a folder: ``overlay``, ``segmentation``, ``depth``, ``normals``.
-    picture
-        H×W×3 uint8 RGB.
-
-    """
-
-    name: str
-    picture: RgbImage
+    name: str  # short, fit for a folder: ``overlay``, ``segmentation``, ``depth``, ``normals``
+    picture: RgbImage  # H×W×3 uint8 RGB
 
 
 def _label_panels(rgb: RgbImage, labels: NDArray, look: Look) -> list[Panel]:
@@ -97,20 +77,10 @@ def depth_colors(
     model_range: tuple[float, float], wanted: Sequence[float] | None = None
 ) -> tuple[float, float]:
     """
-    Choose the depths at the ends of the colour map.
+    Return the depths at the ends of the colour map, in metres.
 
-    Parameters
-    ----------
-    model_range
-        Smallest and largest depth that the model gives, in metres.
-    wanted
-        What the user asks for; None for the model's range within 0.5 to 80 m.
-
-    Raises
-    ------
-    HydranetError
-        If what is asked for is no range.
-
+    They are those that the user wants, else the model's range within 0.5 to 80 m. Raises
+    HydranetError if they are not 0 < near < far.
     """
     if wanted is None:
         near = max(model_range[0], _NEAREST_COLOR)
@@ -125,18 +95,10 @@ def depth_colors(
 
 def result_panels(rgb: RgbImage, results: Mapping[str, NDArray | None], look: Look) -> list[Panel]:
     """
-    Draw what was predicted of an image.
+    Draw the predictions of an image.
 
-    Parameters
-    ----------
-    rgb
-        The image, H×W×3 uint8.
-    results
-        Arrays by their name in ``Prediction``; those that are None or have no picture are left
-        out.
-    look
-        How to colour them.
-
+    ``results`` are arrays by their name in ``Prediction``; those that are None or have no picture
+    are skipped.
     """
     panels = []
     for name, draw in _PANELS.items():
@@ -147,28 +109,58 @@ def result_panels(rgb: RgbImage, results: Mapping[str, NDArray | None], look: Lo
 
 
 def mosaic(panels: Sequence[Panel], columns: int = 2) -> RgbImage:
-    """
-    Lay panels of one size out in rows, each with its name in a corner.
+    """Lay panels of one size out in rows without gaps, each with its name in a corner."""
+    cells = [named(panel) for panel in panels]
+    return lay_out(
+        [cells[i : i + columns] for i in range(0, len(cells), columns)], columns=columns
+    )
 
-    Returns
-    -------
-    RgbImage
-        Uint8; places without a panel are dark.
 
+def lay_out(
+    rows: Sequence[Sequence[RgbImage | None]],
+    *,
+    columns: int = 0,
+    gap: int = 0,
+    margin: int = 0,
+    background: tuple[int, int, int] = BACKGROUND,
+) -> RgbImage:
     """
-    height, width = panels[0].picture.shape[:2]
-    rows = -(-len(panels) // columns)
-    result = _blank(rows * height, columns * width)
-    for index, panel in enumerate(panels):
-        row, column = divmod(index, columns)
-        cell = panel.picture.copy()
-        label_corner(cell, panel.name)
-        _place(result, cell, column * width, row * height)
-    return result
+    Lay pictures out in rows and columns; None leaves its place empty.
+
+    Columns are as wide as the widest picture, and there are at least ``columns`` of them; a row is
+    as high as its tallest. ``gap`` is between pictures, ``margin`` at the left and right, in
+    pixels.
+    """
+    shapes = [[cell.shape for cell in row if cell is not None] for row in rows]
+    width = max(shape[1] for row in shapes for shape in row)
+    columns = max(columns, *(len(row) for row in rows))
+    heights = [max(shape[0] for shape in row) for row in shapes]
+    size = (sum(heights) + gap * (len(rows) - 1), columns * (width + gap) - gap + 2 * margin, 3)
+    canvas = np.full(size, background, np.uint8)
+    top = 0
+    for cells, height in zip(rows, heights, strict=True):
+        for column, cell in enumerate(cells):
+            if cell is not None:
+                _place(canvas, cell, margin + column * (width + gap), top)
+        top += height + gap
+    return canvas
+
+
+def scaled(picture: RgbImage, width: int) -> RgbImage:
+    """Return a picture at a width, its proportions kept."""
+    size = (width, max(1, round(width * picture.shape[0] / picture.shape[1])))
+    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def named(panel: Panel) -> RgbImage:
+    """Return the picture of a panel with the name in its corner."""
+    picture = panel.picture.copy()
+    label_corner(picture, panel.name)
+    return picture
 
 
 def label_corner(picture: RgbImage, text: str) -> None:
-    """Write a few words into the upper left corner of a picture, on a dark ground, in place."""
+    """Write a few words on a dark ground into the upper left corner of a picture, in place."""
     (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
     corner = picture[: min(22, picture.shape[0]), : width + 14]
     corner[:] = corner // 4
@@ -176,21 +168,7 @@ def label_corner(picture: RgbImage, text: str) -> None:
 
 
 def banner(width: int, text: str, note: str = '', *, warning: bool = False) -> RgbImage:
-    """
-    Draw a line of title.
-
-    Parameters
-    ----------
-    width
-        Of the picture in pixels.
-    text
-        What to say.
-    note
-        Said smaller behind it.
-    warning
-        Whether the text must strike the eye.
-
-    """
+    """Draw a title line, with a smaller note behind it; a warning is coloured."""
     picture = _blank(_BANNER_HEIGHT, width)
     if warning:
         write_text(picture, text, (_MARGIN, 29), 0.75, WARNING)
@@ -211,50 +189,26 @@ def contact_sheet(
     panel_width: int = 480,
 ) -> RgbImage:
     """
-    Compose frames and their results into one picture with legends.
+    Compose frames and their results into one picture with title and legends.
 
-    Parameters
-    ----------
-    rows
-        One row a frame, each of the same panels, pictures of one size.
-    look
-        How they were coloured.
-    title, note
-        Said above them.
-    warning
-        Said loudly above them, empty for none.
-    panel_width
-        Width of each panel in pixels; heights follow.
-
-    Returns
-    -------
-    RgbImage
-        Uint8.
-
+    There is one row per frame, with the same panels in each. A warning is shown in colour below
+    the title. ``panel_width`` is in pixels; heights follow.
     """
-    columns = len(rows[0])
-    height, width = rows[0][0].picture.shape[:2]
-    size = (panel_width, round(panel_width * height / width))
-    total = columns * panel_width + (columns - 1) * GAP + 2 * _MARGIN
+    pictures = [[scaled(panel.picture, panel_width) for panel in row] for row in rows]
+    body = lay_out(pictures, gap=GAP, margin=_MARGIN)
+    total = body.shape[1]
     parts = [banner(total, title, note)]
     if warning:
         parts.append(banner(total, warning, warning=True))
     names = _blank(_TITLE_HEIGHT, total)
     for column, panel in enumerate(rows[0]):
         write_text(names, panel.name, (_MARGIN + column * (panel_width + GAP), 17), 0.55)
-    parts.append(names)
-    for row in rows:
-        line = _blank(size[1], total)
-        for column, panel in enumerate(row):
-            small = cv2.resize(panel.picture, size, interpolation=cv2.INTER_AREA)
-            _place(line, np.asarray(small, np.uint8), _MARGIN + column * (panel_width + GAP), 0)
-        parts += [line, _blank(GAP, total)]
-    parts.append(legends([panel.name for panel in rows[0]], look, total))
-    return np.concatenate(parts)
+    below = legends([panel.name for panel in rows[0]], look, total)
+    return np.concatenate([*parts, names, body, _blank(GAP, total), below])
 
 
 def legends(names: Sequence[str], look: Look, width: int) -> RgbImage:
-    """Draw the legends that panels of these names need, side by side."""
+    """Draw the legends of panels with these names, side by side."""
     pictures = []
     inner = width - 2 * _MARGIN
     with_depth = 'depth' in names
@@ -273,11 +227,9 @@ def legends(names: Sequence[str], look: Look, width: int) -> RgbImage:
 
 
 def _blank(height: int, width: int) -> RgbImage:
-    """Return a dark picture."""
     return np.full((height, width, 3), BACKGROUND, np.uint8)
 
 
 def _place(canvas: RgbImage, picture: RgbImage, x: int, y: int) -> None:
-    """Lay a picture on a larger one, its upper left corner at (x, y), in place."""
     rows, columns = slice(y, y + picture.shape[0]), slice(x, x + picture.shape[1])
     canvas[rows, columns] = picture

@@ -31,24 +31,9 @@ def write_ply(
     """
     Write points as a binary PLY file, making its folder.
 
-    Parameters
-    ----------
-    path
-        Ends in ``.ply``.
-    points
-        n×3: metres.
-    colors
-        n×3 uint8 RGB.
-    labels
-        n: class ids, the vertices' property ``label``.
-    class_names
-        Written as comments ``label ID NAME``.
-
-    Raises
-    ------
-    HydranetError
-        If it cannot be written.
-
+    Points are n×3 metres, colours n×3 uint8 RGB. Labels are n class ids, the property ``label`` of
+    the vertices; class names become comments ``label ID NAME``. Raises HydranetError if the file
+    cannot be written.
     """
     vertices = np.empty(len(points), _PLY_VERTEX)
     for name, column in zip(_PLY_VERTEX.names or (), (*points.T, *colors.T, labels), strict=True):

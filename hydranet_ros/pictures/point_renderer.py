@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of coloured points in space, without a graphics card."""
+"""Pictures of coloured points in 3-D, without a graphics card."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros.camera.camera import Camera
 from hydranet_ros.data.sample import RgbImage
+from hydranet_ros.pictures.render import BACKGROUND
 
 _NEAREST = 0.05
 _LARGEST_SPLAT = 12
@@ -18,19 +19,9 @@ def look_at(
     eye: NDArray[np.float64], target: NDArray[np.float64], up: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """
-    Return the pose of a camera that looks at a point.
+    Return the 4×4 pose of a camera at ``eye`` that looks at ``target``, optical frame to world.
 
-    Parameters
-    ----------
-    eye, target
-        Positions in the world.
-    up
-        Direction that is up in the picture, of any length.
-
-    Returns
-    -------
-    4×4, from the camera's optical frame to the world.
-
+    ``up`` is the direction that is up in the picture, of any length.
     """
     forward = (target - eye) / np.linalg.norm(target - eye)
     right = np.cross(forward, up)
@@ -47,31 +38,14 @@ def draw_points(
     pose: NDArray[np.float64],
     *,
     size: float = 0.02,
-    background: tuple[int, int, int] = (24, 24, 24),
+    background: tuple[int, int, int] = BACKGROUND,
 ) -> RgbImage:
     """
     Draw points as squares, near ones over far ones.
 
-    Parameters
-    ----------
-    points
-        n×3: metres in the world.
-    colors
-        n×3 uint8 RGB.
-    camera
-        Size and matrix of the picture; its lens is not applied.
-    pose
-        4×4, from the camera's optical frame to the world.
-    size
-        Edge of the squares in metres.
-    background
-        Colour where there is nothing.
-
-    Returns
-    -------
-    RgbImage
-        camera.height × camera.width × 3, uint8.
-
+    Points are n×3 metres in the world, colours n×3 uint8 RGB. The camera gives size and matrix of
+    the picture, its lens is not applied; the pose is 4×4, from its optical frame to the world.
+    ``size`` is the edge of the squares in metres.
     """
     seen = (points - pose[:3, 3]) @ pose[:3, :3]
     ahead = seen[:, 2] > _NEAREST

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures for people: colours, overlay, legends, depth in a fixed range."""
+"""Pictures for people: colours of classes, depth and normals, overlays, legends."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.model.labels import LabelSet
 
 TEXT_SCALE = 0.45
-"""Size of letters, in OpenCV's unit: about 10 pixels high."""
+"""Size of letters in OpenCV's unit, about 10 pixels high."""
 
 _SMALLEST_TEXT_SCALE = 0.3
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
-_BACKGROUND = (24, 24, 24)
+BACKGROUND = (24, 24, 24)
 _FOREGROUND = (235, 235, 235)
 
 
@@ -29,23 +29,8 @@ def _lookup_table(label_set: LabelSet) -> RgbImage:
 
 
 def colorize_labels(labels: NDArray[np.uint8], label_set: LabelSet) -> RgbImage:
-    """
-    Colour class ids.
-
-    Parameters
-    ----------
-    labels
-        H x W, uint8.
-    label_set
-        Whose colours are used; ids that are none of its classes become black.
-
-    Returns
-    -------
-    RgbImage
-        H x W x 3, uint8.
-
-    """
-    # cv2.LUT with a three-channel table wants a three-channel image; it is still faster than
+    """Colour H×W uint8 class ids; ids outside the label set become black."""
+    # cv2.LUT with a three-channel table needs a three-channel image; it is still faster than
     # indexing the table with the image.
     return np.asarray(cv2.LUT(cv2.merge([labels] * 3), _lookup_table(label_set)), np.uint8)
 
@@ -54,19 +39,9 @@ def overlay(
     rgb: RgbImage, labels: NDArray[np.uint8], label_set: LabelSet, opacity: float = 0.5
 ) -> RgbImage:
     """
-    Lay the classes' colours over the image they were predicted from.
+    Mix the classes' colours with the image; ``opacity`` is the share of the colours, 0 to 1.
 
-    Parameters
-    ----------
-    rgb
-        H x W x 3, uint8.
-    labels
-        H x W, uint8; where an id is no class of the set, the image shows unchanged.
-    label_set
-        Whose colours are used.
-    opacity
-        Share of the colour in the result, 0 to 1.
-
+    Where an id is outside the label set, the image is unchanged.
     """
     colors = colorize_labels(labels, label_set)
     mixed = cv2.addWeighted(rgb, 1.0 - opacity, colors, opacity, 0.0)
@@ -77,22 +52,10 @@ def overlay(
 
 
 def overlay_legend(picture: RgbImage, labels: NDArray[np.uint8], label_set: LabelSet) -> None:
-    """
-    Draw the names of the classes that are seen at the foot of a picture, in place.
-
-    Parameters
-    ----------
-    picture
-        H x W x 3, uint8.
-    labels
-        Uint8 class ids that occur.
-    label_set
-        Whose names and colours.
-
-    """
+    """Draw the names of the classes in ``labels`` at the bottom of a picture, in place."""
     seen = np.flatnonzero(np.bincount(labels.reshape(-1), minlength=256)[: label_set.size])
     height, width = picture.shape[:2]
-    # Small letters in small pictures, so that little is covered.
+    # Small letters in small pictures, to cover less of them.
     scale = min(TEXT_SCALE, max(_SMALLEST_TEXT_SCALE, width / 1600))
     drawn = legend(label_set, seen.tolist(), width, scale)[:height]
     picture[height - len(drawn) :] = drawn
@@ -100,23 +63,11 @@ def overlay_legend(picture: RgbImage, labels: NDArray[np.uint8], label_set: Labe
 
 def colorize_depth(depth: NDArray[np.float32], minimum: float, maximum: float) -> RgbImage:
     """
-    Colour depth, near warm and far cold, in a range that does not change from frame to frame.
+    Colour H×W depth in metres, near warm and far cold, in a range that is the same for all frames.
 
-    The colour goes with the logarithm of depth, so that near things, which matter most, are told
-    apart.
-
-    Parameters
-    ----------
-    depth
-        H x W, metres; NaN, infinite and non-positive values are invalid and become black.
-    minimum, maximum
-        Depths of the ends of the colour map, in metres, 0 < minimum < maximum.
-
-    Returns
-    -------
-    RgbImage
-        H x W x 3, uint8.
-
+    The colour follows the logarithm of depth, so that near distances, which matter most, are
+    distinguished. NaN, infinite and non-positive depth is invalid and becomes black; ``minimum``
+    and ``maximum`` are the ends of the colour map, 0 < minimum < maximum.
     """
     valid = np.isfinite(depth) & (depth > 0)
     span = np.log(maximum / minimum)
@@ -140,24 +91,10 @@ def legend(
     scale: float = TEXT_SCALE,
 ) -> RgbImage:
     """
-    Draw the colours and names of classes, in rows.
+    Draw the colours and names of classes in rows.
 
-    Parameters
-    ----------
-    label_set
-        Whose classes.
-    classes
-        Ids to show; all if None.
-    width
-        Width of the picture in pixels; its height follows.
-    scale
-        Size of the letters, 1 being about 22 pixels high.
-
-    Returns
-    -------
-    RgbImage
-        H x width x 3, uint8.
-
+    ``classes`` are the ids to show, by default all; ``width`` is in pixels, the height follows;
+    ``scale`` is the size of the letters, 1 being about 22 pixels.
     """
     ids = range(label_set.size) if classes is None else classes
     names = [label_set.classes[i].replace('_', ' ') for i in ids]
@@ -166,7 +103,7 @@ def legend(
     widest = max((_text_width(name, scale) for name in names), default=0)
     columns = max(1, width // (widest + patch + 22))
     rows = -(-len(names) // columns)
-    picture = np.full((max(rows, 1) * line + 8, width, 3), _BACKGROUND, np.uint8)
+    picture = np.full((max(rows, 1) * line + 8, width, 3), BACKGROUND, np.uint8)
     for index, (class_id, name) in enumerate(zip(ids, names, strict=True)):
         row, column = divmod(index, columns)
         x, y = 8 + column * (width // columns), 4 + row * line
@@ -181,23 +118,11 @@ def legend(
 def depth_legend(
     minimum: float, maximum: float, width: int = 640, scale: float = TEXT_SCALE
 ) -> RgbImage:
-    """
-    Draw the colour bar of :func:`colorize_depth` with ticks in metres.
-
-    Parameters
-    ----------
-    minimum, maximum
-        As for :func:`colorize_depth`.
-    width
-        Width of the picture in pixels.
-    scale
-        Size of the letters.
-
-    """
+    """Draw the colour bar of :func:`colorize_depth` with ticks in metres."""
     margin, bar, line = 8, 14, _line_height(scale)
     inner = width - 2 * margin
     ramp = minimum * (maximum / minimum) ** np.linspace(0.0, 1.0, inner)
-    picture = np.full((bar + line + 10, width, 3), _BACKGROUND, np.uint8)
+    picture = np.full((bar + line + 10, width, 3), BACKGROUND, np.uint8)
     colors = colorize_depth(ramp[None].astype(np.float32), minimum, maximum)
     picture[4 : 4 + bar, margin : margin + inner] = colors
     last = -1

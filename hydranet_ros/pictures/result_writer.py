@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write predictions to files: raw values for programs, coloured pictures and a film for people."""
+"""Write predictions to files: raw values for programs, pictures and a video for people."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hydranet_ros.runtime.predictor import Prediction
 
 
 class RawFile(NamedTuple):
-    """How the values of one field of a prediction are stored."""
+    """Where and how the raw values of one field of a prediction are stored."""
 
     folder: str
     write: Callable[[Path, NDArray], None]
@@ -47,21 +47,11 @@ class ResultWriter:
     """
     Write the predictions of a run; use it as a context manager.
 
-    Each kind of result has its folder, and each frame one file in it: ``segmentation`` (class
-    ids, 8-bit PNG), ``depth`` (16-bit PNG in millimetres or .npy in metres), ``normals`` (.npy),
-    the pictures ``overlay``, ``segmentation_color``, ``depth_color`` and ``normals_color``.
-
-    Parameters
-    ----------
-    folder
-        Where to; made if need be.
-    look
-        Colours.
-    depth_format
-        ``png`` or ``npy``.
-    film
-        Path and frame rate of an MP4 of the pictures; None for none.
-
+    Each kind of result has its folder, and each frame one file in it: ``segmentation`` (class ids,
+    8-bit PNG), ``depth`` (16-bit PNG in millimetres or .npy in metres), ``normals`` (.npy), the
+    pictures ``overlay``, ``segmentation_color``, ``depth_color`` and ``normals_color``.
+    ``depth_format`` is ``png`` or ``npy``; ``film`` is path and frame rate of an MP4 of the
+    pictures.
     """
 
     def __init__(
@@ -89,24 +79,7 @@ class ResultWriter:
             self._film.close()
 
     def write(self, name: str, rgb: RgbImage, prediction: Prediction) -> None:
-        """
-        Write what was predicted of one frame.
-
-        Parameters
-        ----------
-        name
-            Of the files, without suffix.
-        rgb
-            The image, H×W×3 uint8.
-        prediction
-            What was predicted of it.
-
-        Raises
-        ------
-        HydranetError
-            If a file cannot be written.
-
-        """
+        """Write the prediction of one frame to files with this name, without suffix."""
         values = {field: getattr(prediction, field) for field in self._raw}
         for field, raw in self._raw.items():
             if values[field] is not None:

@@ -14,6 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from hydranet_ros.data.sample import RgbImage, Sample
 from hydranet_ros.model.labels import load_label_set
+from hydranet_ros.pictures.panels import lay_out
 from hydranet_ros.pictures.render import colorize_depth, overlay
 
 LOG_NAME = 'log.jsonl'
@@ -85,27 +86,21 @@ def compare(
         (fields.get('labels'), fields.get('depth'), fields.get('normals')),
         (sample.segmentation, sample.depth, sample.normals),
     ):
-        row = [sample.image]
+        row: list[RgbImage | None] = [sample.image]
         if labels is not None and 'labels' in fields:
             row.append(
-                overlay(sample.image, segmentation, labels)
-                if segmentation is not None
-                else np.zeros_like(sample.image)
+                overlay(sample.image, segmentation, labels) if segmentation is not None else None
             )
         if 'depth' in fields:
-            row.append(
-                colorize_depth(depth, minimum, maximum)
-                if depth is not None
-                else np.zeros_like(sample.image)
-            )
+            row.append(colorize_depth(depth, minimum, maximum) if depth is not None else None)
         if 'normals' in fields:
             row.append(
                 np.nan_to_num(127.5 * (normals + 1)).astype(np.uint8)
                 if normals is not None
-                else np.zeros_like(sample.image)
+                else None
             )
-        rows.append(np.hstack(row))
-    picture = np.vstack(rows)
+        rows.append(row)
+    picture = lay_out(rows)
     scale = _PICTURE_HEIGHT * len(rows) / picture.shape[0]
     size = (round(picture.shape[1] * scale), _PICTURE_HEIGHT * len(rows))
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)

@@ -22,7 +22,7 @@ from hydranet_ros.bags.message_types import (
     IMAGE_TYPE,
     new_typestore,
 )
-from hydranet_ros.bags.topics import camera_info_topic, choose_image_topic
+from hydranet_ros.bags.topics import choose_image_topic
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp, replace_stamp
 
@@ -245,18 +245,6 @@ def test_topics_of_a_camera(tmp_path: Path) -> None:
         pytest.raises(HydranetError, match='ends in /compressed'),
     ):
         choose_image_topic(bag)
-
-
-@pytest.mark.parametrize(
-    ('image', 'info'),
-    [
-        ('/camera/image_raw', '/camera/camera_info'),
-        ('/camera/image_raw/compressed', '/camera/camera_info'),
-        ('/image', '/camera_info'),
-    ],
-)
-def test_calibration_lies_beside_the_images(image: str, info: str) -> None:
-    assert camera_info_topic(image) == info
 
 
 @pytest.mark.skipif(not Path('/dev/full').exists(), reason='needs /dev/full')

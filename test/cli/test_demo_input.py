@@ -58,5 +58,5 @@ def test_a_machine_without_network_is_told_what_to_do(
 ) -> None:
     failure = subprocess.CompletedProcess([], 1)
     monkeypatch.setattr(subprocess, 'run', lambda *_, **__: failure)
-    with pytest.raises(HydranetError, match='cannot be downloaded; give a video of your own'):
+    with pytest.raises(HydranetError, match='cannot be downloaded; give another video'):
         demo_input.fetch_street_video(tmp_path)

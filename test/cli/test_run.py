@@ -110,7 +110,7 @@ def test_an_assumed_focal_length_is_told(
     model = tmp_path / 'model.safetensors'
     save_bundle(model, published_bundle(canonical_focal=500.0))
     hydranet_run(model, street, '-o', tmp_path / 'assumed')
-    assert 'give yours with --fx' in capsys.readouterr().out
+    assert 'give the true one with --fx' in capsys.readouterr().out
     hydranet_run(model, street, '-o', tmp_path / 'given', '--fx', 500)
     assert '--fx' not in capsys.readouterr().out
 

@@ -194,7 +194,7 @@ class TestDamagedBags:
         for path in (file, file.parent):
             evaluation = evaluate(path, FakePredictor())
             (fault,) = evaluation.faults
-            assert 'cut off' in fault
+            assert 'is truncated' in fault
             assert 10 < len(evaluation.frames.rows) < 50
 
     def test_without_index(self, file: Path) -> None:

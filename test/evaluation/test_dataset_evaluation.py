@@ -305,7 +305,7 @@ def test_the_command_prints_and_writes_what_it_found(
         (['--label-set', 'kitti6'], "no label set 'kitti6'"),
         (['--depth-range', '5', '1'], 'is not one: give 0 < minimum < maximum'),
         (['--sheet', 'sheet.txt'], 'sheet.txt does not end like a picture'),
-        (['data'], "'data' is no variable"),
+        (['data'], "'data' is not NAME=VALUE"),
     ],
 )
 def test_faults_are_told_in_a_sentence(

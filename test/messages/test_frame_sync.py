@@ -143,9 +143,9 @@ class TestAnnotationMessages:
     @pytest.mark.parametrize(
         ('read', 'message', 'sentence'),
         [
-            (read_labels, compressed('mono8; jpeg compressed ', b'\xff\xd8'), 'no PNG'),
+            (read_labels, compressed('mono8; jpeg compressed ', b'\xff\xd8'), 'not PNG'),
             (read_labels, compressed('x; png', png(np.zeros((2, 2, 3), np.uint8))), 'one channel'),
-            (read_labels, compressed('x; png', b'\x89PNG'), 'not complete'),
+            (read_labels, compressed('x; png', b'\x89PNG'), 'cannot be decoded'),
             (read_depth, compressed('16UC1; compressedDepth', b'abc'), 'not complete'),
             (read_depth, compressed('16UC1; compressedDepth rvl', b'a' * 99), 'PNG or raw'),
             (read_depth, compressed('mono8; png', png(np.zeros((2, 2), np.uint8))), 'REP 118'),

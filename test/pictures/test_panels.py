@@ -12,6 +12,7 @@ from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.pictures.panels import (
     contact_sheet,
     depth_colors,
+    lay_out,
     Look,
     mosaic,
     Panel,
@@ -49,6 +50,16 @@ def test_mosaic_keeps_the_pictures(count: int, shape: tuple[int, ...]) -> None:
         part = result[40 * row + 25, 90 * column + 40]
         np.testing.assert_array_equal(part, picture[0, 0])
         assert (result[40 * row + 2, 90 * column + 2] < picture[0, 0]).all()
+
+
+def test_layout_has_rows_columns_gaps_and_empty_places() -> None:
+    one, two, three = (np.full((4 + n, 6, 3), n, np.uint8) for n in (1, 2, 3))
+    result = lay_out([[one, two], [None, three]], gap=2, margin=5, background=(9, 9, 9))
+    assert result.shape == (6 + 2 + 7, 5 + 6 + 2 + 6 + 5, 3)
+    for picture, x, y in ((one, 5, 0), (two, 13, 0), (three, 13, 8)):
+        np.testing.assert_array_equal(result[y : y + len(picture), x : x + 6], picture)
+        result[y : y + len(picture), x : x + 6] = 9
+    assert (result == 9).all()
 
 
 def test_contact_sheet_shows_frames_legends_and_warning() -> None:

@@ -127,7 +127,7 @@ def test_without_subscribers_the_network_rests(client):
 
 
 BAD_IMAGES = {
-    'no message': (b'\x00\x01\x00\x00 garbage', 'A message of 12 bytes is no Image.'),
+    'no message': (b'\x00\x01\x00\x00 garbage', 'A message of 12 bytes is not a valid Image.'),
     'too little data': (
         Image(height=48, width=64, encoding='rgb8', step=192, data=array('B', bytes(100))),
         'needs 9216 bytes of data and has 100.',

@@ -76,9 +76,9 @@ def test_waits_for_a_manager_without_autostart_and_says_why_nothing_comes(
     robot.node.destroy_publisher(robot.images)
     assert robot.change_state('configure', 'activate')
     report = robot.report('No image on /robot/image')
-    assert report.level == b'\x02' and 'nobody publishes it' in report.message
+    assert report.level == b'\x02' and 'it has no publisher' in report.message
     robot.node.create_publisher(CompressedImage, 'image', 1)
-    report = robot.report('it carries sensor_msgs/msg/CompressedImage')
+    report = robot.report('its type is sensor_msgs/msg/CompressedImage')
     assert '(parameter image_transport)' in report.message
 
 
@@ -86,7 +86,7 @@ def test_waits_for_a_manager_without_autostart_and_says_why_nothing_comes(
     ('parameters', 'sentence'),
     [
         ({'image_transport': 'theora'}, 'image_transport must be one of raw, compressed'),
-        ({'0bad name': 1}, 'perception_node: the ROS arguments cannot be used: '),
+        ({'0bad name': 1}, 'perception_node: the ROS arguments are invalid: '),
     ],
 )
 def test_bad_arguments_end_the_process_in_one_sentence(start_node, parameters, sentence):

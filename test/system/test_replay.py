@@ -123,7 +123,7 @@ def test_lock_step_and_pause(group: ProcessGroup, client: RosClient, tmp_path: P
         client.until(lambda i=index: stamps() == [stamp(k) for k in range(i + 1)], 'the next')
         answer(index)
     assert player.popen.wait(PATIENCE) == 0, player.last_lines()
-    assert 'not answered' not in player.log.read_text()
+    assert 'There was no reply' not in player.log.read_text()
 
 
 def test_a_late_recorder_misses_no_prediction(
@@ -161,7 +161,7 @@ def test_a_late_recorder_misses_no_prediction(
     predictions.append(client.node.create_publisher(Header, '/prediction', 10))
     client.until(lambda: player.popen.poll() is not None, 'the end')
     assert player.popen.returncode == 0
-    assert 'not answered' not in player.log.read_text()
+    assert 'There was no reply' not in player.log.read_text()
     recorder.popen.terminate()
     assert recorder.popen.wait(PATIENCE) == 0, recorder.last_lines()
     with BagReader(recorded) as bag:
@@ -187,7 +187,7 @@ def test_unanswered_images_are_told(
     player = group.start(ProcessSpec(PACKAGE, 'bag_player', 'bag_player', parameters=parameters))
     client.until(lambda: player.popen.poll() is not None, 'the end')
     assert player.popen.returncode == 0
-    assert '2 images were not answered' in player.log.read_text()
+    assert '2 images had no reply' in player.log.read_text()
     client.until(lambda: len(images) == 2, 'both images')
 
 
@@ -203,7 +203,7 @@ def test_evaluator_by_itself(group: ProcessGroup, client: RosClient, tmp_path: P
     future = service.call_async(Trigger.Request())
     client.until(future.done, 'an answer of the service')
     assert future.result().success
-    assert future.result().message.startswith('0 frames measured')
+    assert future.result().message.startswith('0 frames evaluated')
     (output / 'report.json').unlink()
     evaluator.popen.send_signal(signal.SIGINT)
     assert evaluator.popen.wait(PATIENCE) == 0, evaluator.last_lines()
@@ -217,7 +217,11 @@ def test_evaluator_by_itself(group: ProcessGroup, client: RosClient, tmp_path: P
         ('evaluator_node', {'tasks': ['odometry']}, "no task 'odometry'"),
         ('bag_player', {'lock_step_image': '/front'}, '/front in lock-step: it is not played'),
         ('bag_player', {'lock_step_image': '/image'}, 'lock_step_replies must name'),
-        ('bag_recorder', {'topics': ['/a'], 'answer_topics': ['/b']}, 'when /b is recorded'),
+        (
+            'bag_recorder',
+            {'topics': ['/a'], 'answer_topics': ['/b']},
+            'answer topic /b is not among',
+        ),
     ],
 )
 def test_faults_are_named(

@@ -1,3 +1,3 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Processes around a bag: player, recorder, evaluator."""
+"""Nodes for replays: bag player, bag recorder, evaluator."""

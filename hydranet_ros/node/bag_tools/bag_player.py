@@ -3,10 +3,10 @@
 """
 Play a rosbag2 without ``ros2 bag``: ``ros2 run hydranet_ros bag_player --ros-args -p bag:=PATH``.
 
-The recorded bytes are published as they are, at their own pace. Playing begins when those who
-take part have been discovered, so that the first message is not lost. In lock-step an image is
-published when the one before has been answered, however long that takes. The service ``~/pause``
-(std_srvs/SetBool) lets the replay stand still and go on.
+The recorded bytes are published unchanged, at the recorded pace. Playback starts when the expected
+subscribers have been discovered, so that the first message is not lost. In lock-step an image is
+published when the one before has been replied to, however long that takes. The service ``~/pause``
+(std_srvs/SetBool) pauses and continues.
 """
 
 from __future__ import annotations
@@ -44,47 +44,44 @@ PARAMETERS = {
     'bag': ('', 'Bag folder, .mcap or .db3 file to play.'),
     'topics': (Parameter.Type.STRING_ARRAY, 'Topics to play; all if empty.'),
     'rate': (1.0, 'Recorded seconds per second.'),
-    'start_offset': (0.0, 'Seconds of the recording to leave out at its beginning.'),
-    'loop': (False, 'Begin anew at the end, until stopped.'),
-    'restamp': (False, 'Replace header stamps by the time of playing, so that ages are real.'),
-    'clock': (0.0, 'Publish the recorded time on /clock at this rate in Hz; 0 for not at all.'),
+    'start_offset': (0.0, 'Seconds of the recording to skip at the beginning.'),
+    'loop': (False, 'Repeat until stopped.'),
+    'restamp': (False, 'Replace header stamps by the time of playback, so that ages are real.'),
+    'clock': (0.0, 'Publish the recorded time on /clock at this rate in Hz; 0 for never.'),
     'wait_for': (
         Parameter.Type.STRING_ARRAY,
-        'Begin once each of these topics has its subscribers, and n times as many if it is named '
-        'n times; if empty, once any topic has them.',
+        'Start once each of these topics has wait_subscribers subscribers, or N times as many if '
+        'it is named N times; if empty, once any topic has them.',
     ),
     'wait_for_publishers': (
         Parameter.Type.STRING_ARRAY,
-        'Begin once somebody publishes each of these topics, too.',
+        'Start once each of these topics has a publisher, too.',
     ),
-    'wait_subscribers': (1, 'How many subscribers to wait for; 0 begins at once.'),
-    'wait_timeout': (30.0, 'Seconds after which to give up waiting for others.'),
-    'lock_step_image': ('', 'Topic of the images to play in lock-step; empty for by time alone.'),
+    'wait_subscribers': (1, 'Number of subscribers to wait for; 0 starts at once.'),
+    'wait_timeout': (30.0, 'Seconds to wait for subscribers and publishers before giving up.'),
+    'lock_step_image': ('', 'Topic of the images to play in lock-step; empty to play by time.'),
     'lock_step_replies': (
         Parameter.Type.STRING_ARRAY,
-        'Topics of messages with a header: an image is answered when each has carried its stamp.',
+        'Topics of replies, messages with a header: the next image is played when each of them '
+        'has had the stamp of the last.',
     ),
-    'lock_step_timeout': (10.0, 'Seconds after which an image is given up and the next played.'),
+    'lock_step_timeout': (10.0, 'Seconds to wait for replies before the next image is played.'),
 }
 
 QUEUE_DEPTH = 64
-_POLL = 0.02  # s between looks at the number of subscribers
-# We learn of a subscriber a little before it has learned of us (and a best-effort one loses what
-# comes earlier), and a recorder looks for new topics only now and then.
-_SETTLE = 0.5  # s that the subscribers must have been there
-_LONGEST_SLEEP = 0.1  # s, so that a pause takes effect
-_FLUSH = 5.0  # s to wait for reliable subscribers to have received the last messages
+_POLL = 0.02  # s between checks of the number of subscribers
+# This process discovers a subscriber a little before the subscriber discovers it (a best-effort
+# one loses earlier messages), and a recorder checks for new topics only periodically.
+_SETTLE = 0.5  # s that the subscribers must have been matched
+_LONGEST_SLEEP = 0.1  # s, so that a pause takes effect soon
+_FLUSH = 5.0  # s to wait until reliable subscribers have received the last messages
 
 
 class BagPlayer(Node):
     """
     Publish the messages of a bag.
 
-    Raises
-    ------
-    HydranetError
-        If the bag cannot be read or a parameter makes no sense.
-
+    Raises HydranetError if the bag cannot be read or a parameter is invalid.
     """
 
     def __init__(self) -> None:
@@ -116,15 +113,11 @@ class BagPlayer(Node):
         super().destroy_node()
 
     def _create_publishers(self) -> dict[str, Publisher]:
-        """Create a publisher for each topic to play whose type is installed."""
+        """Create a publisher for each topic to play, if its type is installed."""
         wanted = self._settings['topics'] or tuple(self._reader.topics)
+        self._reader.check_topics(wanted)
         publishers = {}
         for name in wanted:
-            if name not in self._reader.topics:
-                raise HydranetError(
-                    f'{self._reader.path} has no topic {name}; it has '
-                    f'{", ".join(sorted(self._reader.topics))}.'
-                )
             topic = self._reader.topics[name]
             kind = message_class(topic.type)
             if kind is None:
@@ -139,11 +132,11 @@ class BagPlayer(Node):
             if first == ('header', 'std_msgs/Header'):  # so the stamp leads the message
                 self._with_header.add(name)
         if not publishers:
-            raise HydranetError(f'{self._reader.path} holds nothing that can be played.')
+            raise HydranetError(f'{self._reader.path} has nothing that can be played.')
         return publishers
 
     def _create_lock_step(self) -> LockStep | None:
-        """Create what waits for answers, None for playing by time alone."""
+        """Return what waits for replies, None to play by time."""
         image = self._settings['lock_step_image']
         if not image:
             return None
@@ -155,7 +148,7 @@ class BagPlayer(Node):
         return LockStep(self, replies, self._settings['lock_step_timeout'])
 
     def _on_pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
-        """Let the replay stand still or go on."""
+        """Pause or continue."""
         self._watch.pause(request.data)
         response.success = True
         response.message = 'Paused.' if request.data else 'Playing.'
@@ -164,13 +157,9 @@ class BagPlayer(Node):
 
     def wait_for_subscribers(self, stop: threading.Event) -> None:
         """
-        Wait until those who listen and those who answer have been discovered.
+        Wait until all expected subscribers and publishers have been discovered.
 
-        Raises
-        ------
-        HydranetError
-            If they do not appear in time.
-
+        Raises HydranetError if they do not appear in time.
         """
         wanted = self._settings['wait_subscribers']
         patience = self._settings['wait_timeout']
@@ -181,7 +170,7 @@ class BagPlayer(Node):
             now = time.monotonic()
             if (lacking := self._lacking(wanted)) and lacking != told:
                 told = lacking
-                self.get_logger().info(f'Waiting, since there are {lacking}.')
+                self.get_logger().info(f'Waiting because there are {lacking}.')
             if lacking and now >= deadline:
                 raise HydranetError(
                     f'After {patience:g} s there are {lacking}; start them first, or set '
@@ -196,14 +185,14 @@ class BagPlayer(Node):
             stop.wait(_POLL)
 
     def _lacking(self, wanted: int) -> str:
-        """Say who is not there yet, in the words after "there are"; empty when all are."""
+        """Return who is missing, in the words after "there are"; empty if nobody is."""
         names = absolute_names(self, self._settings['wait_for_publishers'])
         silent = [name for name in names if not self.count_publishers(name)]
         if self._lock_step is not None:
             silent += self._lock_step.connect()
         if silent:
             return f'no publishers of {", ".join(silent)}'
-        # As each publisher itself knows them: others may have been heard of, and not matched yet.
+        # As the publishers count them: others may be discovered but not matched yet.
         counts = {p.topic_name: p.get_subscription_count() for p in self._outlets.values()}
         needed = self._subscribers_needed(wanted)
         if not needed and max(counts.values()) < wanted:
@@ -212,7 +201,7 @@ class BagPlayer(Node):
         return f'fewer than {", ".join(few)}' if few else ''
 
     def _subscribers_needed(self, wanted: int) -> dict[str, int]:
-        """Return how many subscribers each topic that is waited for must have."""
+        """Return how many subscribers each topic must have."""
         times = Counter(absolute_names(self, self._settings['wait_for']))
         played = {publisher.topic_name for publisher in self._outlets.values()}
         unknown = [name for name in times if name not in played | self._not_installed]
@@ -221,10 +210,10 @@ class BagPlayer(Node):
         return {name: count * wanted for name, count in times.items() if name in played}
 
     def play(self, stop: threading.Event) -> None:
-        """Publish everything in time, once or over and over, until done or stopped."""
+        """Publish the whole bag in time, once or in a loop, until done or stopped."""
         self.get_logger().info(
             f'Playing {", ".join(sorted(self._outlets))} of {self._reader.path} '
-            f'at {self._timeline.rate:g} times its pace.'
+            f'at {self._timeline.rate:g} times the recorded rate.'
         )
         self._play_once(stop)
         while self._settings['loop'] and not stop.is_set():
@@ -237,10 +226,10 @@ class BagPlayer(Node):
             f'Published {self._published} messages, at most {1e3 * self._behind:.0f} ms late.'
         )
         if self._lock_step is not None and self._lock_step.unanswered:
-            self.get_logger().warning(f'{self._lock_step.unanswered} images were not answered.')
+            self.get_logger().warning(f'{self._lock_step.unanswered} images had no reply.')
 
     def _play_once(self, stop: threading.Event) -> None:
-        """Publish the bag from the first message to play to the last."""
+        """Publish the bag once."""
         began_on_wall = time.time_ns()
         self._watch.restart()
         restamper = Restamper() if self._settings['restamp'] else None
@@ -265,7 +254,7 @@ class BagPlayer(Node):
             self._published += 1
 
     def _wait_until(self, due: float, stop: threading.Event) -> bool:
-        """Wait for a moment of the replay, keeping the clock going; False if stopped."""
+        """Wait for a time of the replay while publishing the clock; False if stopped."""
         while not stop.is_set():
             elapsed = self._watch.elapsed()
             if self._clock is not None:
@@ -279,11 +268,11 @@ class BagPlayer(Node):
 
 
 def play_bag(stop: threading.Event) -> None:
-    """Play the bag that the parameters name."""
+    """Play the bag of the parameters."""
     player = BagPlayer()
     executor = SingleThreadedExecutor()
     executor.add_node(player)
-    # Serves parameters and logging requests while the main thread keeps the time.
+    # Serves parameters and services while the main thread plays.
     services = threading.Thread(target=executor.spin, daemon=True)
     services.start()
     try:

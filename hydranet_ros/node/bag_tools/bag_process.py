@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the processes around a bag share: parameters, topic names, message classes, receiving."""
+"""Shared by the bag tools: parameters, topic names, message classes, receiving."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ ParameterTable = Mapping[str, tuple[Any, str]]
 
 
 LOOK_PERIOD = 0.1
-"""Seconds between looks for topics that have appeared."""
+"""Seconds between checks for new topics."""
 DRAIN_LIMIT = 5.0
-"""Seconds at most for taking what has already arrived at the end."""
+"""Longest time, in seconds, to receive messages that have already arrived at the end."""
 IDLE_ROUNDS = 5
-"""Rounds of the executor without a message after which nothing is left."""
+"""Calls of the executor without a message after which nothing is left."""
 
 
 class Receiver(Protocol):
-    """A node that takes in what topics carry, also such as appear later."""
+    """A node that receives topics, including ones that appear later."""
 
     @property
     def received(self) -> int:
-        """Return the number of messages taken in."""
+        """Return the number of messages received."""
         ...
 
     def subscribe_to_new_topics(self) -> None:
@@ -47,14 +47,14 @@ class Receiver(Protocol):
         ...
 
     def idle(self, seconds: float) -> None:
-        """Take note that for so long nothing has come, and nothing waits to be taken in."""
+        """Note that no message has arrived for some seconds, and none is waiting."""
         ...
 
 
 def receive(
     receiver: Receiver, executor: SingleThreadedExecutor, is_over: Callable[[], bool]
 ) -> None:
-    """Take in messages until told that it is over, and then what has already arrived."""
+    """Receive messages until ``is_over``, then those that have already arrived."""
     look = 0.0
     while not is_over():
         if time.monotonic() >= look:
@@ -73,17 +73,7 @@ def receive(
 
 
 def matching_qos(publishers: Sequence[TopicEndpointInfo], depth: int) -> QoSProfile:
-    """
-    Ask for what all publishers of a topic offer, so that nothing is lost for want of asking.
-
-    Parameters
-    ----------
-    publishers
-        At least one.
-    depth
-        How many messages may wait.
-
-    """
+    """Request what all of at least one publisher offer, so that no message is lost."""
     offered = [info.qos_profile for info in publishers]
     qos = QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT)
     if all(profile.reliability == ReliabilityPolicy.RELIABLE for profile in offered):
@@ -95,18 +85,9 @@ def matching_qos(publishers: Sequence[TopicEndpointInfo], depth: int) -> QoSProf
 
 def declare_parameters(node: Node, table: ParameterTable) -> dict[str, Any]:
     """
-    Declare read-only parameters.
+    Declare read-only parameters and return their values, lists of names as tuples.
 
-    Returns
-    -------
-    dict
-        Their values; lists of names as tuples.
-
-    Raises
-    ------
-    HydranetError
-        If a value that was given has the wrong type.
-
+    Raises HydranetError if a given value has the wrong type.
     """
     values = {}
     for name, (default, description) in table.items():
@@ -120,19 +101,19 @@ def declare_parameters(node: Node, table: ParameterTable) -> dict[str, Any]:
 
 
 def required(values: Mapping[str, Any], name: str) -> str:
-    """Return a parameter that has no useful default, or say that it is missing."""
+    """Return a parameter that has no useful default; raises HydranetError if it is not set."""
     if not values[name]:
         raise HydranetError(f'The parameter {name} is missing: --ros-args -p {name}:=….')
     return str(values[name])
 
 
 def absolute_names(node: Node, names: Sequence[str]) -> tuple[str, ...]:
-    """Resolve topic names as ROS does, with the node's namespace and remappings."""
+    """Resolve topic names with the node's namespace and remappings."""
     return tuple(node.resolve_topic_name(name) for name in names)
 
 
 def message_class(message_type: str) -> Any | None:
-    """Return the class of a message type, None where its package is not installed."""
+    """Return the class of a message type, None if its package is not installed."""
     package, _, name = message_type.partition('/msg/')
     try:
         return getattr(import_module(f'{package}.msg'), name, None)
@@ -141,7 +122,7 @@ def message_class(message_type: str) -> Any | None:
 
 
 def stamp_header(stamp: int) -> Header:
-    """Return a header with a stamp, given in nanoseconds, as an answer to an image."""
+    """Return a header with a stamp in nanoseconds, the reply to an image."""
     seconds, nanoseconds = divmod(stamp, NANOSECONDS)
     return Header(stamp=Time(sec=seconds, nanosec=nanoseconds))
 

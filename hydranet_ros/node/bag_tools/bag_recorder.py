@@ -4,7 +4,8 @@
 Record topics into a rosbag2 without ``ros2 bag``.
 
 ``ros2 run hydranet_ros bag_recorder --ros-args -p bag:=PATH -p topics:="['/image']"`` records the
-serialised bytes as they come, from when each topic appears until SIGINT, SIGTERM or a pause.
+serialised bytes as they arrive, from when each topic appears until SIGINT, SIGTERM or the quiet
+timeout.
 """
 
 from __future__ import annotations
@@ -41,39 +42,33 @@ PARAMETERS = {
     'bag': ('', 'Folder to record into; it must not exist.'),
     'topics': (
         Parameter.Type.STRING_ARRAY,
-        'Topics to record; if empty all that appear and are of the types of a ROS 2 desktop.',
+        'Topics to record; if empty all that appear and have message types of ROS 2 desktop.',
     ),
     'storage': ('mcap', 'Storage format: mcap or sqlite3.'),
     'quiet_timeout': (
         0.0,
-        'End by itself when nothing but diagnostics and logs has come for so many seconds since '
-        'the first message; 0 for only on a signal.',
+        'End when only diagnostics and logs have arrived for this many seconds after the first '
+        'message; 0 to end only on a signal.',
     ),
     'answer_topics': (
         Parameter.Type.STRING_ARRAY,
-        'Recorded topics of messages with a header: when each has carried a stamp, ~/recorded '
-        'says so. It is published once all of them are subscribed to.',
+        'Recorded topics, of messages with a header. When all of them have had a stamp, it is '
+        'published on ~/recorded, which appears once all of them are subscribed to.',
     ),
 }
 
-# Messages that may wait while the disk is busy.
-QUEUE_DEPTH = 64
-# What goes on when nothing happens.
+QUEUE_DEPTH = 64  # messages that may wait while the disk is busy
+# Topics that do not count as activity.
 BACKGROUND_TOPICS = ('/diagnostics', '/parameter_events', '/rosout')
 
 
 class BagRecorder(Node):
     """
-    Write what topics carry into a bag.
+    Write the messages of topics into a bag.
 
-    The answer ``~/recorded`` (std_msgs/Header: the stamp) is published when all of a frame is
-    recorded that the parameters name; a player in lock-step waits for it.
-
-    Raises
-    ------
-    HydranetError
-        If the bag cannot be made, or what is to be answered is not recorded.
-
+    The reply ``~/recorded`` (std_msgs/Header: the stamp) is published when all ``answer_topics``
+    of a frame are recorded; a player in lock-step waits for it. Raises HydranetError if the bag
+    cannot be made, or an answer topic is not recorded.
     """
 
     def __init__(self) -> None:
@@ -83,7 +78,7 @@ class BagRecorder(Node):
         self._answer_topics = absolute_names(self, settings['answer_topics'])
         for topic in self._answer_topics:
             if self._wanted and topic not in self._wanted:
-                raise HydranetError(f'Cannot answer when {topic} is recorded: it is not.')
+                raise HydranetError(f'The answer topic {topic} is not among the topics to record.')
         self._complete = Completeness(self._answer_topics)
         self._answer: Publisher | None = None
         self._writer = BagWriter(required(settings, 'bag'), settings['storage'])
@@ -103,36 +98,35 @@ class BagRecorder(Node):
         return sum(self.counts.values())
 
     def is_over(self) -> bool:
-        """Tell whether what is recorded has ended, as far as one can know."""
+        """Tell whether the quiet timeout has passed."""
         if self._quiet is None or self._quiet_timeout <= 0:
             return False
         return self._quiet > self._quiet_timeout
 
     def idle(self, seconds: float) -> None:
-        """Count time without messages. While writing takes long, others wait: that is none."""
+        """Count time without messages; while the disk is busy, messages wait."""
         if self._quiet is not None:
             self._quiet += seconds
 
     def subscribe_to_new_topics(self) -> None:
-        """Look for wanted topics that have appeared, and record them from now on."""
+        """Record wanted topics that have appeared."""
         for name, types in self.get_topic_names_and_types():
             wanted = name in self._wanted if self._wanted else True
             if wanted and name not in self.counts and name not in self._refused:
                 self._subscribe(name, types[0])
-        if self._answer is None and self._answer_topics and self._hears_all():
-            # That there is a publisher of answers tells a player that it may begin.
+        if self._answer is None and self._answer_topics and self._is_ready_to_answer():
+            # A player waits for this publisher before it starts.
             self._answer = self.create_publisher(Header, '~/recorded', QUEUE_DEPTH)
 
-    def _hears_all(self) -> bool:
-        """Tell whether all that is to be answered is subscribed to."""
+    def _is_ready_to_answer(self) -> bool:
         return all(topic in self.counts for topic in self._answer_topics)
 
     def _subscribe(self, topic: str, message_type: str) -> None:
-        """Record a topic, or say once why not."""
+        """Record a topic, or log once why not."""
         kind = message_class(message_type)
         publishers = self.get_publishers_info_by_topic(topic)
         if not publishers:
-            return  # only subscribers so far: what QoS will be offered is not known yet
+            return  # the QoS of its publishers is not known yet
         qos = matching_qos(publishers, QUEUE_DEPTH)
         latched = qos.durability == DurabilityPolicy.TRANSIENT_LOCAL
         try:
@@ -150,10 +144,10 @@ class BagRecorder(Node):
         self.get_logger().info(f'Recording {topic}.')
 
     def _writing(self, topic: str) -> Callable[[bytes, Mapping[str, int]], None]:
-        """Return what writes the messages of one topic."""
+        """Return the callback that writes the messages of a topic."""
 
         def write(data: bytes, info: Mapping[str, int]) -> None:
-            # When it arrived, not when we found time for it; not every middleware tells.
+            # The time of arrival, not of this callback, if the middleware provides it.
             received = info.get('received_timestamp') or time.time_ns()
             self._writer.write(topic, received, data)
             self.counts[topic] += 1
@@ -165,13 +159,13 @@ class BagRecorder(Node):
         return write
 
     def _answer_to(self, topic: str, stamp: int) -> None:
-        """Say that a frame is recorded, if with this message it is."""
+        """Publish the stamp of a frame if this message completes it."""
         if self._complete.add(topic, stamp) and self._answer is not None:
             self._answer.publish(stamp_header(stamp))
 
 
 def record_bag(stop: threading.Event) -> None:
-    """Record into the bag that the parameters name, until stopped."""
+    """Record into the bag of the parameters, until stopped."""
     recorder = BagRecorder()
     executor = SingleThreadedExecutor()
     executor.add_node(recorder)

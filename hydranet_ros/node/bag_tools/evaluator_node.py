@@ -1,11 +1,11 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Evaluate the perception node while it runs, against ground truth that is published beside it.
+Evaluate the perception node while it runs, against ground truth that is published with it.
 
-Predictions and ground truth are joined by their stamps. Running figures go to ``/diagnostics``
-and, one Float64 a topic, to ``~/<task>/<figure>``, which rqt_plot, PlotJuggler and Foxglove plot
-as they are. The report is written at the end and by the service ``~/write_report``.
+Predictions and ground truth are joined by their stamps. Running figures are published on
+``/diagnostics`` and, one Float64 per topic, on ``~/<task>/<figure>`` for rqt_plot, PlotJuggler and
+Foxglove. The report is written at the end and by the service ``~/write_report``.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from hydranet_ros.evaluation.frame_decoding import IMAGE
 from hydranet_ros.evaluation.live_evaluation import LiveEvaluation
 from hydranet_ros.evaluation.measures import MEASURES, Protocol
 from hydranet_ros.messages.stamps import read_stamp
+from hydranet_ros.messages.topic_names import TRANSPORT_SUFFIXES, truth_topic
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.node.bag_tools.bag_process import (
     declare_parameters,
@@ -44,36 +45,30 @@ from hydranet_ros.node.bag_tools.bag_process import (
 from hydranet_ros.node.process import run_process
 
 PARAMETERS = {
-    'output': ('evaluation', 'Folder of the report; one that is there is overwritten.'),
+    'output': ('evaluation', 'Folder of the report; an existing report is overwritten.'),
     'tasks': (
         Parameter.Type.STRING_ARRAY,
-        'What to measure; if empty: depth, and segmentation if a label set is given.',
+        'Tasks to evaluate; if empty: depth, and segmentation if a label set is given.',
     ),
     'label_set': ('', 'Name or file of the label set of predicted and true ids.'),
-    'depth_minimum': (1e-3, 'Smallest true depth that counts, in metres.'),
-    'depth_maximum': (80.0, 'Largest true depth that counts, in metres.'),
-    'crop': ('', 'Part of the image in which depth counts: garg, eigen or nyud; empty for all.'),
-    'source': ('live', 'What the report calls the recording.'),
-    'model': ('', 'What the report calls the model.'),
+    'depth_minimum': (1e-3, 'Smallest true depth that is evaluated, in metres.'),
+    'depth_maximum': (80.0, 'Largest true depth that is evaluated, in metres.'),
+    'crop': ('', 'Crop in which depth is evaluated: garg, eigen or nyud; empty for none.'),
+    'source': ('live', 'Name of the recording in the report.'),
+    'model': ('', 'Name of the model in the report.'),
 }
 
 QUEUE_DEPTH = 64
-_SUFFIXES = ('', '/compressed', '/compressedDepth')
 _PERIOD = 1.0  # s between running figures
 
 
 class EvaluatorNode(Node):
     """
-    Subscribe to all that is compared, and keep the figures.
+    Subscribe to predictions and ground truth, and accumulate the figures.
 
-    The answer ``~/evaluated`` (std_msgs/Header: the image's stamp) is published when an image and
-    all its predictions have come; a player in lock-step waits for it.
-
-    Raises
-    ------
-    HydranetError
-        If a parameter cannot be used.
-
+    The reply ``~/evaluated`` (std_msgs/Header: the image's stamp) is published when an image and
+    all its predictions have arrived; a player in lock-step waits for it. Raises HydranetError if a
+    parameter is invalid.
     """
 
     def __init__(self) -> None:
@@ -86,7 +81,7 @@ class EvaluatorNode(Node):
         unknown = [task for task in tasks if task not in MEASURES]
         if unknown:
             raise HydranetError(
-                f'There is no task {unknown[0]!r}; choose of {", ".join(MEASURES)}.'
+                f'There is no task {unknown[0]!r}; choose one of {", ".join(MEASURES)}.'
             )
         if 'segmentation' in tasks and protocol.label_set is None:
             raise HydranetError('The parameter label_set is missing: segmentation needs it.')
@@ -98,41 +93,41 @@ class EvaluatorNode(Node):
         self._figures: dict[str, Publisher] = {}
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.create_service(Trigger, '~/write_report', self._on_write_report)
-        # Not the ROS time, which a paused replay holds.
+        # Not the ROS time, which stops in a paused replay.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_PERIOD, self.publish_figures, clock=steady)
 
     @property
     def received(self) -> int:
-        """Return the number of messages taken."""
+        """Return the number of messages received."""
         return self._received
 
     def idle(self, seconds: float) -> None:
-        """Do nothing: an evaluator waits as long as it is let."""
+        """Do nothing: an evaluator waits as long as it runs."""
 
     def subscribe_to_new_topics(self) -> None:
-        """Look for topics that somebody publishes by now; when all are there, say so."""
+        """Subscribe to topics that have a publisher; once all have, publish ``~/evaluated``."""
         if self._answer is not None:
             return
         types = dict(self.get_topic_names_and_types())
         for part, base in self._topics.items():
             if part in self._subscribed:
                 continue
-            for topic in (base + suffix for suffix in _SUFFIXES):
+            for topic in (base + suffix for suffix in TRANSPORT_SUFFIXES):
                 kind = message_class(types[topic][0]) if topic in types else None
                 publishers = self.get_publishers_info_by_topic(topic)
                 if kind is not None and publishers:
                     qos = matching_qos(publishers, QUEUE_DEPTH)
                     self.create_subscription(kind, topic, self._take(part, kind), qos, raw=True)
                     self._subscribed.add(part)
-                    self.get_logger().info(f'Taking the {part} from {topic}.')
+                    self.get_logger().info(f'Receiving the {part} from {topic}.')
                     break
         if self._subscribed == self._topics.keys():
-            # That there is a publisher of answers tells a player that it may begin.
+            # A player waits for this publisher before it starts.
             self._answer = self.create_publisher(Header, '~/evaluated', QUEUE_DEPTH)
 
     def _take(self, part: str, kind: Any) -> Callable[[bytes], None]:
-        """Return what receives the messages of a part."""
+        """Return the callback of a part."""
 
         def take(data: bytes) -> None:
             self._received += 1
@@ -143,7 +138,7 @@ class EvaluatorNode(Node):
         return take
 
     def publish_figures(self) -> None:
-        """Publish the running figures of this pass."""
+        """Publish the running figures of this pass over the recording."""
         current = self._live.passes[-1]
         figures = current.running() if current.rows else {}
         for name, value in figures.items():
@@ -151,9 +146,9 @@ class EvaluatorNode(Node):
                 self._figures[name] = self.create_publisher(Float64, f'~/{name}', 10)
             self._figures[name].publish(Float64(data=value))
         waiting = sorted(self._topics[part] for part in self._topics.keys() - self._subscribed)
-        message = f'{len(current.rows)} frames measured in pass {len(self._live.passes)}.'
+        message = f'{len(current.rows)} frames evaluated in pass {len(self._live.passes)}.'
         if waiting:
-            message += f' Nobody publishes {", ".join(waiting)}.'
+            message += f' There is no publisher of {", ".join(waiting)}.'
         status = DiagnosticStatus(
             level=DiagnosticStatus.WARN if waiting else DiagnosticStatus.OK,
             name=f'{self.get_fully_qualified_name().lstrip("/")}: evaluation',
@@ -171,7 +166,7 @@ class EvaluatorNode(Node):
         self._diagnostics.publish(array)
 
     def finish(self) -> None:
-        """Measure the last frames and write the report."""
+        """Evaluate the last frames and write the report."""
         self._live.finish()
         self.publish_figures()
         self.get_logger().info(self._write())
@@ -187,7 +182,7 @@ class EvaluatorNode(Node):
         return response
 
     def _write(self) -> str:
-        """Write the report; returns a sentence on it."""
+        """Write the report; return a sentence on it."""
         about = {
             'bag': self._settings['source'],
             'mode': 'live',
@@ -196,16 +191,16 @@ class EvaluatorNode(Node):
         }
         paths = write_report(Path(self._settings['output']), about, self._live.passes)
         measured = len(fullest(self._live.passes).rows)
-        return f'{measured} frames measured; report: {paths[-1]}'
+        return f'{measured} frames evaluated; report: {paths[-1]}'
 
 
 def _topic(part: str) -> str:
     """Return the relative topic of a part of a frame."""
-    return f'ground_truth/{part.removeprefix("true ")}' if part.startswith('true ') else part
+    task = part.removeprefix('true ')
+    return part if task == part else truth_topic(task).lstrip('/')
 
 
 def _protocol(settings: dict[str, Any]) -> Protocol:
-    """Return how to measure."""
     labels = load_label_set(settings['label_set']) if settings['label_set'] else None
     depth_range = (settings['depth_minimum'], settings['depth_maximum'])
     return Protocol(labels, depth_range, settings['crop'] or None)
@@ -216,8 +211,10 @@ def _deserialize(content: tuple[bytes, Any]) -> Any:
     data, kind = content
     try:
         return deserialize_message(data, kind)
-    except RuntimeError as error:  # the base of what rclpy raises for a damaged message
-        raise HydranetError(f'A message of {len(data)} bytes is no {kind.__name__}.') from error
+    except RuntimeError as error:  # rclpy's base class for damaged messages
+        raise HydranetError(
+            f'A message of {len(data)} bytes is not a valid {kind.__name__}.'
+        ) from error
 
 
 def evaluate_live(stop: threading.Event) -> None:

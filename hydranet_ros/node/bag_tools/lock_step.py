@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Wait for the answer to an image before the next one is played."""
+"""Lock-step playback: wait for the replies to an image before the next one is played."""
 
 from __future__ import annotations
 
@@ -14,28 +14,17 @@ from hydranet_ros.messages.stamps import read_stamp
 from hydranet_ros.node.bag_tools.bag_process import matching_qos, message_class
 
 _DEPTH = 10
-# The node subscribes best effort: one image may be lost, and is then sent again.
+# The node subscribes best effort: an image may be lost and must then be sent again.
 _RESEND = 3.0  # s
 
 
 class LockStep:
     """
-    Know which answers have come.
+    Track which replies to an image have arrived.
 
-    Parameters
-    ----------
-    node
-        Which subscribes; something else must spin it.
-    replies
-        Absolute topics, each of which carries the stamp of an image as the answer to it.
-    timeout
-        Seconds to wait for the answers to one image.
-
-    Attributes
-    ----------
-    unanswered
-        Number of images whose answers did not come in time.
-
+    ``replies`` are absolute topics; each carries the stamp of an image as the reply to it.
+    ``timeout`` is in seconds per image; ``unanswered`` counts images whose replies did not arrive
+    in time. The node must be spun elsewhere.
     """
 
     def __init__(self, node: Node, replies: Sequence[str], timeout: float) -> None:
@@ -49,7 +38,7 @@ class LockStep:
         self.unanswered = 0
 
     def connect(self) -> tuple[str, ...]:
-        """Subscribe to the answers that somebody publishes by now; returns the other topics."""
+        """Subscribe to the replies that have a publisher; return the topics that have none."""
         types = dict(self._node.get_topic_names_and_types())
         for topic in self._replies:
             if topic in self._connected:
@@ -66,21 +55,9 @@ class LockStep:
 
     def exchange(self, stamp: int, send: Callable[[], None], stop: threading.Event) -> bool:
         """
-        Send an image and wait for its answers.
+        Send an image and wait for its replies; return whether all arrived.
 
-        Parameters
-        ----------
-        stamp
-            The image's.
-        send
-            Publishes it; called again where no answer comes for seconds.
-        stop
-            Ends the wait.
-
-        Returns
-        -------
-        Whether it was answered.
-
+        ``send`` is called again if no reply arrives for some seconds; ``stop`` ends the wait.
         """
         with self._changed:
             self._stamp, self._missing = stamp, set(self._replies)
@@ -100,7 +77,7 @@ class LockStep:
             self.unanswered += 1
             names = ', '.join(sorted(self._missing))
             self._node.get_logger().warning(
-                f'The image of stamp {stamp} was not answered on {names} within '
+                f'There was no reply to the image of stamp {stamp} on {names} within '
                 f'{self._timeout:g} s.'
             )
         return False

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The calibration of an output: the input's, brought to the output's size."""
+"""The camera_info of an output: the input's, scaled to the output's size."""
 
 from __future__ import annotations
 
@@ -14,21 +14,9 @@ from hydranet_ros.camera.calibration import camera_of
 
 def camera_info_for(message: CameraInfo, header: Header, width: int, height: int) -> CameraInfo:
     """
-    Return the calibration to publish with an output.
+    Return the camera_info to publish with an output of this size in pixels.
 
-    Parameters
-    ----------
-    message
-        The input's calibration; not changed.
-    header
-        The image's.
-    width, height
-        The output's size in pixels.
-
-    Returns
-    -------
-    The message as it is where it describes images of this size, else its intrinsics scaled.
-
+    It is the input's with the image's header, with scaled intrinsics if the size differs.
     """
     result = copy(message)
     result.header = header

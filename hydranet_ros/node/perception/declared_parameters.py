@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The table of parameters on a node: declared, validated, refused while they cannot change."""
+"""The node's parameters on the node: declared and validated by the table."""
 
 from __future__ import annotations
 
@@ -32,18 +32,8 @@ class DeclaredParameters:
     """
     The parameters of a node.
 
-    Parameters
-    ----------
-    node
-        Where to declare them.
-    is_configured
-        Whether the node is configured now, so that only live parameters can change.
-
-    Raises
-    ------
-    HydranetError
-        If a value given at start is of the wrong type, out of range or contradicts another.
-
+    While ``is_configured``, only live parameters can change. Raises HydranetError if an initial
+    value has the wrong type, is out of range or contradicts another.
     """
 
     def __init__(self, node: Node, is_configured: Callable[[], bool]) -> None:
@@ -59,17 +49,17 @@ class DeclaredParameters:
                     ignore_override=row.change is Change.NEVER,
                 )
         except ParameterException as error:
-            raise HydranetError(f'A parameter cannot be used: {error}') from error
+            raise HydranetError(f'A parameter is invalid: {error}') from error
         self._settings = Settings.from_values(self._values())
         node.add_on_set_parameters_callback(self._on_set)
 
     @property
     def settings(self) -> Settings:
-        """Values of the moment; the object itself does not change."""
+        """Return the current values, which are immutable."""
         return self._settings
 
     def fill(self, name: str, value: Value) -> None:
-        """Set a parameter that only the node itself may set."""
+        """Set a parameter that is read-only for users."""
         self._filling = True
         try:
             self._node.set_parameters([RosParameter(name, value=_ros_value(value))])
@@ -77,15 +67,15 @@ class DeclaredParameters:
             self._filling = False
 
     def clear(self, name: str) -> None:
-        """Set a parameter that only the node itself may set to its default."""
+        """Reset a parameter that is read-only for users to its default."""
         self.fill(name, PARAMETERS[name].default)
 
     def _values(self) -> dict[str, Any]:
-        """Return the values that the user sets, by name."""
+        """Return the user's parameters by name."""
         return {row.name: self._node.get_parameter(row.name).value for row in user_parameters()}
 
     def _on_set(self, changes: Sequence[RosParameter]) -> SetParametersResult:
-        """Accept or refuse changes that belong together."""
+        """Accept or refuse changes that are made together."""
         ours = {p.name: p.value for p in changes if p.name in PARAMETERS}
         values = self._values()
         try:

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the node says of itself on /diagnostics: how it fares, and why nothing comes."""
+"""The node's diagnostics: its state and figures, and why no result is published."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from hydranet_ros.node.perception.frame_processor import InputFacts
 from hydranet_ros.node.perception.statistics import Snapshot, WINDOW
 
 PROFILE_HINT = (
-    'so that images fit the shared memory of Fast DDS, start the camera driver and this node with '
-    'config/fastdds_images.xml (docs/reference/node.md)'
+    'start the camera driver and this node with config/fastdds_images.xml, so that images fit the '
+    'shared memory of Fast DDS (docs/reference/node.md)'
 )
 
 _RESTING = {
     'unconfigured': 'Unconfigured: waiting to be configured and activated.',
     'inactive': 'Inactive: waiting to be activated.',
-    'finalized': 'Finalized: start the process anew to use it again.',
+    'finalized': 'Finalized: restart the process to use it again.',
 }
 
 
@@ -36,49 +36,25 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Report:
-    """
-    All that the diagnostics are made of.
+    """All that the diagnostics are made of."""
 
-    Attributes
-    ----------
-    state
-        Lifecycle state: ``unconfigured``, ``inactive``, ``active`` or ``finalized``.
-    statistics
-        Since activation.
-    fault
-        Why the last transition failed, empty if it did not.
-    incompatible_qos
-        What an incompatible publisher offers, empty if there was none.
-    image_topic, image_type
-        Absolute name and message type, e.g. ``sensor_msgs/msg/Image``, of the input.
-    publisher_types
-        Message type of each publisher on that topic.
-    image_timeout
-        Seconds after which a missing image is an error.
-    input_facts
-        Of the last processed frame.
-    camera_info_frame
-        frame_id of the latest calibration, None if there was none.
-    facts
-        Of the model and where it runs.
-
-    """
-
-    state: str
-    statistics: Snapshot = field(default_factory=Snapshot)
-    fault: str = ''
-    incompatible_qos: str = ''
+    state: str  # of the lifecycle: unconfigured, inactive, active or finalized
+    statistics: Snapshot = field(default_factory=Snapshot)  # since activation
+    fault: str = ''  # why the last transition failed
+    incompatible_qos: str = ''  # a clause on the last incompatible publisher
     image_topic: str = ''
+    """Absolute name and message type, e.g. ``sensor_msgs/msg/Image``, of the input."""
     image_type: str = ''
-    publisher_types: Sequence[str] = ()
-    image_timeout: float = 2.0
-    input_facts: InputFacts | None = None
+    publisher_types: Sequence[str] = ()  # message type of each publisher on that topic
+    image_timeout: float = 2.0  # seconds after which a missing image is an error
+    input_facts: InputFacts | None = None  # of the last processed frame
     camera_info_frame: str | None = None
-    facts: Mapping[str, str] = field(default_factory=dict)
+    """frame_id of the latest calibration, None if there was none."""
+    facts: Mapping[str, str] = field(default_factory=dict)  # of the model and where it runs
 
 
 def assess(report: Report) -> tuple[Level, str]:
-    """Return how severe the node's situation is, and a sentence that says why."""
+    """Return how severe the node's situation is, and a sentence that explains it."""
     if report.fault:
         return Level.ERROR, f'{report.state.capitalize()}: {report.fault}'
     if report.state in _RESTING:
@@ -92,7 +68,7 @@ def assess(report: Report) -> tuple[Level, str]:
     if statistics.since_image is None:
         return Level.OK, f'Waiting for the first image on {report.image_topic}.'
     if _recent(statistics.since_loss):
-        return Level.WARN, f'{statistics.lost} images were lost on the way here; {PROFILE_HINT}.'
+        return Level.WARN, f'{statistics.lost} images were lost in transport; {PROFILE_HINT}.'
     if _idle(statistics):
         return Level.OK, 'Idle: no output has a subscriber.'
     facts = report.input_facts
@@ -102,19 +78,7 @@ def assess(report: Report) -> tuple[Level, str]:
 
 
 def diagnostic_array(report: Report, name: str, stamp: Time) -> DiagnosticArray:
-    """
-    Make the message.
-
-    Parameters
-    ----------
-    report
-        The node's situation.
-    name
-        The node's absolute name.
-    stamp
-        Time of the report.
-
-    """
+    """Make the message; ``name`` is the node's absolute name."""
     level, message = assess(report)
     status = DiagnosticStatus(
         level=bytes([level]),
@@ -160,14 +124,14 @@ def _recent(seconds: float | None) -> bool:
 
 
 def _idle(statistics: Snapshot) -> bool:
-    """Return whether nobody wanted the results of the latest image."""
+    """Return whether the latest image had no subscriber of its results."""
     if statistics.since_idle is None:
         return False
     return statistics.since_processed is None or statistics.since_idle < statistics.since_processed
 
 
 def _failing(statistics: Snapshot) -> tuple[Level, str]:
-    """Tell an image that was refused among good ones from a stream that fails."""
+    """Distinguish a bad image among good ones from a stream that fails."""
     succeeded_since = (
         statistics.since_processed is not None
         and statistics.since_failure is not None
@@ -183,24 +147,24 @@ def _why_no_image(report: Report, waited: float) -> str:
     if report.incompatible_qos:
         cause = report.incompatible_qos
     elif not report.publisher_types:
-        cause = 'nobody publishes it'
+        cause = 'it has no publisher'
     elif others and report.image_type not in report.publisher_types:
-        cause = f'it carries {others[0]}, not {report.image_type} (parameter image_transport)'
+        cause = f'its type is {others[0]}, not {report.image_type} (parameter image_transport)'
     else:
-        cause = f'it has {len(report.publisher_types)} publisher(s) and nothing arrives; '
+        cause = f'it has {len(report.publisher_types)} publisher(s) but no image arrives; '
         cause += PROFILE_HINT
     return f'No image on {report.image_topic} for {waited:.1f} s: {cause}.'
 
 
 def _why_scale_assumed(report: Report, facts: InputFacts) -> str:
-    """Return a sentence on why the depth's scale is not known."""
+    """Return a sentence on why the scale of depth is not known."""
     if report.camera_info_frame is None:
         cause = 'no camera_info arrives'
     elif not facts.calibrated:
         cause = (
-            f'camera_info is for frame {report.camera_info_frame!r}, the images are of '
+            f'camera_info is for frame {report.camera_info_frame!r} and the images are for '
             f'{facts.frame_id!r}'
         )
     else:
         cause = 'camera_info has no focal length'
-    return f'Depth is scaled for an assumed focal length, since {cause}.'
+    return f'Depth is scaled for an assumed focal length because {cause}.'

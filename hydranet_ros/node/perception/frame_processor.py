@@ -15,30 +15,30 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
-from hydranet_ros.camera.calibration import camera_of
+from hydranet_ros.camera.calibration import camera_and_focal_length
 from hydranet_ros.camera.camera import RayTable
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.messages.images import compressed_to_rgb, image_to_rgb
+from hydranet_ros.messages.images import message_to_rgb
 from hydranet_ros.messages.stamps import NANOSECONDS
-from hydranet_ros.node.perception.held_subscription import Arrival
+from hydranet_ros.messages.topic_names import COMPRESSED_SUFFIX
 from hydranet_ros.node.perception.outputs import Frame, Output
 from hydranet_ros.node.perception.parameters import Settings
+from hydranet_ros.node.perception.polling_subscription import Arrival
 from hydranet_ros.node.perception.statistics import Statistics
 from hydranet_ros.runtime.predictor import Predictor
 
 
 @dataclass(frozen=True)
 class Source:
-    """The input's message type and how it becomes RGB."""
+    """The input's message type, and what image_transport appends to its topic."""
 
     message_type: type
-    to_rgb: Callable[..., NDArray[np.uint8]]
     topic_suffix: str
 
 
 SOURCES = {
-    'raw': Source(Image, image_to_rgb, ''),
-    'compressed': Source(CompressedImage, compressed_to_rgb, '/compressed'),
+    'raw': Source(Image, ''),
+    'compressed': Source(CompressedImage, COMPRESSED_SUFFIX),
 }
 """By the parameter ``image_transport``."""
 
@@ -54,7 +54,7 @@ class MessagePublisher(Protocol):
 
 
 class Calibrations(Protocol):
-    """Finds the calibration of an image."""
+    """Finds the camera_info of an image."""
 
     def match(self, header: Header) -> CameraInfo | None:
         """Return the message that belongs to an image, None if there is none."""
@@ -70,7 +70,7 @@ class Publication:
 
 @dataclass(frozen=True)
 class InputFacts:
-    """What is known of the input from the last frame that was processed."""
+    """Facts about the input from the last processed frame, for diagnostics."""
 
     width: int
     height: int
@@ -81,55 +81,23 @@ class InputFacts:
 
 @dataclass(frozen=True, eq=False)
 class Perceived:
-    """
-    A frame that waits to be published.
-
-    Attributes
-    ----------
-    frame
-        What outputs are made of.
-    wanted
-        The outputs that had a subscriber when the work began.
-    arrived, predicted
-        When the image came in and when the network was done, in seconds of ``time.monotonic``.
-    durations
-        Seconds by stage until then.
-
-    """
+    """A frame whose outputs are still to be published."""
 
     frame: Frame
-    wanted: Sequence[Publication]
-    arrived: float
-    predicted: float
-    durations: Mapping[str, float]
+    wanted: Sequence[Publication]  # outputs that had a subscriber when the frame was taken
+    arrived: float  # seconds of ``time.monotonic``
+    predicted: float  # when inference was done, same clock
+    durations: Mapping[str, float]  # seconds by stage until then
 
 
 class FrameProcessor:
     """
-    Turn arrivals into published outputs.
+    Turn arriving images into published outputs.
 
-    In two steps for two threads, so that the network works on the next image while the outputs
-    of the last are made.
-
-    Parameters
-    ----------
-    predictor
-        The model.
-    source
-        How the input is decoded.
-    publications
-        Outputs, each computed only while somebody subscribes.
-    camera_infos
-        The camera's calibration.
-    settings
-        Returns the parameters of the moment.
-    now
-        Returns the ROS time in nanoseconds.
-    statistics
-        Where to count.
-    warn
-        Tells the user, once, why an output cannot be published.
-
+    `perceive` and `publish` run in two threads, so that the network works on the next image while
+    the outputs of the last one are made. An output is computed only while it has subscribers.
+    ``settings`` returns the current parameters, ``now`` the ROS time in nanoseconds; ``warn``
+    logs, once, why an output cannot be published.
     """
 
     def __init__(
@@ -158,17 +126,9 @@ class FrameProcessor:
 
     def perceive(self, arrival: Arrival) -> Perceived | None:
         """
-        Run the network on one image; without a subscriber it is discarded unread.
+        Run the network on one image; None if no output has a subscriber.
 
-        Returns
-        -------
-        What to publish, None if nobody wants it.
-
-        Raises
-        ------
-        HydranetError
-            If the image cannot be used.
-
+        Raises HydranetError if the image cannot be used.
         """
         wanted = [p for p in self._publications if p.publisher.get_subscription_count() > 0]
         if not wanted:
@@ -204,7 +164,7 @@ class FrameProcessor:
         self._statistics.processed(durations, age=(self._now() - stamp) / NANOSECONDS)
 
     def _publish(self, publication: Publication, frame: Frame) -> None:
-        """Publish an output, or say once why it cannot be; the others are published."""
+        """Publish an output, or warn once why it cannot be made; the others are published."""
         try:
             message = publication.output.build(frame)
         except HydranetError as error:
@@ -219,21 +179,21 @@ class FrameProcessor:
         """Return the header and the RGB image of a serialised message."""
         try:
             message = deserialize_message(data, self._source.message_type)
-        except RuntimeError as error:  # the base of what rclpy raises for a damaged message
+        except RuntimeError as error:  # rclpy's base class for damaged messages
             raise HydranetError(
-                f'A message of {len(data)} bytes is no {self._source.message_type.__name__}.'
+                f'A message of {len(data)} bytes is not a valid '
+                f'{self._source.message_type.__name__}.'
             ) from error
-        return message.header, self._source.to_rgb(message)
+        return message.header, message_to_rgb(message)
 
     def _predict(self, header: Header, rgb: NDArray[np.uint8]) -> Frame:
         """Run the model with the focal length of the camera."""
         height, width = rgb.shape[:2]
         settings = self._settings()
         info = self._camera_infos.match(header)
-        camera = None if info is None else camera_of(info, width, height)
-        if camera is not None and settings.image_rectified:
-            camera = camera.rectified()
-        focal_length = None if camera is None else camera.focal_length
+        camera, focal_length = camera_and_focal_length(
+            info, width, height, rectified=settings.image_rectified
+        )
         prediction = self._predictor.predict(rgb, focal_length)
         self.input_facts = InputFacts(
             width, height, header.frame_id, info is not None, prediction.scale_assumed

@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import array
-import sys
 
 import cv2
 import numpy as np
@@ -13,62 +12,22 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 
-# Of zlib, 0 to 9: class ids compress well at once, and more effort costs time.
-_PNG_LEVEL = 1
+from hydranet_ros.messages.images import image_fields
 
-_OUTPUT_TYPES: dict[str, tuple[type[np.generic], int]] = {
-    'mono8': (np.uint8, 1),
-    'rgb8': (np.uint8, 3),
-    '16UC1': (np.uint16, 1),
-    '32FC1': (np.float32, 1),
-    '32FC3': (np.float32, 3),
-}
+_PNG_LEVEL = 1  # of zlib, 0 to 9: class ids compress well, and a higher level costs time
 
 
 def array_to_image(pixels: NDArray, encoding: str, header: Header) -> Image:
-    """
-    Make an image message.
-
-    Parameters
-    ----------
-    pixels
-        H×W or H×W×C array of the encoding's type; copied once.
-    encoding
-        ``mono8``, ``rgb8``, ``16UC1``, ``32FC1`` or ``32FC3``.
-    header
-        Used as it is.
-
-    """
-    dtype, channels = _OUTPUT_TYPES[encoding]
-    shape = pixels.shape[:2] if channels == 1 else (*pixels.shape[:2], channels)
-    if pixels.dtype != dtype or pixels.shape != shape:
-        raise ValueError(f'{encoding} cannot hold {pixels.dtype} of shape {pixels.shape}')
+    """Make an image message of H×W(×C) pixels of the encoding's type; they are copied once."""
+    fields, content = image_fields(pixels, encoding)
     # An array('B') is the one type that rclpy takes over without looking at every byte.
     data = array.array('B')
-    data.frombytes(np.ascontiguousarray(pixels).data.cast('B'))
-    return Image(
-        header=header,
-        height=pixels.shape[0],
-        width=pixels.shape[1],
-        encoding=encoding,
-        is_bigendian=int(sys.byteorder == 'big'),
-        step=pixels.shape[1] * channels * pixels.itemsize,
-        data=data,
-    )
+    data.frombytes(content.data)
+    return Image(header=header, data=data, **fields)
 
 
 def array_to_png(pixels: NDArray[np.uint8], header: Header) -> CompressedImage:
-    """
-    Make a message as image_transport's compressed plugin does of a mono8 image: without loss.
-
-    Parameters
-    ----------
-    pixels
-        H×W uint8.
-    header
-        Used as it is.
-
-    """
+    """Make a message of H×W ids as image_transport compresses a mono8 image: without loss."""
     _, encoded = cv2.imencode('.png', pixels, [cv2.IMWRITE_PNG_COMPRESSION, _PNG_LEVEL])
     data = array.array('B')
     data.frombytes(encoded.data)

@@ -1,10 +1,9 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The camera's side: subscriptions, the newest image to a worker thread, and what goes wrong."""
+"""The node's input: the newest image, its calibration, and why no image arrives."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 import traceback
 from typing import Any
@@ -20,78 +19,40 @@ from hydranet_ros.node.distributions import (
     UnsupportedEventTypeError,
 )
 from hydranet_ros.node.perception.frame_processor import Source
-from hydranet_ros.node.perception.held_subscription import Arrival, HeldSubscription, Waiter
+from hydranet_ros.node.perception.polling_subscription import Arrival, PollingSubscription, Waiter
 from hydranet_ros.node.perception.statistics import Statistics
-from hydranet_ros.node.perception.worker import Worker
 
 LOG_PERIOD = 5.0
 """Seconds between repeated warnings."""
-CALIBRATIONS_HELD = 5
-"""Messages of camera_info that wait for the image that they belong to."""
+CAMERA_INFO_DEPTH = 5
+"""Messages of camera_info that the middleware keeps until an image asks for them."""
 FIRST_CALIBRATION = 0.1
-"""Seconds that the first image waits for a calibration."""
+"""Seconds that the first image waits for a camera_info."""
 
 
 class ImageInput:
-    """
-    Subscriptions to images and their calibration.
-
-    Parameters
-    ----------
-    node
-        Where to subscribe and log.
-    source
-        Kind of the images.
-    statistics
-        Where to count.
-
-    Attributes
-    ----------
-    topic
-        Absolute name of the images' topic.
-    camera_infos
-        What arrived on ``camera_info``.
-    incompatible_qos
-        A clause on the last publisher that cannot be heard, empty if there was none.
-
-    """
+    """Subscriptions to images and their camera_info."""
 
     def __init__(self, node: Node, source: Source, statistics: Statistics) -> None:
         self._node = node
         self._source = source
         self._statistics = statistics
-        self._images: HeldSubscription | None = None
+        self._images: PollingSubscription | None = None
         self._waiter: Waiter | None = None
-        self._wait_until_ready: Callable[[], None] = lambda: None
         self._lost = 0
-        self._started = ExitStack()
-        # As image_transport does it: remapping the base topic moves the compressed one too.
+        self._subscribed = ExitStack()
+        # As in image_transport, remapping the base topic also remaps the compressed one.
         self.topic: str = node.resolve_topic_name('image') + source.topic_suffix
-        self.camera_infos = HeldCalibrations()
-        self.incompatible_qos = ''
+        self.camera_infos = CameraInfoInput()
+        self.incompatible_qos = ''  # which publisher cannot be received, and why; a clause
 
     @property
     def message_type(self) -> str:
         """ROS name of the images' type."""
         return f'sensor_msgs/msg/{self._source.message_type.__name__}'
 
-    def start(
-        self,
-        handle: Callable[[Arrival], None],
-        wait_until_ready: Callable[[], None] = lambda: None,
-    ) -> None:
-        """
-        Subscribe, and hand the newest image to a worker thread.
-
-        Parameters
-        ----------
-        handle
-            Called in that thread, one image at a time.
-        wait_until_ready
-            Called in that thread before it takes an image.
-
-        """
-        self._wait_until_ready = wait_until_ready
+    def subscribe(self) -> None:
+        """Subscribe to images and their calibration."""
         with ExitStack() as stack:
             self.camera_infos.subscribe(self._node)
             stack.callback(self.camera_infos.unsubscribe)
@@ -99,31 +60,32 @@ class ImageInput:
             stack.callback(self._images.destroy)
             self._waiter = Waiter(self._node, self._images)
             stack.callback(self._waiter.destroy)
-            worker = Worker(self._next, handle, self.on_failure, 'perception')
-            worker.start()
-            stack.callback(worker.join)
-            stack.callback(self._waiter.stop)
-            self._started = stack.pop_all()
+            self._subscribed = stack.pop_all()
 
-    def stop(self) -> None:
-        """Unsubscribe, and return when the image in hand is done."""
-        self._started.close()
+    def unsubscribe(self) -> None:
+        """End the subscriptions; no thread may be waiting for an image."""
+        self._subscribed.close()
+
+    def stop_waiting(self) -> None:
+        """Make `wait_for_image` return None, now and from now on; thread-safe."""
+        if self._waiter is not None:
+            self._waiter.stop()
 
     def publisher_types(self) -> list[str]:
         """Return the message type of each publisher on the images' topic."""
         return [info.topic_type for info in self._node.get_publishers_info_by_topic(self.topic)]
 
-    def _subscribe_to_images(self) -> HeldSubscription:
-        """Subscribe with all the events that the middleware supports."""
+    def _subscribe_to_images(self) -> PollingSubscription:
+        """Subscribe with the events that the middleware supports."""
         told: dict[str, Any] = {'incompatible_qos': self._on_incompatible_qos}
         try:
             return self._create_image_subscription({**told, 'message_lost': self._on_lost})
         except UnsupportedEventTypeError:
             return self._create_image_subscription(told)
 
-    def _create_image_subscription(self, events: dict[str, Any]) -> HeldSubscription:
-        """Subscribe to the newest image; it comes raw, to be deserialised by the worker."""
-        return HeldSubscription(
+    def _create_image_subscription(self, events: dict[str, Any]) -> PollingSubscription:
+        """Subscribe to the newest image, serialised; the perception thread deserialises it."""
+        return PollingSubscription(
             self._node,
             self._source.message_type,
             self.topic,
@@ -132,15 +94,14 @@ class ImageInput:
             event_callbacks=SubscriptionEventCallbacks(**events),
         )
 
-    def _next(self) -> Arrival | None:
-        """Wait for the newest image and return it, None once the input is stopped."""
+    def wait_for_image(self) -> Arrival | None:
+        """Wait for the newest image; None after `stop_waiting`."""
         assert self._waiter and self._images
-        self._wait_until_ready()
         self._statistics.ready()
         while self._waiter.wait():
             arrival = self._images.take_newest()
             if arrival is not None:
-                # What was lost on the way here is missing, too, and was told before.
+                # Images lost in transport are missing, too, and were counted before.
                 dropped = max(0, arrival.missed - self._lost)
                 self._lost = 0
                 self._statistics.received(1 + dropped)
@@ -149,12 +110,12 @@ class ImageInput:
         return None
 
     def _on_lost(self, event: Any) -> None:
-        """Count images that were lost on the way here; called while the worker waits."""
+        """Count images lost in transport; called while the perception thread waits."""
         self._lost += event.total_count_change
         self._statistics.lost(event.total_count_change)
 
     def on_failure(self, error: Exception) -> None:
-        """Count and tell what went wrong with an image."""
+        """Count and log an error with an image."""
         if isinstance(error, HydranetError):
             self._statistics.failed(str(error))
             self._node.get_logger().warning(str(error), throttle_duration_sec=LOG_PERIOD)
@@ -164,7 +125,7 @@ class ImageInput:
         self._node.get_logger().error(trace, throttle_duration_sec=LOG_PERIOD)
 
     def _on_incompatible_qos(self, event: Any) -> None:
-        """Note that a publisher offers less than was asked for."""
+        """Note that a publisher offers less than was requested."""
         policy = qos_policy_name_from_kind(event.last_policy_kind)
         self.incompatible_qos = (
             f'a publisher offers an incompatible quality of service ({policy}); remove the '
@@ -173,33 +134,33 @@ class ImageInput:
         self._node.get_logger().warning(f'{self.topic}: {self.incompatible_qos}.')
 
 
-class HeldCalibrations:
+class CameraInfoInput:
     """
-    The camera's calibration, taken from the middleware when an image asks for its own.
+    The camera's camera_info, taken from the middleware when an image asks for it.
 
-    Drivers publish the calibration behind the image, so that it arrives while that is decoded.
+    Drivers publish it after the image, so that it arrives while the image is decoded.
     """
 
     def __init__(self) -> None:
         self._buffer = CameraInfoBuffer()
-        self._held: HeldSubscription | None = None
+        self._held: PollingSubscription | None = None
         self._waiter: Waiter | None = None
         self._waited = False
 
     def subscribe(self, node: Node) -> None:
-        """Begin to hold what is published on ``camera_info``."""
-        self._held = HeldSubscription(
+        """Subscribe to ``camera_info``."""
+        self._held = PollingSubscription(
             node,
             CameraInfo,
             'camera_info',
-            _sensor_qos(CALIBRATIONS_HELD),
-            # Nobody waits for them in the long run, so nobody could tell of events.
+            _sensor_qos(CAMERA_INFO_DEPTH),
+            # No thread waits for these messages all the time, so none could handle events.
             event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
         )
         self._waiter = Waiter(node, self._held)
 
     def unsubscribe(self) -> None:
-        """End it; what was taken stays known."""
+        """End the subscription; received messages are kept."""
         if self._held is not None and self._waiter is not None:
             self._waiter.destroy()
             self._held.destroy()
@@ -209,7 +170,7 @@ class HeldCalibrations:
         """
         Return the message that belongs to an image, as `CameraInfoBuffer` does.
 
-        For the first image, if no calibration has come before, one is waited for shortly.
+        The first image waits shortly for a camera_info if none has arrived before.
         """
         self._take()
         if not self._waited and self._waiter is not None:
@@ -233,7 +194,7 @@ class HeldCalibrations:
 
 
 def _sensor_qos(depth: int) -> QoSProfile:
-    """Return the input's quality of service: best effort matches every publisher."""
+    """Return the input's quality of service; best effort matches every publisher."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST, depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT
     )

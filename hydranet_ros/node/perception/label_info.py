@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The names of the classes as a latched message, where ``vision_msgs`` is installed."""
+"""The names of the classes as a latched message, if ``vision_msgs`` is installed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hydranet_ros.model.labels import LabelSet
 TOPIC = 'label_info'
 TYPE = 'vision_msgs/LabelInfo'
 CONTENT = (
-    'names of the classes by id, latched; only where vision_msgs is installed, else see '
+    'names of the classes by id, latched; only if vision_msgs is installed, else use the '
     'parameter `class_names`'
 )
 
@@ -31,7 +31,7 @@ def latched_qos() -> QoSProfile:
 
 
 def message_types() -> tuple[Any, Any] | None:
-    """Return the classes ``LabelInfo`` and ``VisionClass``, None where they are not installed."""
+    """Return the classes ``LabelInfo`` and ``VisionClass``, None if they are not installed."""
     try:
         from vision_msgs.msg import LabelInfo, VisionClass
     except ImportError:
@@ -40,19 +40,7 @@ def message_types() -> tuple[Any, Any] | None:
 
 
 class LabelInfoOutput:
-    """
-    The publisher of the names; it does nothing where ``vision_msgs`` is not installed.
-
-    Parameters
-    ----------
-    node
-        Whose topic it is.
-    label_set
-        The classes; the class of an id is its index.
-    types
-        As `message_types` returns them.
-
-    """
+    """The publisher of the class names; it does nothing if ``vision_msgs`` is not installed."""
 
     def __init__(
         self, node: LifecycleNode, label_set: LabelSet, types: tuple[Any, Any] | None
@@ -70,7 +58,7 @@ class LabelInfoOutput:
             for index, name in enumerate(self._label_set.classes)
         ]
         header = Header(stamp=self._node.get_clock().now().to_msg())
-        # No threshold is applied: each pixel has its likeliest class.
+        # No threshold is applied: each pixel has its most likely class.
         self._publisher.publish(message_type(header=header, class_map=classes, threshold=0.0))
 
     def destroy(self) -> None:

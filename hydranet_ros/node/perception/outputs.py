@@ -1,9 +1,9 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What the node publishes: one entry of one table for each topic.
+The node's outputs: one entry of one table for each topic.
 
-The node walks over the table and publishes what its model can give; an entry names the field of
+The node walks over the table and publishes what its model predicts; an entry names the field of
 the prediction that it shows.
 """
 
@@ -35,42 +35,20 @@ from hydranet_ros.runtime.predictor import Prediction
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """
-    All that outputs are made of.
+    """All that outputs are made of."""
 
-    Attributes
-    ----------
-    header
-        The input image's; outputs carry it unchanged.
-    prediction
-        What the model says.
-    settings
-        The node's parameters.
-    label_set
-        Of the predicted labels, None without segmentation.
-    camera_info
-        The input's calibration, None if there is none.
-    rgb
-        The input, H×W×3 uint8.
-    camera
-        What the calibration says of an image of this size, None if there is none.
-    rays
-        Keeps the rays of the camera from frame to frame.
-
-    """
-
-    header: Header
+    header: Header  # of the input image; outputs carry it unchanged
     prediction: Prediction
     settings: Settings
-    label_set: LabelSet | None = None
-    camera_info: CameraInfo | None = None
-    rgb: RgbImage | None = None
-    camera: Camera | None = None
-    rays: RayTable = field(default_factory=RayTable)
+    label_set: LabelSet | None = None  # None without segmentation
+    camera_info: CameraInfo | None = None  # of the input, None without calibration
+    rgb: RgbImage | None = None  # the input
+    camera: Camera | None = None  # camera_info for an image of this size
+    rays: RayTable = field(default_factory=RayTable)  # cached from frame to frame
 
     @cached_property
     def depth(self) -> NDArray[np.float32]:
-        """H×W float32: metres, NaN where invalid or outside the limits that the user set."""
+        """H×W float32 metres, NaN where invalid or outside the user's limits."""
         depth = _present(self.prediction.depth)
         lower, upper = self.settings.depth_minimum, self.settings.depth_maximum
         with np.errstate(invalid='ignore'):
@@ -80,30 +58,14 @@ class Frame:
 
 @dataclass(frozen=True)
 class Output:
-    """
-    One topic.
+    """One topic."""
 
-    Attributes
-    ----------
-    topic
-        Relative name.
-    field
-        Field of the prediction that it needs.
-    message_type
-        Class of its messages.
-    build
-        From a frame to a message, None if there is nothing to publish for it; raises
-        `HydranetError` where something is missing that the user can provide.
-    content
-        What it carries, for the documentation.
-
-    """
-
-    topic: str
-    field: str
+    topic: str  # relative name
+    field: str  # of the prediction
     message_type: type
     build: Callable[[Frame], Any]
-    content: str
+    """Makes the message, None for no message; raises HydranetError on faults of the user's."""
+    content: str  # for the documentation
 
 
 def _segmentation(frame: Frame) -> Image:
@@ -155,7 +117,7 @@ def _depth_color(frame: Frame) -> Image:
 def _points(frame: Frame) -> PointCloud2:
     if frame.camera is None:
         raise HydranetError(
-            'points needs the calibration of the camera: publish camera_info with frame_id '
+            'points needs the camera calibration: publish camera_info with frame_id '
             f'{frame.header.frame_id!r}.'
         )
     stride = frame.settings.points_stride
@@ -193,14 +155,14 @@ OUTPUTS = (
         'labels',
         CompressedImage,
         _segmentation_png,
-        'PNG of `segmentation`, without loss',
+        'lossless PNG of `segmentation`',
     ),
     Output(
         'overlay',
         'labels',
         Image,
         _overlay,
-        'rgb8: the image under the colours of the classes (parameters `overlay_opacity`, '
+        'rgb8: the image mixed with the colours of the classes (parameters `overlay_opacity`, '
         '`overlay_legend`)',
     ),
     Output(
@@ -223,35 +185,36 @@ OUTPUTS = (
         'depth',
         CameraInfo,
         _depth_camera_info,
-        'the calibration of the input, at the size of `depth`; only where the camera has one',
+        'the calibration of the input, scaled to the size of `depth`; only with a calibrated '
+        'camera',
     ),
     Output(
         'depth/color',
         'depth',
         Image,
         _depth_color,
-        'rgb8: depth in a fixed range of colours, near is warm; black is invalid',
+        'rgb8: depth in colours of a fixed range, near is warm; black is invalid',
     ),
     Output(
         'points',
         'depth',
         PointCloud2,
         _points,
-        'x y z rgb label, organised as the image (parameter `points_stride`), NaN is invalid; '
-        'only where the camera has a calibration',
+        'x y z rgb label, organised like the image (parameter `points_stride`), NaN is invalid; '
+        'only with a calibrated camera',
     ),
     Output(
         'normals',
         'normals',
         Image,
         _normals,
-        '32FC3: unit surface normals in the optical frame; for models with that task',
+        '32FC3: unit surface normals in the optical frame; only for models with this task',
     ),
 )
 
 
 def available_outputs(fields: Collection[str]) -> tuple[Output, ...]:
-    """Return the outputs that a model with these fields can give."""
+    """Return the outputs of a model with these fields."""
     return tuple(output for output in OUTPUTS if output.field in fields)
 
 
@@ -266,6 +229,5 @@ def markdown_table() -> str:
 
 
 def _present(value: Any) -> Any:
-    """Return a value that the output's field promises to be there."""
     assert value is not None
     return value

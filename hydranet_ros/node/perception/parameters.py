@@ -3,8 +3,8 @@
 """
 The node's parameters: one table that declares, validates and documents them.
 
-The table also yields the reference in the README and ``config/hydranet.yaml``, which tests
-compare with it.
+The reference in the README and ``config/hydranet.yaml`` are generated from it; tests compare them
+with it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from hydranet_ros.errors import HydranetError
 IMAGE_TRANSPORTS = ('raw', 'compressed')
 DEPTH_ENCODINGS = ('32FC1', '16UC1')
 MAXIMUM_DEPTH = 10000.0
-"""Metres; beyond all that the network can give."""
+"""Metres; more than the network can predict."""
 
 Value = str | bool | int | float | Sequence[str]
 
@@ -32,45 +32,25 @@ class Change(Enum):
     LIVE = 'any time'
     UNCONFIGURED = 'while unconfigured'
     START = 'at start'
-    NEVER = 'never, filled by the node'
+    NEVER = 'never, set by the node'
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """
-    One row of the table.
-
-    Attributes
-    ----------
-    name
-        ROS name.
-    default
-        Its type is the parameter's type.
-    description
-        One or more sentences.
-    change
-        When it can be set.
-    unit
-        Of numbers, empty where there is none.
-    minimum, maximum
-        Of numbers, both included.
-    choices
-        Of strings, empty where any is allowed.
-
-    """
+    """One row of the table."""
 
     name: str
-    default: Value
-    description: str
+    default: Value  # its type is the parameter's type
+    description: str  # sentences
     change: Change = Change.UNCONFIGURED
     unit: str = ''
-    minimum: float = -math.inf
+    minimum: float = -math.inf  # inclusive
     maximum: float = math.inf
-    choices: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()  # empty for any string
 
     @property
     def allowed(self) -> str:
-        """Values that are allowed, in words; empty where all are."""
+        """Return the allowed values in words, empty for all."""
         if self.choices:
             return ', '.join(self.choices)
         if math.isinf(self.maximum):
@@ -78,11 +58,11 @@ class Parameter:
         return f'{self.minimum:g} to {self.maximum:g}{" " if self.unit else ""}{self.unit}'
 
     def fault(self, value: Any) -> str:
-        """Return one sentence on what is wrong with a value, empty if nothing is."""
+        """Return one sentence on what is wrong with a value, empty if it is valid."""
         kind = type(self.default)
         if isinstance(self.default, str | bool | int | float) and type(value) is not kind:
-            name = {str: 'a text', bool: 'true or false', int: 'a whole number'}.get(
-                kind, 'a number with a point, such as 10.0'
+            name = {str: 'a string', bool: 'true or false', int: 'an integer'}.get(
+                kind, 'a number with a decimal point, such as 10.0'
             )
             return f'Parameter {self.name} must be {name}, not {value!r}.'
         if self.choices and value not in self.choices:
@@ -103,13 +83,13 @@ PARAMETERS: Mapping[str, Parameter] = {
         Parameter(
             'model',
             '',
-            'Path of a model file, or the name of one that comes with the package. Empty for '
-            'the default model of the package.',
+            'Path of a model file, or name of a model of the package. Empty for the default model '
+            'of the package.',
         ),
         Parameter(
             'label_set',
             '',
-            'Which of the label sets of the model to segment into. Empty for its first.',
+            'Which label set of the model to predict. Empty for the first.',
         ),
         Parameter(
             'device',
@@ -125,14 +105,14 @@ PARAMETERS: Mapping[str, Parameter] = {
         Parameter(
             'precision',
             'auto',
-            'Arithmetic of the network. Auto is the fastest that is safe on the device.',
+            'Numeric precision of the network. Auto is the fastest that is safe on the device.',
             choices=('auto', 'float32', 'bfloat16', 'float16', 'int8'),
         ),
         Parameter(
             'warm_up_height',
             480,
-            "Height of the warm-up image. Set it to the camera's, so that the first frame is not "
-            'slow.',
+            'Height of the warm-up image. Set it to the height of the camera images, so that the '
+            'first frame is not slow.',
             unit='px',
             minimum=32,
             maximum=8192,
@@ -140,7 +120,7 @@ PARAMETERS: Mapping[str, Parameter] = {
         Parameter(
             'warm_up_width',
             640,
-            'Its width.',
+            'Width of the warm-up image.',
             unit='px',
             minimum=32,
             maximum=8192,
@@ -148,50 +128,51 @@ PARAMETERS: Mapping[str, Parameter] = {
         Parameter(
             'image_transport',
             'raw',
-            'Subscribe to sensor_msgs/Image on image, or to sensor_msgs/CompressedImage (JPEG, '
-            'PNG) on image/compressed.',
+            'Raw subscribes to sensor_msgs/Image on image, compressed to '
+            'sensor_msgs/CompressedImage (JPEG, PNG) on image/compressed.',
             choices=IMAGE_TRANSPORTS,
         ),
         Parameter(
             'autostart',
             True,
-            'Configure and activate the node when it starts. With false it waits for a lifecycle '
-            'manager or ros2 lifecycle set.',
+            'Whether the node configures and activates itself when it starts. If false, it waits '
+            'for a lifecycle manager or ros2 lifecycle set.',
             change=Change.START,
         ),
         Parameter(
             'depth_encoding',
             '32FC1',
-            'Encoding of depth (REP 118): 32FC1 in metres, invalid is NaN; 16UC1 in millimetres '
-            'up to 65.535 m, invalid is 0.',
+            'Encoding of depth (REP 118): 32FC1 in metres, NaN is invalid; 16UC1 in millimetres '
+            'up to 65.535 m, 0 is invalid.',
             choices=DEPTH_ENCODINGS,
         ),
-        _depth_limit('depth_minimum', 0.0, 'Depth below it is published as invalid.'),
-        _depth_limit('depth_maximum', MAXIMUM_DEPTH, 'Depth beyond it is published as invalid.'),
+        _depth_limit('depth_minimum', 0.0, 'Smaller depth is published as invalid.'),
+        _depth_limit('depth_maximum', MAXIMUM_DEPTH, 'Larger depth is published as invalid.'),
         _depth_limit(
             'depth_color_minimum',
             0.5,
-            'Depth at the near end of the colours of depth/color.',
+            'Depth at the near end of the colour map of depth/color. The range is fixed, never '
+            'fitted to a frame.',
             minimum=0.01,
         ),
         _depth_limit(
             'depth_color_maximum',
             80.0,
-            'Depth at their far end. The range is fixed, never fitted to a frame.',
+            'Depth at the far end of the colour map of depth/color.',
             minimum=0.01,
         ),
         Parameter(
             'image_rectified',
             False,
-            'Whether the images are rectified already (image_rect). Then P of camera_info is '
-            'used, otherwise K and the distortion coefficients.',
+            'Whether the images are rectified (image_rect). If so, P of camera_info is used, '
+            'otherwise K and the distortion coefficients.',
             Change.LIVE,
         ),
         Parameter(
             'points_stride',
             1,
-            'One point for every n-th row and column. Consumers that want a point for each pixel '
-            'of segmentation need 1.',
+            'Points are made of every N-th row and column. Set 1 for consumers that need a point '
+            'for each pixel of segmentation.',
             Change.LIVE,
             'px',
             1,
@@ -200,7 +181,7 @@ PARAMETERS: Mapping[str, Parameter] = {
         Parameter(
             'points_maximum_range',
             100.0,
-            'Points farther from the camera are invalid.',
+            'Points farther from the camera are published as invalid.',
             Change.LIVE,
             'm',
             0.1,
@@ -209,7 +190,7 @@ PARAMETERS: Mapping[str, Parameter] = {
         Parameter(
             'overlay_opacity',
             0.5,
-            'Share of the colours of the classes in overlay.',
+            'Opacity of the colours of the classes in overlay.',
             Change.LIVE,
             '',
             0.0,
@@ -218,13 +199,13 @@ PARAMETERS: Mapping[str, Parameter] = {
         Parameter(
             'overlay_legend',
             False,
-            'Whether to list the visible classes at the bottom of overlay.',
+            'Whether the visible classes are listed at the bottom of overlay.',
             Change.LIVE,
         ),
         Parameter(
             'confidence',
             False,
-            'Whether confidence is published. It costs a little time in each frame.',
+            'Whether confidence is published. It costs a little time per frame.',
         ),
         Parameter(
             'image_timeout',
@@ -238,7 +219,8 @@ PARAMETERS: Mapping[str, Parameter] = {
         Parameter(
             'class_names',
             ('',),
-            'Names of the classes of segmentation by id, from the model; one empty name before.',
+            'Names of the classes of segmentation by id, from the model. One empty name until a '
+            'model is loaded.',
             change=Change.NEVER,
         ),
     )
@@ -249,7 +231,7 @@ _ORDERED = (('depth_minimum', 'depth_maximum'), ('depth_color_minimum', 'depth_c
 
 @dataclass(frozen=True)
 class Settings:
-    """Values of the parameters that the user sets; units and ranges stand in the table."""
+    """Values of the parameters that the user sets; units and ranges are in the table."""
 
     model: str
     label_set: str
@@ -275,15 +257,7 @@ class Settings:
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> Settings:
-        """
-        Validate values by name.
-
-        Raises
-        ------
-        HydranetError
-            If one is of the wrong type or out of range, or two contradict each other.
-
-        """
+        """Validate values by name."""
         for name, value in values.items():
             fault = PARAMETERS[name].fault(value)
             if fault:
@@ -292,7 +266,7 @@ class Settings:
             if not values[lower] < values[upper]:
                 raise HydranetError(
                     f'Parameter {lower} ({values[lower]:g} m) must be less than {upper} '
-                    f'({values[upper]:g} m); set both at once if need be.'
+                    f'({values[upper]:g} m); set both at once if necessary.'
                 )
         return cls(**values)
 
@@ -314,10 +288,10 @@ def markdown_table() -> str:
 
 
 def yaml_file() -> str:
-    """Return the text of ``config/hydranet.yaml``: every parameter at its default, commented."""
+    """Return ``config/hydranet.yaml``: every parameter with its default and a comment."""
     lines = [
-        '# Parameters of the perception node, all at their defaults; copy the file and change the',
-        '# copy. Made by `make tables` from hydranet_ros/node/perception/parameters.py.',
+        '# Parameters of the perception node and their defaults; copy the file, edit the copy.',
+        '# Made by `make tables` from hydranet_ros/node/perception/parameters.py.',
         '',
         '/**:',
         '  ros__parameters:',
@@ -328,7 +302,7 @@ def yaml_file() -> str:
         lines += textwrap.wrap(comment, 95, initial_indent='    # ', subsequent_indent='    # ')
         lines += [f'    {p.name}: {yaml_value(p.default)}', '']
     lines += [
-        '    # The quality of service of each topic can be overridden too, e.g. to ask for every',
+        '    # The quality of service of each topic can be overridden too, e.g. to request every',
         '    # image of a reliable camera and to publish depth as best effort:',
         '    # qos_overrides:',
         '    #   /image:',
@@ -340,7 +314,7 @@ def yaml_file() -> str:
 
 
 def yaml_value(value: Value) -> str:
-    """Return a value as ROS's YAML parser reads it back with the same type."""
+    """Return a value in YAML, which ROS reads back with the same type."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):

@@ -3,9 +3,8 @@
 """
 The perception node: camera images in, segmentation and metric depth out.
 
-This module is wiring. The middleware keeps the newest image; the worker thread of `ImageInput`
-takes it when the network is free, and hands what `FrameProcessor` made of it to a second thread
-that publishes; the executor is free for parameters, lifecycle and diagnostics meanwhile.
+This module connects the parts: `ImageInput` receives, `FrameProcessor` makes outputs of a frame,
+`FrameThreads` runs both in two threads, apart from the executor's.
 """
 
 from __future__ import annotations
@@ -37,13 +36,12 @@ from hydranet_ros.node.perception.frame_processor import (
     Publication,
     SOURCES,
 )
-from hydranet_ros.node.perception.held_subscription import Arrival
+from hydranet_ros.node.perception.frame_threads import FrameThreads
 from hydranet_ros.node.perception.image_input import ImageInput
 from hydranet_ros.node.perception.label_info import LabelInfoOutput, message_types
 from hydranet_ros.node.perception.outputs import available_outputs
 from hydranet_ros.node.perception.parameters import Settings
 from hydranet_ros.node.perception.statistics import Statistics
-from hydranet_ros.node.perception.worker import Handover, Worker
 from hydranet_ros.node.process import run_process
 from hydranet_ros.resources import default_model, model_path
 from hydranet_ros.runtime.predictor import Predictor
@@ -52,18 +50,14 @@ UNCONFIGURED, INACTIVE, ACTIVE, FINALIZED = 'unconfigured', 'inactive', 'active'
 DIAGNOSTICS_PERIOD = 1.0
 """Seconds."""
 SPIN_PERIOD = 0.1
-"""Seconds after which the process notices a signal."""
+"""Seconds between checks for a signal."""
 
 
 class PerceptionNode(LifecycleNode):
     """
-    The lifecycle node; parameters in `parameters.py`, outputs in `outputs.py`.
+    The lifecycle node; parameters are in `parameters.py`, outputs in `outputs.py`.
 
-    Raises
-    ------
-    HydranetError
-        If a parameter given at start cannot be used.
-
+    Raises HydranetError if an initial parameter is invalid.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -77,10 +71,9 @@ class PerceptionNode(LifecycleNode):
         self._label_info: LabelInfoOutput | None = None
         self._input: ImageInput | None = None
         self._processor: FrameProcessor | None = None
-        self._finished: Handover[Perceived] | None = None
-        self._publishing: Worker[Perceived] | None = None
+        self._threads: FrameThreads[Perceived] | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        # Not the ROS time: with use_sim_time it stands still until somebody publishes /clock.
+        # Not the ROS time: with use_sim_time it stands still until /clock is published.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(DIAGNOSTICS_PERIOD, self._publish_diagnostics, clock=steady)
         if self._declared.settings.autostart:
@@ -91,18 +84,18 @@ class PerceptionNode(LifecycleNode):
         """Whether the node was shut down for good."""
         return self._lifecycle == FINALIZED
 
-    # Lifecycle: each step up has its counterpart down.
+    # Lifecycle: each transition up has its counterpart down.
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load the model and create the outputs that it can give."""
+        """Load the model and create its outputs."""
         return self._transition(self._configure, INACTIVE)
 
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Start the worker and subscribe."""
+        """Start the threads and subscribe."""
         return self._transition(lambda: self._activate(state), ACTIVE)
 
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Unsubscribe and stop the worker."""
+        """Unsubscribe and stop the threads."""
         return self._transition(lambda: self._deactivate(state), INACTIVE)
 
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
@@ -110,11 +103,11 @@ class PerceptionNode(LifecycleNode):
         return self._transition(self._clean_up, UNCONFIGURED)
 
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Take everything down, from any state."""
+        """Stop and free everything, in any state."""
         return self._transition(lambda: self._take_down(state), FINALIZED)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Return to the beginning after a step that failed half-way; its fault stays to see."""
+        """Return to unconfigured after a failed transition; the diagnostics keep its error."""
         fault = self._fault
         result = self._transition(lambda: self._take_down(state), UNCONFIGURED)
         if result != TransitionCallbackReturn.SUCCESS:
@@ -123,7 +116,7 @@ class PerceptionNode(LifecycleNode):
         return result
 
     def _transition(self, step: Callable[[], None], reached: str) -> TransitionCallbackReturn:
-        """Run a step; rclpy itself would swallow what it raises without a word."""
+        """Run a transition's step; rclpy would swallow its exceptions without a message."""
         try:
             step()
         except HydranetError as error:
@@ -186,30 +179,14 @@ class PerceptionNode(LifecycleNode):
         )
         if self._label_info is not None:
             self._label_info.publish()
-        finished: Handover[Perceived] = Handover()
-        self._finished = finished
-        self._publishing = Worker(
-            finished.take, processor.publish, self._input.on_failure, 'publication'
-        )
-        self._publishing.start()
-
-        def perceive(arrival: Arrival) -> None:
-            perceived = processor.perceive(arrival)
-            if perceived is not None:
-                finished.put(perceived)
-
-        # An image that is taken while outputs wait to be published would be old when they are out.
-        self._input.start(perceive, finished.wait_until_free)
+        threads = FrameThreads(self._input, processor.perceive, processor.publish)
+        threads.start()
+        self._threads = threads
 
     def _deactivate(self, state: LifecycleState) -> None:
-        if self._input is not None:
-            self._input.stop()
-            self._input = None
-        if self._publishing is not None:
-            assert self._finished is not None
-            self._finished.close()
-            self._publishing.join()
-            self._publishing = self._finished = None
+        if self._threads is not None:
+            self._threads.stop()
+        self._threads = self._input = None
         self._processor = None
         super().on_deactivate(state)
 
@@ -225,7 +202,7 @@ class PerceptionNode(LifecycleNode):
     # Diagnostics.
 
     def _model_facts(self) -> dict[str, str]:
-        """Return what people want to know of the model and where it runs."""
+        """Return model and runtime for log and diagnostics."""
         predictor = self._predictor
         if predictor is None:
             return {}
@@ -257,12 +234,11 @@ class PerceptionNode(LifecycleNode):
 
 
 def _load_model(settings: Settings) -> Predictor:
-    """Load and warm up the model that the parameters name."""
+    """Load and warm up the model of the parameters."""
     model = settings.model or default_model()
     if model is None:
         raise HydranetError(
-            'No model comes with this installation: set the parameter model to the path of a '
-            'model file.'
+            'This installation has no model: set the parameter model to the path of a model file.'
         )
     loaded = read_model(model_path(model))
     extra = ('confidence',) if settings.confidence else ()
@@ -273,14 +249,14 @@ def _load_model(settings: Settings) -> Predictor:
         backend=settings.backend,
         precision=settings.precision,
         label_set=settings.label_set or None,
-        # An exported graph has the outputs that it was exported with.
+        # The outputs of an exported graph are fixed.
         fields=None if isinstance(loaded, ExportedModel) and not extra else fields,
         warm_up_size=(settings.warm_up_height, settings.warm_up_width),
     )
 
 
 def _output_qos() -> QoSProfile:
-    """Return the outputs' quality of service: reliable matches every subscriber."""
+    """Return the outputs' quality of service; reliable matches every subscriber."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST, depth=1, reliability=ReliabilityPolicy.RELIABLE
     )
@@ -292,7 +268,7 @@ def main() -> int:
 
 
 def _spin(stop: threading.Event) -> None:
-    """Run the node's callbacks, then take it down in order."""
+    """Run the node's callbacks, then shut it down in order."""
     node = PerceptionNode()
     executor = SingleThreadedExecutor()
     executor.add_node(node)
@@ -300,7 +276,7 @@ def _spin(stop: threading.Event) -> None:
         while not stop.is_set():
             spin_once(executor, node, SPIN_PERIOD)
     finally:
-        # In any case before the node goes: its threads use what belongs to it.
+        # Before the node is destroyed, because its threads use it.
         if not node.finalized:
             node.trigger_shutdown()
         executor.shutdown()

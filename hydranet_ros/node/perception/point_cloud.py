@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Organised clouds as PointCloud2, by ``sensor_msgs_py`` where it is installed."""
+"""Organised clouds as PointCloud2, by ``sensor_msgs_py`` if it is installed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NUMBER_BYTES = 4
 
 
 def _fields() -> list[PointField]:
-    """Describe the type of a point: numbers of four bytes."""
+    """Describe the fields of a point; each has four bytes."""
     return [
         PointField(
             name=name, offset=index * _NUMBER_BYTES, datatype=_DATATYPES[str(kind)], count=1
@@ -29,19 +29,7 @@ def _fields() -> list[PointField]:
 
 
 def pack_points(header: Header, fields: Sequence[PointField], points: NDArray) -> PointCloud2:
-    """
-    Make a message of points, as ``sensor_msgs_py.point_cloud2.create_cloud`` does.
-
-    Parameters
-    ----------
-    header
-        Used as it is.
-    fields
-        Describe the points' type.
-    points
-        One-dimensional structured array, little-endian.
-
-    """
+    """Make a message of a one-dimensional structured array, as ``sensor_msgs_py`` does."""
     data = array.array('B')
     data.frombytes(np.ascontiguousarray(points).view(np.uint8).data)
     return PointCloud2(
@@ -64,19 +52,9 @@ except ImportError:
 
 
 def cloud_message(cloud: NDArray, header: Header) -> PointCloud2:
-    """
-    Make the message of an organised cloud.
-
-    Parameters
-    ----------
-    cloud
-        Height × width of type `hydranet_ros.camera.points.POINT`.
-    header
-        Used as it is.
-
-    """
+    """Make the message of an organised cloud of `hydranet_ros.camera.points.POINT`."""
     message: PointCloud2 = create_cloud(header, _fields(), cloud.ravel())
-    # Given a cloud of two dimensions, sensor_msgs_py takes its height for its width.
+    # Given a two-dimensional cloud, sensor_msgs_py swaps height and width.
     message.height, message.width = cloud.shape
     message.row_step = message.point_step * message.width
     return message

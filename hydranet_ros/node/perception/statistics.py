@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Counts, rate and latencies of the frames that pass through the node."""
+"""Counts, rate and latencies of the frames in the node."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import time
 import numpy as np
 
 WINDOW = 5.0
-"""Seconds over which rate and percentiles are taken."""
+"""Seconds over which rate and percentiles are computed."""
 MAXIMUM_AGE = 60.0
-"""Seconds; a frame "older" than this has a stamp from another clock, e.g. an old recording."""
+"""Seconds; an older frame has a stamp from another clock, e.g. of an old recording."""
 
 _EVENTS = ('received', 'dropped', 'idle', 'processed', 'failed', 'lost')
 
@@ -30,51 +30,24 @@ class Percentiles:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """
-    The statistics at one moment.
-
-    Attributes
-    ----------
-    received
-        Images that came in since activation.
-    dropped
-        Of them: replaced by a newer one before they were looked at.
-    idle
-        Of them: discarded unread because no output had a subscriber.
-    processed
-        Of them: turned into outputs.
-    failed
-        Of them: refused or failed.
-    lost
-        Images that the transport reports as lost on the way here.
-    rate
-        Processed images per second over the last seconds.
-    durations
-        Percentiles by stage over the last seconds; ``latency`` is from an image's arrival to
-        its last output, ``age`` from its stamp to its last output.
-    uptime
-        Seconds since activation.
-    since_image
-        Seconds since the last one was done with, 0 while one is worked on, None if there was
-        none.
-    since_processed, since_idle, since_failure, since_loss
-        Seconds since the last one, None if there was none.
-    last_error
-        Sentence of the last failure, empty if there was none.
-
-    """
+    """The statistics at one moment; images are counted since activation."""
 
     received: int = 0
-    dropped: int = 0
-    idle: int = 0
+    dropped: int = 0  # replaced by a newer one before they were processed
+    idle: int = 0  # discarded because no output had a subscriber
     processed: int = 0
     failed: int = 0
-    lost: int = 0
-    rate: float = 0.0
+    lost: int = 0  # in transport, as the middleware reports; not among the received ones
+    rate: float = 0.0  # processed images per second within `WINDOW`
     durations: Mapping[str, Percentiles] = field(default_factory=dict)
-    uptime: float = 0.0
+    """
+    By stage within `WINDOW`; ``latency`` is from an image's arrival to its last output, ``age``
+    from its stamp to its last output.
+    """
+    uptime: float = 0.0  # seconds since activation
     since_image: float | None = None
-    since_processed: float | None = None
+    """Seconds since the last image was finished, 0 during one, None without any image."""
+    since_processed: float | None = None  # seconds since the last one, None if there was none
     since_idle: float | None = None
     since_failure: float | None = None
     since_loss: float | None = None
@@ -83,13 +56,9 @@ class Snapshot:
 
 class Statistics:
     """
-    Collect what happens to frames; all methods may be called from any thread.
+    Count what happens to frames; all methods are thread-safe.
 
-    Parameters
-    ----------
-    clock
-        Monotonic time in seconds; jumps of the ROS time do not touch the statistics.
-
+    ``clock`` returns monotonic seconds, so that jumps of the ROS time have no effect.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -103,49 +72,43 @@ class Statistics:
         self._busy = False
 
     def ready(self) -> None:
-        """Note that the next image can be taken; while one was worked on, none was missing."""
+        """Note that the next image can be taken; the time since the last one counts from now."""
         with self._lock:
             self._busy = False
             if 'received' in self._last:
                 self._last['received'] = self._clock()
 
     def received(self, count: int = 1) -> None:
-        """Count images that came in, of which one is worked on until :meth:`ready`."""
+        """Count received images; the newest is being processed until :meth:`ready`."""
         self._count('received', count)
         with self._lock:
             self._busy = True
 
     def dropped(self, count: int = 1) -> None:
-        """Count images that were replaced by a newer one before they were looked at."""
+        """Count images that were replaced by a newer one before they were processed."""
         if count:
             self._count('dropped', count)
 
     def idle(self) -> None:
-        """Count an image that nobody wanted the results of."""
+        """Count an image without a subscriber of its results."""
         self._count('idle')
 
     def lost(self, count: int) -> None:
-        """Count images that the transport lost."""
+        """Count images lost in transport."""
         self._count('lost', count)
 
     def failed(self, sentence: str) -> None:
-        """Count an image that could not be processed, and why."""
+        """Count an image that could not be processed, and keep the reason."""
         self._count('failed')
         with self._lock:
             self._last_error = sentence
 
     def processed(self, durations: Mapping[str, float], age: float) -> None:
         """
-        Count an image that was processed.
+        Count a processed image with the seconds of each stage.
 
-        Parameters
-        ----------
-        durations
-            Seconds by stage.
-        age
-            Seconds from the image's stamp to its last output; left out where it makes no sense
-            (stamp from another clock, time that jumped back).
-
+        ``age`` is from the image's stamp to its last output, in seconds; it is ignored where it
+        makes no sense (stamp of another clock, time that jumped back).
         """
         self._count('processed')
         stages = {**durations, 'age': age} if 0 <= age <= MAXIMUM_AGE else dict(durations)
@@ -154,7 +117,7 @@ class Statistics:
             self._forget_old()
 
     def snapshot(self) -> Snapshot:
-        """Return the statistics at this moment."""
+        """Return the current statistics."""
         with self._lock:
             now = self._clock()
             self._forget_old()
@@ -186,7 +149,7 @@ class Statistics:
 
 
 def _rate(moments: list[float]) -> float:
-    """Return the events per second of their times in seconds, all within the window."""
+    """Return the events per second from their times in seconds."""
     if len(moments) < 2 or moments[-1] == moments[0]:
         return len(moments) / WINDOW
     return (len(moments) - 1) / (moments[-1] - moments[0])

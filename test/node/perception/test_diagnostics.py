@@ -53,7 +53,7 @@ CASES = {
     'healthy': (HEALTHY, Level.OK, 'Running at 12.3 Hz.'),
     'unconfigured': (Report('unconfigured'), Level.WARN, 'Unconfigured: waiting'),
     'inactive': (Report('inactive'), Level.WARN, 'Inactive: waiting'),
-    'finalized': (Report('finalized'), Level.WARN, 'Finalized: start the process anew'),
+    'finalized': (Report('finalized'), Level.WARN, 'Finalized: restart the process'),
     'no model': (
         Report('unconfigured', fault='There is no model x.'),
         Level.ERROR,
@@ -64,21 +64,21 @@ CASES = {
         Level.OK,
         'Waiting for the first image on /camera/image.',
     ),
-    'nobody publishes': (
+    'no publisher': (
         replace(HEALTHY, statistics=Snapshot(uptime=2.5), publisher_types=[]),
         Level.ERROR,
-        'No image on /camera/image for 2.5 s: nobody publishes it.',
+        'No image on /camera/image for 2.5 s: it has no publisher.',
     ),
     'nothing arrives': (
         SILENT,
         Level.ERROR,
-        'No image on /camera/image for 7.3 s: it has 1 publisher(s) and nothing arrives; '
-        'so that images fit the shared memory of Fast DDS, start',
+        'No image on /camera/image for 7.3 s: it has 1 publisher(s) but no image '
+        'arrives; start the camera driver and this node with',
     ),
     'another type': (
         replace(SILENT, publisher_types=['sensor_msgs/msg/CompressedImage']),
         Level.ERROR,
-        'it carries sensor_msgs/msg/CompressedImage, not sensor_msgs/msg/Image (parameter '
+        'its type is sensor_msgs/msg/CompressedImage, not sensor_msgs/msg/Image (parameter '
         'image_transport).',
     ),
     'incompatible': (
@@ -118,17 +118,17 @@ CASES = {
     'no calibration': (
         replace(HEALTHY, input_facts=UNCALIBRATED, camera_info_frame=None),
         Level.WARN,
-        'assumed focal length, since no camera_info arrives.',
+        'assumed focal length because no camera_info arrives.',
     ),
     'calibration of another frame': (
         replace(HEALTHY, input_facts=UNCALIBRATED, camera_info_frame='left'),
         Level.WARN,
-        "camera_info is for frame 'left', the images are of 'camera'.",
+        "camera_info is for frame 'left' and the images are for 'camera'.",
     ),
     'uncalibrated camera': (
         replace(HEALTHY, input_facts=replace(FACTS, scale_assumed=True)),
         Level.WARN,
-        'since camera_info has no focal length.',
+        'because camera_info has no focal length.',
     ),
     # A model of one camera: depth needs no calibration.
     'no calibration needed': (

@@ -16,10 +16,10 @@ from std_msgs.msg import Header
 from hydranet_ros.camera.calibration import CameraInfoBuffer
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.node.perception.frame_processor import FrameProcessor, Publication, SOURCES
-from hydranet_ros.node.perception.held_subscription import Arrival
 from hydranet_ros.node.perception.image_conversion import array_to_image
 from hydranet_ros.node.perception.outputs import OUTPUTS
 from hydranet_ros.node.perception.parameters import Settings, user_parameters
+from hydranet_ros.node.perception.polling_subscription import Arrival
 from hydranet_ros.node.perception.statistics import Statistics
 from hydranet_ros.runtime.predictor import Predictor
 
@@ -179,8 +179,8 @@ def test_compressed_images(predictor):
 @pytest.mark.parametrize(
     ('data', 'sentence'),
     [
-        (b'', 'A message of 0 bytes is no Image'),
-        (b'\x00\x01\x00\x00garbage', 'A message of 11 bytes is no Image'),
+        (b'', 'A message of 0 bytes is not a valid Image'),
+        (b'\x00\x01\x00\x00garbage', 'A message of 11 bytes is not a valid Image'),
         (
             serialize_message(array_to_image(RGB[:20, :20].copy(), 'rgb8', header())),
             'too small: the network needs at least',

@@ -14,6 +14,7 @@ from std_msgs.msg import Header
 from hydranet_ros.camera.camera import Camera
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.images import compressed_to_rgb
+from hydranet_ros.messages.topic_names import RESULTS
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.model.tasks import TASKS
 from hydranet_ros.node.perception.outputs import available_outputs, Frame, OUTPUTS
@@ -50,6 +51,10 @@ def pixels(message, dtype, channels=1):
     """Return the pixels of a message that we made."""
     shape = (message.height, message.width) + ((channels,) if channels > 1 else ())
     return np.frombuffer(message.data, dtype).reshape(shape)
+
+
+def test_the_table_of_topic_names_has_every_output():
+    assert {topic.split('/')[0] for topic in OUTPUT} == set(RESULTS)
 
 
 @pytest.mark.parametrize('topic', OUTPUT)

@@ -24,9 +24,10 @@ from hydranet_ros.node import distributions
 from hydranet_ros.node.distributions import UnsupportedEventTypeError
 from hydranet_ros.node.perception import perception_node
 from hydranet_ros.node.perception.frame_processor import SOURCES
-from hydranet_ros.node.perception.held_subscription import Arrival
+from hydranet_ros.node.perception.frame_threads import FrameThreads
 from hydranet_ros.node.perception.image_input import ImageInput
 from hydranet_ros.node.perception.perception_node import PerceptionNode
+from hydranet_ros.node.perception.polling_subscription import Arrival
 from hydranet_ros.node.perception.statistics import Statistics
 
 PATIENCE = 20.0
@@ -106,22 +107,22 @@ def test_a_fault_in_taking_down_ends_in_finalized(node, monkeypatch):
 
 
 def test_every_step_down_frees_what_the_step_up_made(node):
-    def held():
+    def resources():
         names = {thread.name for thread in threading.enumerate()}
         publishers, subscriptions = list(node.publishers), list(node.subscriptions)
-        return len(publishers), len(subscriptions), 'perception' in names
+        return len(publishers), len(subscriptions), {'perception', 'publication'} <= names
 
-    at_rest = held()
+    at_rest = resources()
     for _ in range(3):
         assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
-        configured = held()
+        configured = resources()
         assert configured[0] > at_rest[0] and not configured[2]
         assert node.trigger_activate() == TransitionCallbackReturn.SUCCESS
-        assert held()[1] == at_rest[1] + 2 and held()[2]
+        assert resources()[1] == at_rest[1] + 2 and resources()[2]
         assert node.trigger_deactivate() == TransitionCallbackReturn.SUCCESS
-        assert held() == configured
+        assert resources() == configured
         assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
-        assert held() == at_rest
+        assert resources() == at_rest
         assert node._predictor is None
 
 
@@ -130,7 +131,7 @@ def test_no_model_at_all_is_one_sentence(monkeypatch):
     settings = perception_node.Settings(
         **dict.fromkeys(perception_node.Settings.__dataclass_fields__, '')
     )
-    with pytest.raises(HydranetError, match='No model comes with this installation: set the'):
+    with pytest.raises(HydranetError, match='This installation has no model: set the'):
         perception_node._load_model(settings)
 
 
@@ -154,6 +155,12 @@ class Input:
         self.statistics = Statistics()
         self.input = ImageInput(self.node, SOURCES['raw'], self.statistics)
         self.camera = self.node.create_publisher(Image, 'image', 1)
+        self.threads = None
+
+    def start(self, handle):
+        """Handle images in the threads of a node."""
+        self.threads = FrameThreads(self.input, handle, lambda item: None)
+        self.threads.start()
 
     def until(self, condition):
         """Publish images until something is the case."""
@@ -165,7 +172,8 @@ class Input:
 
     def close(self):
         """Remove it."""
-        self.input.stop()
+        if self.threads is not None:
+            self.threads.stop()
         self.executor.shutdown()
         self.node.destroy_node()
 
@@ -184,7 +192,7 @@ def test_a_fault_in_the_worker_is_counted_and_told_and_the_next_image_comes(imag
         handled.append(arrival)
         raise HydranetError('Refused.') if len(handled) == 1 else ZeroDivisionError('a bug')
 
-    images.input.start(handle)
+    images.start(handle)
     images.until(lambda: images.statistics.snapshot().failed >= 3)
     snapshot = images.statistics.snapshot()
     assert snapshot.last_error == 'ZeroDivisionError: a bug'
@@ -201,7 +209,7 @@ def test_the_calibration_that_comes_behind_its_image_is_found(images):
             infos.publish(CameraInfo(header=stamp, width=7))
         found.append(images.input.camera_infos.match(stamp))
 
-    images.input.start(handle)
+    images.start(handle)
     deadline = time.monotonic() + PATIENCE
     while not infos.get_subscription_count():
         assert time.monotonic() < deadline
@@ -213,15 +221,15 @@ def test_the_calibration_that_comes_behind_its_image_is_found(images):
 
 def test_lost_images_are_not_dropped_ones(images):
     handled = []
-    images.input.start(handled.append)
+    images.start(handled.append)
     images.until(lambda: handled)
-    images.input.stop()
+    images.threads.stop()
     before = images.statistics.snapshot()
     arrivals = iter([Arrival(b'', 0.0, missed=5), None])
     images.input._images = SimpleNamespace(take_newest=lambda: next(arrivals))
     images.input._waiter = SimpleNamespace(wait=lambda: True)
     images.input._on_lost(SimpleNamespace(total_count_change=3))
-    images.input._next()
+    images.input.wait_for_image()
     after = images.statistics.snapshot()
     assert after.lost - before.lost == 3
     assert after.dropped - before.dropped == 2 and after.received - before.received == 3
@@ -234,7 +242,7 @@ def test_an_input_that_cannot_start_leaves_nothing_behind(images, monkeypatch):
     held = len(list(images.node.subscriptions))
     monkeypatch.setattr(images.input, '_subscribe_to_images', refuse)
     with pytest.raises(RuntimeError, match='no subscription'):
-        images.input.start(lambda _arrival: None)
+        images.start(lambda _arrival: None)
     assert len(list(images.node.subscriptions)) == held
 
 
@@ -250,7 +258,7 @@ def test_a_middleware_that_cannot_tell_of_lost_images_will_do(images, monkeypatc
 
     monkeypatch.setattr(images.node, 'create_subscription', create_subscription)
     handled = []
-    images.input.start(handled.append)
+    images.start(handled.append)
     images.until(lambda: handled)
     assert asked[-1].incompatible_qos is not None
 

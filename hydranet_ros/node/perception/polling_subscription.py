@@ -1,13 +1,12 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Subscriptions that hold their messages until they are asked for.
+Subscriptions without a callback: messages stay in the middleware until they are taken.
 
-An executor takes every message out of the middleware, and copies it into Python, before anybody
-can say that a newer one has come. Here the middleware's own history is the mailbox: it keeps the
-newest messages and drops older ones without a line of Python. It needs an executor that respects
-callback groups, as all but the experimental ``EventsExecutor`` do; :func:`rclpy.wait_for_message`
-waits in the same way.
+An executor takes every message out of the middleware and copies it into Python before anything can
+tell that a newer one has arrived. Here the middleware's history keeps the newest messages and
+drops older ones without running Python. It needs an executor that respects callback groups, as all
+but the experimental ``EventsExecutor`` do; :func:`rclpy.wait_for_message` waits in the same way.
 """
 
 from __future__ import annotations
@@ -29,45 +28,27 @@ _NANOSECONDS = 1e9
 
 @dataclass(frozen=True)
 class Arrival:
-    """
-    A message as it came in.
+    """A received message."""
 
-    Attributes
-    ----------
-    data
-        The message; its serialised bytes from a raw subscription.
-    moment
-        When the middleware received it, in seconds of ``time.monotonic``.
-    missed
-        How many of the same publisher came or were lost between the one taken before and this
-        one; 0 where messages are not numbered (Humble, Cyclone DDS).
-
-    """
-
-    data: Any
-    moment: float
+    data: Any  # the message, or its serialised bytes from a raw subscription
+    moment: float  # of reception by the middleware, in seconds of ``time.monotonic``
     missed: int = 0
+    """
+    Messages of the same publisher that were dropped or lost between the last one taken and this
+    one; 0 where messages are not numbered (Humble, Cyclone DDS).
+    """
 
 
-class HeldSubscription:
+class PollingSubscription:
     """
     A subscription whose messages stay in the middleware until :meth:`take`.
 
-    Its events (incompatible quality of service, lost messages) are told while a
-    :class:`Waiter` waits, in its thread. In an executor they would wake it without end: what
-    Fast DDS wakes by is shared with messages that lie unread.
+    The depth of ``qos`` is how many messages are kept; ``raw`` messages are taken serialised;
+    ``options`` go to ``Node.create_subscription``.
 
-    Parameters
-    ----------
-    node
-        Where to subscribe.
-    message_type, topic, qos
-        What to subscribe to; the history's depth is how many messages are held.
-    raw
-        Whether messages are taken as serialised bytes.
-    options
-        Further ones of ``Node.create_subscription``.
-
+    Events (incompatible quality of service, lost messages) are handled in the thread of a
+    :class:`Waiter` while it waits. In an executor they would wake it endlessly: Fast DDS signals
+    them by the same condition as unread messages.
     """
 
     def __init__(
@@ -94,14 +75,14 @@ class HeldSubscription:
         self._last_numbers: dict[bytes, int] = {}
 
     def take_newest(self) -> Arrival | None:
-        """Return the newest message that is held, older ones counted as missed; None if none."""
+        """Return the newest message, None without one; older ones count as missed."""
         newest = self.take()
         while newest is not None and (newer := self.take()) is not None:
             newest = replace(newer, missed=newest.missed + 1 + newer.missed)
         return newest
 
     def take(self) -> Arrival | None:
-        """Return the oldest message that is held, None if there is none."""
+        """Return the oldest message, None without one."""
         subscription = self.subscription
         taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
         if taken is None:
@@ -116,17 +97,17 @@ class HeldSubscription:
         return self._node.count_publishers(self.subscription.topic)
 
     def destroy(self) -> None:
-        """Unsubscribe; nobody may be taking."""
+        """Unsubscribe; no thread may be taking messages."""
         self._node.destroy_subscription(self.subscription)
 
     def _missed(self, info: dict[str, Any]) -> int:
-        """Return the gap in a publisher's numbers before this message."""
+        """Return how many of a publisher's messages are missing before this one."""
         number = info.get('publication_sequence_number')
         if number is None:
             return 0
         gid = info.get('publisher_gid')
         if gid is None and self.publishers() > 1:
-            # Jazzy: numbers of several publishers that cannot be told apart.
+            # Jazzy: the numbers of several publishers cannot be distinguished.
             self._last_numbers.clear()
             return 0
         publisher = gid['data'] if gid else b''
@@ -136,17 +117,9 @@ class HeldSubscription:
 
 
 class Waiter:
-    """
-    Wait for a held message, in a thread of one's own, and tell the subscription's events.
+    """Wait for a polling subscription in the current thread, and handle its events."""
 
-    Parameters
-    ----------
-    subscription
-        What to wait for.
-
-    """
-
-    def __init__(self, node: Node, subscription: HeldSubscription) -> None:
+    def __init__(self, node: Node, subscription: PollingSubscription) -> None:
         self._subscription = subscription.subscription
         self._stopped = False
         self._wake = GuardCondition(None, None, context=node.context)
@@ -154,15 +127,7 @@ class Waiter:
         self._wait_set = rclpy_implementation.WaitSet(1, 1, 0, 0, 0, events, node.context.handle)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """
-        Return True once a message is held, False once :meth:`stop` was called.
-
-        Parameters
-        ----------
-        timeout
-            Seconds after which it is False anyway; None to wait for ever.
-
-        """
+        """Wait for a message; False after ``timeout`` seconds (None: no limit) or :meth:`stop`."""
         longest = _FOREVER if timeout is None else round(timeout * _NANOSECONDS)
         while not self._stopped:
             self._wait_set.clear_entities()
@@ -182,30 +147,30 @@ class Waiter:
         return False
 
     def stop(self) -> None:
-        """Let :meth:`wait` return, now and from now on; may be called from any thread."""
+        """Make :meth:`wait` return False, now and from now on; thread-safe."""
         self._stopped = True
         self._wake.trigger()
 
     def destroy(self) -> None:
-        """Free what it holds; nobody may be waiting."""
+        """Free the wait set; no thread may be waiting."""
         self._wait_set.destroy_when_not_in_use()
         self._wake.destroy()
 
 
 class _Withheld(CallbackGroup):
-    """Keeps a subscription from the executor that its node is in."""
+    """Keeps a subscription away from the node's executor."""
 
     def can_execute(self, entity: Any) -> bool:
-        """Return whether the executor may wait for an entity: never."""
+        """Return that the executor must not wait for this entity."""
         return False
 
     def beginning_execution(self, entity: Any) -> bool:
-        """Return whether the executor may go on with an entity that it found ready."""
+        """Do nothing; the executor never gets here."""
         return True
 
     def ending_execution(self, entity: Any) -> None:
-        """Take note that an entity is done; there is nothing to do."""
+        """Do nothing; the executor never gets here."""
 
 
 def _never_called(_message: Any) -> None:
-    raise AssertionError('an executor took a message that is held')
+    raise AssertionError('an executor took a message of a polling subscription')

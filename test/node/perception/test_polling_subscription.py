@@ -12,7 +12,7 @@ from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import Image
 
-from hydranet_ros.node.perception.held_subscription import HeldSubscription, Waiter
+from hydranet_ros.node.perception.polling_subscription import PollingSubscription, Waiter
 
 DEADLINE = 10.0
 
@@ -29,7 +29,7 @@ class Stage:
 
     def __init__(self, context):
         self.node = rclpy.create_node('held_test', context=context)
-        self.held = HeldSubscription(self.node, Image, 'image', QoSProfile(depth=1), raw=True)
+        self.held = PollingSubscription(self.node, Image, 'image', QoSProfile(depth=1), raw=True)
         self.waiter = Waiter(self.node, self.held)
         self.publisher = self.node.create_publisher(Image, 'image', 1)
         deadline = time.monotonic() + DEADLINE
@@ -119,7 +119,7 @@ def test_stop_wakes_whoever_waits_and_ends_all_waiting(stage):
 
 
 def test_the_newest_of_many_is_taken_and_the_others_are_missed(stage):
-    deep = HeldSubscription(stage.node, Image, 'image', QoSProfile(depth=10), raw=True)
+    deep = PollingSubscription(stage.node, Image, 'image', QoSProfile(depth=10), raw=True)
     deadline = time.monotonic() + DEADLINE
     while stage.publisher.get_subscription_count() < 2:
         assert time.monotonic() < deadline

@@ -4,7 +4,7 @@
 
 import threading
 
-from hydranet_ros.node.perception.worker import Handover, Worker
+from hydranet_ros.node.perception.frame_threads import Handover, Worker
 
 DEADLINE = 10.0
 
@@ -26,7 +26,7 @@ def test_a_worker_survives_errors_and_ends_with_none():
 
 
 def test_a_worker_survives_what_it_cannot_take_and_what_cannot_be_told(monkeypatch):
-    monkeypatch.setattr('hydranet_ros.node.perception.worker.RETRY_PERIOD', 0.0)
+    monkeypatch.setattr('hydranet_ros.node.perception.frame_threads.RETRY_PERIOD', 0.0)
     answers, handled, told = iter([RuntimeError('no message'), 'item', None]), [], []
 
     def take():

@@ -1,0 +1,164 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""
+The two threads of the node, and where they meet.
+
+The perception thread takes the newest image and runs the network; the publication thread makes
+and publishes the outputs of the frame before. The executor's thread is left for parameters,
+lifecycle and diagnostics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+import threading
+import time
+from typing import Generic, TypeVar
+
+from hydranet_ros.node.perception.image_input import ImageInput
+from hydranet_ros.node.perception.polling_subscription import Arrival
+
+Item = TypeVar('Item')
+
+RETRY_PERIOD = 0.5
+"""Seconds until a worker tries again to take an item after an error."""
+
+
+class FrameThreads(Generic[Item]):
+    """
+    Run frames through both threads, from the input's newest image to ``publish``.
+
+    ``perceive`` gets each image in the first thread; what it returns goes to ``publish`` in the
+    second, except None.
+    """
+
+    def __init__(
+        self,
+        image_input: ImageInput,
+        perceive: Callable[[Arrival], Item | None],
+        publish: Callable[[Item], None],
+    ) -> None:
+        self._input = image_input
+        self._perceive = perceive
+        self._finished: Handover[Item] = Handover()
+        on_error = image_input.on_failure
+        self._perception = Worker(self._next_image, self._handle_image, on_error, 'perception')
+        self._publication = Worker(self._finished.take, publish, on_error, 'publication')
+        self._started = ExitStack()
+
+    def start(self) -> None:
+        """Subscribe and start both threads."""
+        with ExitStack() as stack:
+            self._input.subscribe()
+            stack.callback(self._input.unsubscribe)
+            self._publication.start()
+            stack.callback(self._publication.join)
+            stack.callback(self._finished.close)
+            self._perception.start()
+            stack.callback(self._perception.join)
+            stack.callback(self._input.stop_waiting)
+            self._started = stack.pop_all()
+
+    def stop(self) -> None:
+        """Finish the frames in both threads, end the threads and unsubscribe."""
+        self._started.close()
+
+    def _next_image(self) -> Arrival | None:
+        # An image taken while outputs wait to be published would be old when it is published.
+        self._finished.wait_until_free()
+        return self._input.wait_for_image()
+
+    def _handle_image(self, arrival: Arrival) -> None:
+        item = self._perceive(arrival)
+        if item is not None:
+            self._finished.put(item)
+
+
+class Worker(Generic[Item]):
+    """
+    Handle items one after the other in a thread.
+
+    ``take`` waits for the next item; None ends the thread. ``on_error`` gets what ``take`` or
+    ``handle`` raises, after which the worker goes on with the next item.
+    """
+
+    def __init__(
+        self,
+        take: Callable[[], Item | None],
+        handle: Callable[[Item], None],
+        on_error: Callable[[Exception], None],
+        name: str,
+    ) -> None:
+        self._take = take
+        self._handle = handle
+        self._on_error = on_error
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def join(self) -> None:
+        """Return when the thread has ended, after ``take`` has returned None."""
+        self._thread.join()
+
+    def _run(self) -> None:
+        while (item := self._next()) is not None:
+            try:
+                self._handle(item)
+            # Passed on: one bad frame must not stop the node.
+            except Exception as error:  # noqa: PERF203
+                self._tell(error)
+
+    def _next(self) -> Item | None:
+        while True:
+            try:
+                return self._take()
+            except Exception as error:  # noqa: PERF203
+                self._tell(error)
+                time.sleep(RETRY_PERIOD)
+
+    def _tell(self, error: Exception) -> None:
+        with suppress(Exception):  # an error in the error handler must not end the thread
+            self._on_error(error)
+
+
+class Handover(Generic[Item]):
+    """
+    Pass items from one thread to another; at most one waits, none is dropped.
+
+    All methods are thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._item: Item | None = None
+        self._closed = False
+
+    def wait_until_free(self) -> None:
+        """Wait until no item waits, so that the next one is not old when it is put."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._item is None or self._closed)
+
+    def put(self, item: Item) -> None:
+        """Add an item once the one before was taken; after `close` it is discarded."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._item is None or self._closed)
+            if not self._closed:
+                self._item = item
+                self._changed.notify_all()
+
+    def take(self) -> Item | None:
+        """Wait for the next item and return it; None after `close` and the last one."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._item is not None or self._closed)
+            item, self._item = self._item, None
+            self._changed.notify_all()
+            return item
+
+    def close(self) -> None:
+        """Make `take` return None, after an item that waits."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()

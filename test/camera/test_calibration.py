@@ -1,0 +1,36 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""Where a frame's focal length comes from."""
+
+import numpy as np
+import pytest
+
+from hydranet_ros.bags.message_types import camera_info_message
+from hydranet_ros.camera.calibration import camera_and_focal_length
+
+WIDTH, HEIGHT = 64, 48
+
+
+@pytest.fixture
+def info():
+    message = camera_info_message(WIDTH, HEIGHT, 100.0, 0)
+    message.p = np.array([80.0, 0, 30, 0, 0, 80, 20, 0, 0, 0, 1, 0])
+    return message
+
+
+@pytest.mark.parametrize(('rectified', 'expected'), [(False, 100.0), (True, 80.0)])
+def test_it_is_that_of_k_or_of_p_where_the_images_are_rectified(info, rectified, expected):
+    camera, fx = camera_and_focal_length(info, WIDTH, HEIGHT, rectified=rectified)
+    assert fx == expected == camera.matrix[0, 0]
+
+
+def test_it_follows_the_size_of_the_frame(info):
+    camera, fx = camera_and_focal_length(info, WIDTH // 2, HEIGHT // 2, rectified=False)
+    assert (camera.width, camera.height, fx) == (WIDTH // 2, HEIGHT // 2, 50.0)
+
+
+def test_it_is_not_known_without_a_calibration(info):
+    assert camera_and_focal_length(None, WIDTH, HEIGHT, rectified=True) == (None, None)
+    info.k = np.zeros(9)
+    camera, fx = camera_and_focal_length(info, WIDTH, HEIGHT, rectified=False)
+    assert camera is not None and fx is None
