@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.bags.bag_files import BagMessage, BagReader
-from hydranet_ros.bags.message_types import COMPRESSED_IMAGE_TYPE, TF_TYPE
+from hydranet_ros.bags.message_types import TF_TYPE
 from hydranet_ros.bags.topics import choose_image_topic
 from hydranet_ros.camera.calibration import camera_of
 from hydranet_ros.camera.poses import FrameTree, Track
@@ -20,7 +20,7 @@ from hydranet_ros.data.sample import Sample
 from hydranet_ros.data.sample_source import ALL, SampleSource, Selection
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.annotations import read_depth, read_labels
-from hydranet_ros.messages.images import compressed_to_rgb, image_to_rgb
+from hydranet_ros.messages.images import message_to_rgb
 from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp, stamp_nanoseconds
 from hydranet_ros.messages.topic_names import camera_info_topic
 
@@ -35,7 +35,7 @@ def open_bag_samples(
     path: Path,
     selection: Selection = ALL,
     *,
-    image_topic: str | None = None,  # None: the only one with images
+    image_topic: str | None = None,  # None: the only one beside results and truth
     depth_topic: str | None = None,  # 32FC1 metres or 16UC1 millimetres, registered to the images
     label_topic: str | None = None,  # class ids (mono8), with the size and stamps of the images
     pose_topic: str | None = None,  # poses of the camera's optical frame; None: those of /tf
@@ -48,11 +48,7 @@ def open_bag_samples(
     """
     with BagReader(path) as bag:
         image_topic = choose_image_topic(bag, image_topic)
-        for topic in filter(None, (depth_topic, label_topic, pose_topic)):
-            if topic not in bag.topics:
-                raise HydranetError(
-                    f'{path} has no topic {topic}; it has {", ".join(sorted(bag.topics))}.'
-                )
+        bag.check_topics(filter(None, (depth_topic, label_topic, pose_topic)))
         pose_at = _read_track(bag, pose_topic) if pose_topic else _read_frames(bag, fixed_frame)
         count = selection.count(bag.topics[image_topic].count)
 
@@ -89,8 +85,7 @@ def _samples(
         stamp = read_stamp(message.data)
         first = stamp if first is None else first
         image = bag.decode(message)
-        compressed = message.type == COMPRESSED_IMAGE_TYPE
-        rgb = compressed_to_rgb(image) if compressed else image_to_rgb(image)
+        rgb = message_to_rgb(image)
         height, width = rgb.shape[:2]
         yield Sample(
             f'{index:06d}',

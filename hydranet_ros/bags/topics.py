@@ -7,12 +7,12 @@ from __future__ import annotations
 from hydranet_ros.bags.bag_files import BagReader
 from hydranet_ros.bags.message_types import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.messages.topic_names import COMPRESSED_SUFFIX
+from hydranet_ros.messages.topic_names import COMPRESSED_SUFFIX, is_result_or_truth
 
 
 def choose_image_topic(bag: BagReader, wanted: str | None = None) -> str:
     """
-    Return the topic of a bag's images: ``wanted``, else the only one.
+    Return the topic of a bag's images: ``wanted``, else the only one beside results and truth.
 
     Raises HydranetError if it has no images, or there are several to choose from.
     """
@@ -23,6 +23,9 @@ def choose_image_topic(bag: BagReader, wanted: str | None = None) -> str:
     }
     if not candidates:
         raise HydranetError(f'{bag.path} has no images; it has {", ".join(sorted(bag.topics))}.')
+    if wanted is None:
+        others = {n: t for n, t in candidates.items() if not is_result_or_truth(n)}
+        candidates = others or candidates
     names = ', '.join(candidates)
     if wanted is None:
         if len(candidates) > 1:

@@ -96,21 +96,14 @@ def open_bag(
     """Open a bag as `open_bag_samples`; ground truth is by default where make-bag writes it."""
     from hydranet_ros.bags.bag_files import BagReader
     from hydranet_ros.bags.conversion import TRUTH_DEPTH, TRUTH_LABELS
-    from hydranet_ros.bags.message_types import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
     from hydranet_ros.bags.samples import open_bag_samples
-    from hydranet_ros.messages.topic_names import TRUTH_PREFIX
 
     with BagReader(path) as bag:
         topics = bag.topics
-    images = [
-        name
-        for name, topic in topics.items()
-        if topic.type in (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE) and not name.startswith(TRUTH_PREFIX)
-    ]
     return open_bag_samples(
         path,
         selection,
-        image_topic=image_topic or (images[0] if len(images) == 1 else None),
+        image_topic=image_topic,
         depth_topic=depth_topic or (TRUTH_DEPTH if TRUTH_DEPTH in topics else None),
         label_topic=label_topic or (TRUTH_LABELS if TRUTH_LABELS in topics else None),
         **poses,
