@@ -52,7 +52,7 @@ def bag(tmp_path_factory):
         for topic, kind in {
             '/camera/image': 'sensor_msgs/msg/Image',
             '/camera/camera_info': 'sensor_msgs/msg/CameraInfo',
-            '/depth/image': 'sensor_msgs/msg/Image',
+            '/depth_camera/image': 'sensor_msgs/msg/Image',
             '/tf': 'tf2_msgs/msg/TFMessage',
             '/pose': 'geometry_msgs/msg/PoseStamped',
         }.items():
@@ -73,7 +73,7 @@ def bag(tmp_path_factory):
                 depth = np.full((48, 64), 1.0 + index, np.float32)
                 depth[0] = np.inf
                 message = image_message(depth, late, encoding='32FC1')
-                writer.write_message('/depth/image', late, message)
+                writer.write_message('/depth_camera/image', late, message)
             tick = time - SECOND // 20
             writer.write_message('/tf', tick, moving([transform('map', 'base', tick, index)]))
             writer.write_message('/pose', time, pose_stamped(time, 100.0 + index))
@@ -82,7 +82,7 @@ def bag(tmp_path_factory):
 
 def test_samples_of_a_bag(bag):
     source = open_bag_samples(
-        bag, image_topic='/camera/image', depth_topic='/depth/image', fixed_frame='map'
+        bag, image_topic='/camera/image', depth_topic='/depth_camera/image', fixed_frame='map'
     )
     samples = list(source.samples())
     assert source.count == len(samples) == 6

@@ -54,7 +54,7 @@ def test_table_and_json(bundle, tmp_path, capsys):
     )
     output = capsys.readouterr()
     assert status == 0
-    assert 'left out' in output.err
+    assert 'skipped: int8' in output.err
     assert output.out.count(' torch ') == 2
     content = json.loads(report.read_text())
     assert [result['size'] for result in content['results']] == [[64, 32], [96, 64]]
