@@ -36,7 +36,7 @@ setup(
     maintainer='The hydranet_ros Authors',
     maintainer_email='hydranet-ros@users.noreply.github.com',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
-    package_data={PACKAGE: ['py.typed']},
+    package_data={PACKAGE: ['py.typed'], f'{PACKAGE}.evaluation': ['templates/*.jinja']},
     data_files=shared_files(),
     python_requires='>=3.10',
     # On a robot these come from rosdep and the distribution (package.xml); pip must not replace
@@ -57,6 +57,7 @@ setup(
         'bags': ['rosbags>=0.11'],
         'training': ['lightning-fabric>=2.2', 'tensorboard', 'h5py'],
         'distillation': ['ai-edge-litert', 'onnxruntime', 'transformers'],
+        'report': ['jinja2', 'matplotlib>=3.7'],
         'view': ['rerun-sdk>=0.24'],
         'reconstruction': ['scipy'],
         'test': ['pytest', 'pytest-timeout', 'hypothesis'],

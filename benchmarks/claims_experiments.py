@@ -15,7 +15,6 @@ import threading
 import time
 from typing import Any
 
-import numpy as np
 import yaml
 
 from hydranet_ros.data.configuration import build
@@ -311,6 +310,7 @@ class Bench:
     def _write_subsets(self, name: str, experiment: Experiment) -> None:
         """Write the lists of stems that split a dataset in two."""
         from hydranet_ros.data.open_dataset import load_dataset
+        from hydranet_ros.evaluation.dataset_evaluation import spread_indices
 
         folder = self.runs / name / 'lists'
         folder.mkdir(parents=True, exist_ok=True)
@@ -318,8 +318,7 @@ class Bench:
             dataset, split, count = text.split()
             records = load_dataset(self._dataset(dataset), split).records  # type: ignore[attr-defined]
             stems = [record.stem for record in records]
-            places = np.linspace(0, len(stems) - 1, int(count)).round().astype(int)
-            chosen = {stems[place] for place in places}
+            chosen = {stems[index] for index in spread_indices(len(stems), int(count))}
             rest = [stem for stem in stems if stem not in chosen]
             _write_once(folder / f'{subset}.txt', '\n'.join(sorted(chosen)) + '\n')
             _write_once(folder / f'{subset}_rest.txt', '\n'.join(rest) + '\n')

@@ -14,16 +14,13 @@ from claims_experiments import Bench
 import numpy as np
 
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.evaluation.svg import curves_plot
+from hydranet_ros.evaluation.plots import curves_plot
 
 
 def figure_of(result: Mapping[str, Any], name: str) -> float:
     """Return a figure of a result, by ``dataset/split task figure``."""
     place, task, figure = name.split()
-    content = result['figures'][place][task]
-    # Depth is told over all pixels and as the images' mean: by `evaluate` and `distill --measure`.
-    whole = content.get('all_pixels') or content.get('pooled') or content
-    return float(whole[figure])
+    return float(result['figures'][place][task][figure])
 
 
 def table(bench: Bench, name: str) -> str:

@@ -48,7 +48,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--crop', choices=('garg', 'eigen', 'nyud'), help='measure depth in this part of the image'
     )
-    parser.add_argument('--limit', type=int, help='at most so many images, spread evenly')
+    parser.add_argument(
+        '--limit', type=int, help='measure at most N images, spread evenly', metavar='N'
+    )
     parser.add_argument('--json', type=Path, help='write all figures into this file')
     parser.add_argument(
         '--sheet',
@@ -59,18 +61,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure, print, and write what is asked for."""
+    """Measure, print, and write the requested files."""
     import numpy as np
     from tqdm import tqdm
 
     from hydranet_ros.data.open_dataset import load_dataset
-    from hydranet_ros.evaluation.dataset_evaluation import evaluate
+    from hydranet_ros.evaluation.dataset_evaluation import evaluate, spread_indices
     from hydranet_ros.evaluation.measures import Protocol
     from hydranet_ros.evaluation.report import json_report, text_report
 
     if arguments.sheet is not None:
-        # Better told now than after an hour's work.
+        # An unknown format is an error now, not after an hour.
         _encode(np.zeros((1, 1, 3), np.uint8), arguments.sheet)
+    if arguments.limit is not None and arguments.limit < 1:
+        raise HydranetError(f'--limit is a number of images, at least 1, not {arguments.limit}.')
     dataset = load_dataset(
         arguments.dataset, arguments.split, parse_variables(arguments.variables)
     )
@@ -89,9 +93,14 @@ def run(arguments: argparse.Namespace) -> int:
         dataset,
         tasks,
         protocol,
-        indices=_spread(len(dataset), arguments.limit),
+        indices=spread_indices(len(dataset), arguments.limit),
         progress=progress,
     )
+    if not evaluation.figures:
+        raise HydranetError(
+            f'None of the images has ground truth for {" or ".join(tasks)}; choose a dataset or '
+            'split that has.'
+        )
     title = f'{predictor.metadata.name} on {dataset.name}'
     print(text_report(title, evaluation))
     if arguments.json is not None:
@@ -109,19 +118,11 @@ def run(arguments: argparse.Namespace) -> int:
 def _tasks(
     wanted: Sequence[str] | None, predictor: Predictor, dataset: Dataset
 ) -> tuple[str, ...]:
-    """Return the tasks that are wanted, predicted and annotated, each checked."""
-    from hydranet_ros.model.labels import load_label_set
+    """Return the tasks to measure: those that are wanted, each checked, or all."""
+    from hydranet_ros.evaluation.dataset_evaluation import annotated_tasks, measurable_tasks
 
-    annotated = set().union(*(dataset.tasks(index) for index in range(len(dataset))))
-    predicted = predictor.metadata.tasks
-    same_labels = (
-        predictor.label_set is not None
-        and dataset.label_set is not None
-        and predictor.label_set.classes == load_label_set(dataset.label_set).classes
-    )
-    possible = [
-        task for task in predicted if task in annotated and (task != 'segmentation' or same_labels)
-    ]
+    possible = measurable_tasks(predictor, dataset)
+    annotated, predicted = annotated_tasks(dataset), predictor.metadata.tasks
     for task in wanted or ():
         if task in predicted and task in annotated and task not in possible:
             raise HydranetError(
@@ -141,15 +142,6 @@ def _tasks(
             'there is nothing to compare.'
         )
     return tuple(wanted or possible)
-
-
-def _spread(count: int, limit: int | None) -> list[int]:
-    import numpy as np
-
-    if limit is not None and limit < 1:
-        raise HydranetError(f'--limit is a number of images, at least 1, not {limit}.')
-    places = np.linspace(0, count - 1, min(count, limit or count))
-    return [int(place) for place in places.round()]
 
 
 def _about(
@@ -192,7 +184,7 @@ def _encode(picture: Any, path: Path) -> bytes:
     except cv2.error:
         encoded = False
     if not encoded:
-        raise HydranetError(f'{path} does not end like a picture; use .png or .jpg.')
+        raise HydranetError(f'{path} is not named like a picture; use .png or .jpg.')
     return content.tobytes()
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""``hydranet evaluate-bag``: recordings with ground truth to figures and reports, without ROS."""
+"""``hydranet evaluate-bag``: measure bags with ground truth, without ROS."""
 
 from __future__ import annotations
 
@@ -53,7 +53,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--rectified', action='store_true', help='the images are rectified: take fx from P'
     )
-    parser.add_argument('--jobs', type=positive, default=1, help='so many bags at a time')
+    parser.add_argument(
+        '--jobs', type=positive, default=1, help='bags to evaluate at a time (default: 1)'
+    )
     add_runtime_arguments(parser)
 
 
@@ -76,7 +78,7 @@ def add_protocol_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Evaluate the bags, one after the other or side by side."""
+    """Evaluate the bags, one after the other or in parallel."""
     several = len(arguments.bags) > 1
     folders = _folders(arguments.output, arguments.bags) if several else [arguments.output]
     work = partial(_evaluate, arguments, several and arguments.jobs > 1)
@@ -89,11 +91,11 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         outcomes = [work(pair) for pair in pairs]
     faults = []
-    for (bag, folder), (text, fault) in zip(pairs, outcomes, strict=True):
+    for bag, (text, fault) in zip(arguments.bags, outcomes, strict=True):
         if fault:
             faults.append(f'{bag} could not be evaluated: {fault}')
         else:
-            print(f'{text}\n\nReport: {folder / "report.html"}\n')
+            print(f'{text}\n')
     if faults:
         raise HydranetError('\n'.join(faults))
     return 0
@@ -112,7 +114,7 @@ def _folders(output: Path, bags: list[Path]) -> list[Path]:
 def _evaluate(
     arguments: argparse.Namespace, quiet: bool, pair: tuple[Path, Path]
 ) -> tuple[str, str]:
-    """Evaluate one bag; returns what to print, and what went wrong."""
+    """Evaluate one bag; returns the text to print and the error."""
     from tqdm import tqdm
 
     from hydranet_ros.evaluation.bag_evaluation import evaluate_bag
@@ -120,13 +122,14 @@ def _evaluate(
         account_lines,
         figures_text,
         report_content,
+        report_place,
         write_report,
     )
 
     bag, folder = pair
     try:
         predictor = open_predictor(arguments) if arguments.model else None
-        # In another process nobody looks at a bar.
+        # Bars of several processes would overwrite each other.
         with tqdm(desc=bag.name, unit='message', leave=False, disable=quiet or None) as bar:
             evaluation = evaluate_bag(
                 bag,
@@ -145,13 +148,14 @@ def _evaluate(
     passes = [evaluation.frames]
     write_report(folder, about, passes, evaluation.faults)
     content = report_content(about, passes, evaluation.faults)
-    return '\n\n'.join([figures_text(content), '\n'.join(account_lines(content))]), ''
+    account = '\n'.join(account_lines(content))
+    return f'{figures_text(content)}\n\n{account}\n\nReport: {report_place(folder)}', ''
 
 
 def _choose_topics(
     arguments: argparse.Namespace, bar: tqdm[Any], bag: BagReader
 ) -> EvaluatedTopics:
-    """Find out what is compared, and how far the bar has to go."""
+    """Return the topics to compare, and set the length of the progress bar."""
     from hydranet_ros.evaluation.bag_evaluation import find_topics
 
     topics = find_topics(

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""``hydranet quantize``: a model in 8-bit integers, and what that costs."""
+"""``hydranet quantize``: convert a model to 8-bit integers and measure the loss."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--data',
         required=True,
         metavar='DATASET_OR_BAG',
-        help='what the loss is measured on: a dataset file, the name of one in config/datasets, '
+        help='where the loss is measured: a dataset file, the name of one in config/datasets, '
         'or a bag with ground truth',
     )
     parser.add_argument('--split', default='val', help="a dataset's split (default: val)")
     parser.add_argument(
         '--calibrate',
         metavar='SPLIT_OR_IMAGES',
-        help='what the ranges are observed on: a split of the dataset, or an image, a folder of '
-        'images, a video or a bag (default: the split train, or the bag itself)',
+        help='where activation ranges are observed: a split of the dataset, or an image, a folder '
+        'of images, a video or a bag (default: the split train, or the bag itself)',
     )
     parser.add_argument('--image', metavar='TOPIC', help='topic of the images of a bag')
     parser.add_argument(
@@ -50,10 +50,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='variables of the dataset file, such as data=FOLDER',
     )
     parser.add_argument(
-        '--calibration-images', type=int, default=128, help='at most so many (default: 128)'
+        '--calibration-images',
+        type=int,
+        default=128,
+        help='calibrate on at most this many (default: 128)',
     )
     parser.add_argument(
-        '--images', type=int, default=200, help='measure so many of a dataset (default: 200)'
+        '--images',
+        type=int,
+        default=200,
+        help='measure at most this many of a dataset (default: 200)',
     )
     parser.add_argument(
         '--bound',
@@ -61,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         default=(1.0, 3.0),
         metavar=('POINTS', 'PERCENT'),
-        help='largest loss that is good: mIoU in points, depth RMSE in percent (default: 1 3)',
+        help='largest acceptable loss: mIoU in points, depth RMSE in percent (default: 1 3)',
     )
     parser.add_argument(
         '--label-set', help="label set (default: the dataset's, or the model's first)"
@@ -100,22 +106,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class Loss:
-    """A figure before and after, how it changed for the worse, and how much of that is good."""
+    """How much worse a figure is after quantisation."""
 
     figure: str
     before: float
     after: float
-    worse: float
-    bound: float
+    worse: float  # in `unit`, as `bound`
+    bound: float  # largest acceptable loss
     unit: str
 
     @property
     def acceptable(self) -> bool:
-        """Whether it is within the bound; a figure that is no number is not."""
+        """Return whether the loss is within the bound; NaN is not."""
         return self.worse <= self.bound
 
     def __str__(self) -> str:
-        """Return it in words."""
+        """Return the loss as text."""
         return (
             f'{self.figure}: {self.before:.4g} in floating point, {self.after:.4g} in int8, '
             f'{self.worse:+.2f} {self.unit} worse (bound {self.bound:g})'
@@ -131,7 +137,7 @@ def _losses(
         old, new = (100 * each['segmentation']['mean_iou'] for each in (before, after))
         yield Loss('mIoU %', old, new, old - new, points, 'points')
     if 'depth' in before:
-        old, new = (each['depth']['all_pixels']['rmse'] for each in (before, after))
+        old, new = (each['depth']['rmse'] for each in (before, after))
         yield Loss('depth RMSE m', old, new, 100 * (new / old - 1), percent, '%')
 
 
@@ -147,7 +153,7 @@ class _Truth(Protocol):
         ...
 
     def images(self, split: str | None, limit: int) -> Iterator[NDArray[np.uint8]]:
-        """Yield at most so many images to calibrate on, spread evenly over all."""
+        """Yield at most ``limit`` images to calibrate on, spread evenly over all."""
         ...
 
 
@@ -187,26 +193,28 @@ class _DatasetTruth:
 
     def figures(self, predictor: Predictor) -> Mapping[str, Any]:
         """Measure a model on images that are spread evenly over the dataset."""
-        from hydranet_ros.evaluation.dataset_evaluation import evaluate
+        from hydranet_ros.evaluation.dataset_evaluation import (
+            evaluate,
+            measurable_tasks,
+            spread_indices,
+        )
         from hydranet_ros.evaluation.measures import Protocol as Measuring
 
         dataset = self._dataset
-        annotated = dataset.tasks(0)
-        tasks = [task for task in predictor.metadata.tasks if task in annotated]
-        if predictor.label_set is None or dataset.label_set is None:
-            tasks = [task for task in tasks if task != 'segmentation']
+        tasks = measurable_tasks(predictor, dataset)
         if not {'segmentation', 'depth'} & set(tasks):
             raise HydranetError(f'{dataset.name} has neither labels nor depth to measure with.')
-        indices = _spread(len(dataset), self._limit)
+        indices = spread_indices(len(dataset), self._limit)
         protocol = Measuring(predictor.label_set)
         return evaluate(predictor, dataset, tasks, protocol, indices=indices).figures
 
     def images(self, split: str | None, limit: int) -> Iterator[NDArray[np.uint8]]:
         """Yield images of a split, ``train`` if None."""
         from hydranet_ros.data.open_dataset import load_dataset
+        from hydranet_ros.evaluation.dataset_evaluation import spread_indices
 
         dataset = load_dataset(self._config, split or 'train', self._variables)
-        for index in _spread(len(dataset), limit):
+        for index in spread_indices(len(dataset), limit):
             yield dataset.load(index).image
 
 
@@ -264,7 +272,7 @@ def _images_in_bag(path: Path, image_topic: str | None, limit: int) -> Iterator[
 def _calibration_images(
     arguments: argparse.Namespace, truth: _Truth
 ) -> Iterator[NDArray[np.uint8]]:
-    """Return the images that ranges are observed on."""
+    """Return the images that activation ranges are observed on."""
     from hydranet_ros.bags.bag_files import is_bag
     from hydranet_ros.data.media import open_source
 
@@ -277,11 +285,3 @@ def _calibration_images(
     every = max(1, -(-(images.count or 0) // limit))
     frames = itertools.islice(images.frames(), 0, every * limit, every)
     return (frame.read() for frame in frames)
-
-
-def _spread(count: int, limit: int) -> list[int]:
-    """Return at most ``limit`` indices, evenly over ``count``."""
-    import numpy as np
-
-    places = np.linspace(0, count - 1, min(count, limit))
-    return [int(place) for place in places.round()]

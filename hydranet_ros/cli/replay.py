@@ -46,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Start the processes, wait for the end of the bag, and print the report."""
+    from hydranet_ros.evaluation.bag_report import report_place
     from hydranet_ros.evaluation.replay_plan import plan_replay
     from hydranet_ros.launching.process_specs import REPLAY_ARGUMENTS
 
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     with TemporaryDirectory(prefix='hydranet_replay_') as name:
         _play(replay, Path(name), endless=arguments.loop)
     print((output / 'report.md').read_text(encoding='utf-8'))
-    print(f'Report: {output / "report.html"}')
+    print(f'Report: {report_place(output)}')
     return 0
 
 

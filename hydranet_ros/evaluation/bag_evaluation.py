@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluate a recording: its images by a model, or the predictions that are recorded in it."""
+"""Evaluate a bag: a model on its images, or the predictions that it holds."""
 
 from __future__ import annotations
 
@@ -37,45 +37,21 @@ _TYPES_WITH_HEADER = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE, CAMERA_INFO_TYPE)
 
 @dataclass(frozen=True)
 class EvaluatedTopics:
-    """
-    Where things are in a bag.
-
-    Attributes
-    ----------
-    image
-        Topic of the images, None if there are none.
-    camera_info
-        Of their calibration, None if there is none.
-    predictions, truths
-        Task to topic.
-
-    """
+    """The topics of a bag that are compared; None and missing tasks are not in the bag."""
 
     image: str | None
     camera_info: str | None
-    predictions: Mapping[str, str]
+    predictions: Mapping[str, str]  # task to topic
     truths: Mapping[str, str]
 
 
 @dataclass
 class BagEvaluation:
-    """
-    What the evaluation of a bag found.
-
-    Attributes
-    ----------
-    frames
-        Its figures.
-    topics
-        What was compared.
-    faults
-        Sentences on what is wrong with the bag.
-
-    """
+    """The result of evaluating a bag."""
 
     frames: FrameEvaluation
     topics: EvaluatedTopics
-    faults: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)  # sentences on what is wrong with the bag
 
 
 def find_topics(
@@ -87,25 +63,11 @@ def find_topics(
     truths: Mapping[str, str] | None = None,
 ) -> EvaluatedTopics:
     """
-    Find out which topics of a bag are what.
+    Find the topics to compare; those that the user names come first.
 
     Predictions are looked for where the node publishes them (``/segmentation``, ``/depth`` …),
-    ground truth at ``/ground_truth/<task>``, each raw or compressed.
-
-    Parameters
-    ----------
-    bag
-        The bag.
-    image, camera_info
-        Topics that the user names.
-    predictions, truths
-        Task to topic that the user names.
-
-    Raises
-    ------
-    HydranetError
-        If a named topic is not there, or it is not clear which one has the images.
-
+    ground truth at ``/ground_truth/<task>``, each raw or compressed. Raises HydranetError if a
+    named topic does not exist, or several topics could hold the images.
     """
     named = [image, camera_info, *(predictions or {}).values(), *(truths or {}).values()]
     bag.check_topics(filter(None, named))
@@ -129,7 +91,7 @@ def _present(bag: BagReader, prefix: str, named: Mapping[str, str]) -> dict[str,
 
 
 def _only_image_topic(bag: BagReader, others: set[str]) -> str | None:
-    """Return the topic of the images, which is none of those; None if there are none."""
+    """Return the topic of the images, which is none of ``others``."""
     candidates = [
         name
         for name, topic in sorted(bag.topics.items())
@@ -156,29 +118,25 @@ def evaluate_bag(
     progress: Callable[[int], object] = lambda _count: None,
 ) -> BagEvaluation:
     """
-    Evaluate a bag.
+    Evaluate a bag; of a damaged one what can be read.
 
     Parameters
     ----------
-    path
-        Of the bag; of a damaged one what can be read is evaluated.
     choose_topics
         Returns what is to be compared.
     protocol
-        How to measure; without a label set segmentation is left out.
-    predictor
-        The model; None for the predictions that are recorded in the bag.
-    predicted_tasks
-        What the model predicts.
+        How to measure; without a label set segmentation is skipped.
+    predictor, predicted_tasks
+        The model and its tasks; None for the predictions that are recorded in the bag.
     rectified
         Whether the images are rectified, so that their focal length is that of ``P``.
     progress
-        Called with the number of messages that were read since the last call.
+        Called with the number of messages read since the last call.
 
     Raises
     ------
     HydranetError
-        If nothing of the bag can be read or there is nothing to compare in it.
+        If nothing can be read or there is nothing to compare.
 
     """
     with open_damaged_bag(path) as (bag, fault):
@@ -222,7 +180,7 @@ def _nothing_to_compare(
 
 
 class _FrameReader:
-    """Reads frames in the order of lock-step replay, and decodes what is compared."""
+    """Reads frames in the order of a lock-step replay, and decodes what is compared."""
 
     def __init__(
         self,
@@ -271,11 +229,11 @@ class _FrameReader:
         yield from self._stream.flush()
 
     def rest(self) -> Iterator[StampedFrame]:
-        """Yield the frames that were begun when reading failed."""
+        """Yield the frames that were incomplete when reading failed."""
         return self._stream.flush()
 
     def matched(self, frame: StampedFrame) -> MatchedFrame:
-        """Decode a frame and predict what is to be predicted."""
+        """Decode a frame, and predict it if a model is evaluated."""
         truths = self._decoder.annotations(frame, {true(task): task for task in self._tasks})
         rgb: RgbImage | None = None
         predictions: dict[str, NDArray] = {}
@@ -296,10 +254,10 @@ class _FrameReader:
         try:
             return self._infos.match(self._bag.decode(message).header)
         except HydranetError:
-            return None  # told when the image itself is read
+            return None  # reported when the image itself is read
 
     def _predict(self, rgb: RgbImage, info: Any) -> dict[str, NDArray]:
-        """Predict as the node does: with the focal length of the calibration, if there is one."""
+        """Predict as the node does, with the focal length of the calibration if there is one."""
         assert self._predictor is not None
         height, width = rgb.shape[:2]
         _, fx = camera_and_focal_length(info, width, height, rectified=self._rectified)

@@ -3,10 +3,9 @@
 """
 Compare reports frame by frame, with an interval of each difference.
 
-The frames of two reports are paired by their stamps, and the figures computed anew over the
-pairs. Frames of a recording resemble their neighbours, so the bootstrap draws runs of frames
-(moving blocks; Künsch, 1989), the same ones for both: drawn one by one, its intervals would be far
-too narrow.
+The frames of two reports are paired by stamp, and the figures are computed again over the pairs.
+Neighbouring frames resemble each other, so the bootstrap draws runs of frames (moving blocks;
+Künsch, 1989), the same ones for both reports: drawn one by one, the intervals would be too narrow.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.evaluation.figures import Figure, FIGURES
 
 DRAWS = 2000
 CONFIDENCE = 0.95
@@ -30,33 +30,17 @@ Weights = NDArray[np.float64]
 """How often each frame was drawn."""
 
 
-@dataclass(frozen=True)
-class Figure:
-    """
-    A figure that is compared.
-
-    Attributes
-    ----------
-    task, name
-        Of the figure.
-    larger_is_better
-        Its direction.
-    compute
-        From rows (plain figures of frames) to a function from weights to the figure.
-
-    """
-
-    task: str
-    name: str
-    larger_is_better: bool
-    compute: Callable[[Sequence[Mapping[str, Any]]], Callable[[Weights], float]]
+Compute = Callable[[Weights], float]
+"""From how often each frame was drawn to a figure over these frames."""
+Rows = Sequence[Mapping[str, Any]]
+"""One task's figures of each frame, as `FrameEvaluation.rows` has them."""
 
 
-def _column(rows: Sequence[Mapping[str, Any]], key: str) -> NDArray[np.float64]:
+def _column(rows: Rows, key: str) -> NDArray[np.float64]:
     return np.array([row[key] for row in rows], np.float64)
 
 
-def _mean_iou(rows: Sequence[Mapping[str, Any]]) -> Callable[[Weights], float]:
+def _mean_iou(rows: Rows) -> Compute:
     """Return the mIoU over the pixels of all frames together."""
     hits, true, found = (_column(rows, key) for key in ('hits', 'true', 'found'))
 
@@ -68,15 +52,15 @@ def _mean_iou(rows: Sequence[Mapping[str, Any]]) -> Callable[[Weights], float]:
     return compute
 
 
-def _pixel_accuracy(rows: Sequence[Mapping[str, Any]]) -> Callable[[Weights], float]:
+def _pixel_accuracy(rows: Rows) -> Compute:
     hits, true = _column(rows, 'hits').sum(axis=1), _column(rows, 'true').sum(axis=1)
     return lambda weights: float(weights @ hits / (weights @ true))
 
 
-def _pooled(key: str, power: int = 1) -> Callable[..., Callable[[Weights], float]]:
+def _pooled(key: str, power: int = 1) -> Callable[[Rows], Compute]:
     """Return a figure that is a (root of a) mean over all pixels."""
 
-    def prepare(rows: Sequence[Mapping[str, Any]]) -> Callable[[Weights], float]:
+    def prepare(rows: Rows) -> Compute:
         pixels = _column(rows, 'pixels')
         sums = pixels * _column(rows, key) ** power
         return lambda weights: float((weights @ sums / (weights @ pixels)) ** (1 / power))
@@ -84,50 +68,36 @@ def _pooled(key: str, power: int = 1) -> Callable[..., Callable[[Weights], float
     return prepare
 
 
-def _mean_of_frames(key: str) -> Callable[..., Callable[[Weights], float]]:
-    def prepare(rows: Sequence[Mapping[str, Any]]) -> Callable[[Weights], float]:
+def _mean_of_frames(key: str) -> Callable[[Rows], Compute]:
+    def prepare(rows: Rows) -> Compute:
         values = _column(rows, key)
         return lambda weights: float(weights @ values / weights.sum())
 
     return prepare
 
 
-FIGURES = (
-    Figure('segmentation', 'mean_iou', True, _mean_iou),
-    Figure('segmentation', 'pixel_accuracy', True, _pixel_accuracy),
-    Figure('depth', 'abs_rel', False, _pooled('abs_rel')),
-    Figure('depth', 'sq_rel', False, _pooled('sq_rel')),
-    Figure('depth', 'rmse', False, _pooled('rmse', 2)),
-    Figure('depth', 'rmse_log', False, _pooled('rmse_log', 2)),
-    Figure('depth', 'delta1', True, _pooled('delta1')),
-    Figure('normals', 'mean', False, _mean_of_frames('mean')),
-)
-"""What is compared; normals as the mean of the frames' means, the others over all pixels."""
+_COMPUTED: Mapping[str, Callable[[Rows], Compute]] = {
+    'mean_iou': _mean_iou,
+    'pixel_accuracy': _pixel_accuracy,
+    'abs_rel': _pooled('abs_rel'),
+    'sq_rel': _pooled('sq_rel'),
+    'rmse': _pooled('rmse', 2),
+    'rmse_log': _pooled('rmse_log', 2),
+    'delta1': _pooled('delta1'),
+    'mean': _mean_of_frames('mean'),
+}
+"""Figures that are compared; normals as the mean of the frames' means, others over all pixels."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """
-    One figure of two reports.
-
-    Attributes
-    ----------
-    figure
-        Which.
-    frames
-        Number of pairs.
-    before, after
-        The first and the second report's.
-    low, high
-        Interval of the difference ``after - before``.
-
-    """
+    """One figure of two reports."""
 
     figure: Figure
-    frames: int
+    frames: int  # number of pairs
     before: float
     after: float
-    low: float
+    low: float  # interval of after - before
     high: float
 
     @property
@@ -135,23 +105,14 @@ class Difference:
         """Return ``better``, ``worse``, or ``unclear`` where the interval holds zero."""
         if self.low <= 0 <= self.high:
             return 'unclear'
-        return 'better' if (self.low > 0) == self.figure.larger_is_better else 'worse'
+        return 'better' if (self.low > 0) == self.figure.higher_is_better else 'worse'
 
 
 def read_report(path: Path) -> dict[str, Any]:
     """
-    Read a report of a recording.
+    Read a ``report.json``, or the one in a folder.
 
-    Parameters
-    ----------
-    path
-        Its ``report.json``, or the folder that holds it.
-
-    Raises
-    ------
-    HydranetError
-        If it is none.
-
+    Raises HydranetError if it is not a report of a recording.
     """
     file = path / 'report.json' if path.is_dir() else path
     try:
@@ -159,10 +120,10 @@ def read_report(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise HydranetError(f'{file} cannot be read: {error.strerror}.') from error
     except ValueError as error:
-        raise HydranetError(f'{file} is no report: {error}.') from error
+        raise HydranetError(f'{file} is not a report: {error}.') from error
     if not isinstance(content, dict) or not {'frames', 'protocol', 'about'} <= content.keys():
         raise HydranetError(
-            f'{file} is no report of a recording; hydranet evaluate-bag and hydranet replay '
+            f'{file} is not a report of a recording; hydranet evaluate-bag and hydranet replay '
             'write one.'
         )
     return content
@@ -179,23 +140,9 @@ def compare_reports(
     """
     Compare two reports on the frames that both measured.
 
-    Parameters
-    ----------
-    before, after
-        As `read_report` returns them.
-    draws
-        Number of times that the bootstrap draws.
-    confidence
-        Of the interval, between 0 and 1.
-    block
-        Number of neighbouring frames that are drawn together; the square root of the number of
-        frames if None.
-
-    Raises
-    ------
-    HydranetError
-        If the reports measured different things or have no frame in common.
-
+    ``draws`` is the number of bootstrap samples, ``block`` the number of neighbouring frames that
+    are drawn together (None: the square root of the number of frames). Raises HydranetError if
+    the reports measured different things or have no frame in common.
     """
     for key in ('label_set', 'depth_range', 'crop'):
         ours, theirs = before['protocol'][key], after['protocol'][key]
@@ -209,8 +156,8 @@ def compare_reports(
     if not pairs:
         raise HydranetError('The reports have no frame in common: no stamp is in both.')
     differences = []
-    for figure in FIGURES:
-        task = figure.task
+    for name in _COMPUTED:
+        figure, task = FIGURES[name], FIGURES[name].task
         both = [(a[task], b[task]) for a, b in pairs if task in a and task in b]
         if both:
             differences.append(_difference(figure, both, draws, confidence, block))
@@ -227,7 +174,7 @@ def _difference(
     block: int | None,
 ) -> Difference:
     count = len(pairs)
-    before, after = (figure.compute([pair[side] for pair in pairs]) for side in (0, 1))
+    before, after = (_COMPUTED[figure.name]([pair[side] for pair in pairs]) for side in (0, 1))
     weights = block_weights(count, draws, block or max(1, round(count**0.5)))
     changes = np.array([after(weight) - before(weight) for weight in weights])
     tail = (1 - confidence) / 2
@@ -238,21 +185,9 @@ def _difference(
 
 def block_weights(count: int, draws: int, block: int) -> NDArray[np.float64]:
     """
-    Draw runs of neighbouring frames, around the end to the beginning, with replacement.
+    Draw runs of ``block`` neighbouring frames with replacement; the last is followed by the first.
 
-    Parameters
-    ----------
-    count
-        Number of frames.
-    draws
-        Number of samples.
-    block
-        Length of a run.
-
-    Returns
-    -------
-    draws × count: how often each frame is in each sample; every row adds up to ``count``.
-
+    Returns draws × count: how often each frame is in each sample; every row adds up to ``count``.
     """
     block = min(block, count)
     generator = np.random.default_rng(_SEED)
@@ -271,15 +206,8 @@ def comparison_table(
     """
     Return a Markdown table of the first report against each other one.
 
-    Parameters
-    ----------
-    names
-        Of all reports, the first one's first.
-    comparisons
-        Differences of each other one from the first.
-    confidence
-        Of the intervals.
-
+    ``names`` are those of all reports; ``comparisons`` holds the others' differences from the
+    first.
     """
     percent = f'{100 * confidence:g} %'
     lines = []

@@ -18,21 +18,10 @@ CROPS = (*_CROP_SHARES, 'nyud')
 
 def crop_window(name: str | None, height: int, width: int) -> tuple[slice, slice]:
     """
-    Return the rows and columns that a depth benchmark evaluates.
+    Return the rows and columns of a crop, for ground truth of a height and width.
 
-    Parameters
-    ----------
-    name
-        ``'garg'`` or ``'eigen'`` (KITTI, shares of the image size), ``'nyud'`` (rows 45-470,
-        columns 41-600 of a 640x480 frame), or None for the whole image.
-    height, width
-        Size of the ground truth in pixels.
-
-    Raises
-    ------
-    HydranetError
-        If the name is unknown, or the NYUD crop is asked for on another size than 640x480.
-
+    ``garg`` and ``eigen`` (KITTI) are shares of the size, ``nyud`` is rows 45-470 and columns
+    41-600 of 640x480, None the whole image.
     """
     if name is None:
         return slice(0, height), slice(0, width)

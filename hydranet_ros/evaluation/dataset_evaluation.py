@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run a model over a dataset and measure all that both have."""
+"""Run a model over a dataset and measure the tasks that both have."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.data.sample import Dataset
-from hydranet_ros.errors import HydranetError
-from hydranet_ros.evaluation.measures import MEASURES, Metric, Protocol
-from hydranet_ros.runtime.predictor import Prediction
+from hydranet_ros.evaluation.accumulator import Accumulator
+from hydranet_ros.evaluation.measures import MEASURES, Protocol
+from hydranet_ros.model.labels import load_label_set
+from hydranet_ros.runtime.predictor import Prediction, Predictor
 
 
 class ImagePredictor(typing.Protocol):
@@ -32,47 +33,21 @@ class ImagePredictor(typing.Protocol):
 
 @dataclass(frozen=True)
 class ImageScore:
-    """
-    How well one image was predicted.
+    """How well one image was predicted."""
 
-    Attributes
-    ----------
-    index
-        Its place in the dataset.
-    name
-        Its name.
-    quality
-        The greater the better; what it is, the task's ``Measure`` says.
-
-    """
-
-    index: int
+    index: int  # in the dataset
     name: str
-    quality: float
+    quality: float  # main figure of the task, negative if lower is better
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """
-    What an evaluation found.
+    """The result of an evaluation."""
 
-    Attributes
-    ----------
-    images
-        Number of images predicted.
-    figures
-        By task, in plain JSON types.
-    ranking
-        By task, the images with ground truth from the best to the worst.
-    milliseconds
-        Of one prediction, by stage: ``median`` and ``p95``.
-
-    """
-
-    images: int
-    figures: dict[str, dict[str, Any]]
-    ranking: dict[str, list[ImageScore]]
-    milliseconds: dict[str, dict[str, float]]
+    images: int  # that were predicted
+    figures: dict[str, dict[str, Any]]  # by task, see `Accumulator.figures`
+    ranking: dict[str, list[ImageScore]]  # by task, best first; images with ground truth
+    milliseconds: dict[str, dict[str, float]]  # of one prediction, by stage: median, p95
 
 
 def evaluate(
@@ -85,34 +60,15 @@ def evaluate(
     progress: Callable[[Sequence[int]], Iterable[int]] = iter,
 ) -> Evaluation:
     """
-    Measure a model on a dataset.
+    Measure a model on the images of a dataset, or on those of some indices.
 
-    Each image is predicted at its own size, with its focal length where that is known, and its
-    annotations are compared pixel by pixel.
-
-    Parameters
-    ----------
-    predictor
-        The model.
-    dataset
-        Images with ground truth.
-    tasks
-        Names of the tasks to measure; images that lack a task's annotation are left out of it.
-    protocol
-        What the benchmark lays down.
-    indices
-        Which images; None for all.
-    progress
-        Wraps the indices, e.g. in a progress bar.
-
-    Raises
-    ------
-    HydranetError
-        If no image has ground truth for any of the tasks.
-
+    Each image is predicted at its own size, with its focal length where that is known. Images
+    without a task's annotation do not count for it; a task that no image is annotated for has no
+    figures.
     """
-    meters = {task: _Meter(task, protocol) for task in tasks}
+    accumulator = Accumulator(tasks, protocol)
     chosen = range(len(dataset)) if indices is None else indices
+    ranking: dict[str, list[ImageScore]] = {task: [] for task in accumulator.totals}
     seen: set[tuple[int, ...]] = set()
     times: list[dict[str, float]] = []
     for index in progress(chosen):
@@ -123,50 +79,49 @@ def evaluate(
             seen.add(size)
         prediction = predictor.predict(sample.image, sample.fx)
         times.append(prediction.timing)
-        for task, meter in meters.items():
+        for task, scores in ranking.items():
             truth = getattr(sample, task)
             if truth is not None:
-                meter.update(index, sample.name, prediction, truth)
-    if not any(meter.scores for meter in meters.values()):
-        raise HydranetError(
-            f'None of the images has ground truth for {" or ".join(meters) or "any task"}; choose '
-            'a dataset or split that has.'
-        )
-    measured = {task: meter for task, meter in meters.items() if meter.scores}
+                found = getattr(prediction, MEASURES[task].field)
+                result = accumulator.add(task, found, truth)
+                if result is not None:
+                    scores.append(ImageScore(index, sample.name, result.quality))
     return Evaluation(
         images=len(chosen),
-        figures={task: meter.figures() for task, meter in measured.items()},
-        ranking={task: meter.ranking() for task, meter in measured.items()},
+        figures=accumulator.figures(),
+        ranking={
+            task: sorted(scores, key=lambda score: (-score.quality, score.index))
+            for task, scores in ranking.items()
+            if scores
+        },
         milliseconds=_summary(times),
     )
 
 
-class _Meter:
-    """Gathers one task's figures and the images' own."""
+def annotated_tasks(dataset: Dataset) -> frozenset[str]:
+    """Return the tasks that any image of a dataset is annotated for."""
+    return frozenset().union(*(dataset.tasks(index) for index in range(len(dataset))))
 
-    def __init__(self, task: str, protocol: Protocol) -> None:
-        self._measure = MEASURES[task]
-        self._protocol = protocol
-        self._origin = protocol.origins.get(task, 'unknown')
-        self._total: Metric = self._measure.make(protocol)
-        self.scores: list[ImageScore] = []
 
-    def update(self, index: int, name: str, prediction: Prediction, truth: NDArray) -> None:
-        metric: Any = self._measure.make(self._protocol)
-        metric.update(getattr(prediction, self._measure.field), truth)
-        quality = self._measure.quality(metric)
-        if np.isfinite(quality):
-            self._total.merge(metric)
-            self.scores.append(ImageScore(index, name, float(quality)))
+def measurable_tasks(predictor: Predictor, dataset: Dataset) -> tuple[str, ...]:
+    """Return the tasks that are predicted and annotated, segmentation in the same classes."""
+    annotated = annotated_tasks(dataset)
+    same_labels = (
+        predictor.label_set is not None
+        and dataset.label_set is not None
+        and predictor.label_set.classes == load_label_set(dataset.label_set).classes
+    )
+    return tuple(
+        task
+        for task in predictor.metadata.tasks
+        if task in annotated and (task != 'segmentation' or same_labels)
+    )
 
-    def figures(self) -> dict[str, Any]:
-        return {
-            'truth': self._origin,
-            **self._measure.figures(self._total, self._protocol),
-        }
 
-    def ranking(self) -> list[ImageScore]:
-        return sorted(self.scores, key=lambda score: (-score.quality, score.index))
+def spread_indices(count: int, limit: int | None = None) -> list[int]:
+    """Return at most ``limit`` indices (None: all), spread evenly over ``count``."""
+    places = np.linspace(0, count - 1, min(count, limit or count))
+    return [int(place) for place in places.round()]
 
 
 def _summary(times: Sequence[dict[str, float]]) -> dict[str, dict[str, float]]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of a frame from messages to arrays; what cannot be read is counted, not fatal."""
+"""Decode the messages of a frame to arrays; unreadable ones are counted and skipped."""
 
 from __future__ import annotations
 
@@ -26,15 +26,10 @@ def true(task: str) -> str:
 
 class FrameDecoder:
     """
-    Decode parts of frames.
+    Decodes parts of frames.
 
-    Parameters
-    ----------
-    deserialize
-        From what a frame holds to a message; raises `HydranetError`.
-    note
-        Told what cannot be read, as the end of a sentence, and of which stamp.
-
+    ``deserialize`` turns what a frame holds into a message, or raises HydranetError. ``note`` is
+    called for each unreadable part with the end of a sentence and the stamp.
     """
 
     def __init__(
@@ -44,7 +39,7 @@ class FrameDecoder:
         self._note = note
 
     def annotations(self, frame: StampedFrame, parts: Mapping[str, str]) -> dict[str, NDArray]:
-        """Return the arrays of some parts, given with their tasks, by task."""
+        """Return the arrays of parts, given as part to task, by task."""
         arrays = {}
         for part, task in parts.items():
             if part in frame.parts:

@@ -1,16 +1,16 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Measure frame after frame of a recording or a running node.
+Measure frame after frame, recorded or live.
 
-Sums are kept over all frames, one line of figures for each, and a few pictures: memory grows by
-some hundred bytes a frame. Recorded and live evaluation go through here alike.
+Sums over all frames, one row of figures for each and a few pictures are kept: memory grows by some
+hundred bytes per frame.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -18,48 +18,34 @@ from numpy.typing import NDArray
 
 from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.evaluation.crops import crop_window
+from hydranet_ros.evaluation.accumulator import Accumulator
+from hydranet_ros.evaluation.figures import figures_of
 from hydranet_ros.evaluation.frame_pictures import draw_frame, FramePicture, PictureKeeper
-from hydranet_ros.evaluation.measures import MEASURES, Metric, Protocol
+from hydranet_ros.evaluation.measures import Protocol
 from hydranet_ros.evaluation.metrics import ConfusionMatrix, DepthMetrics
 from hydranet_ros.messages.stamps import NANOSECONDS
 from hydranet_ros.pictures.panels import depth_colors, Look
 
 HISTOGRAM_LIMIT = 1.0
-"""Relative depth error at the ends of the histogram; what is larger counts there."""
+"""Relative depth error at the ends of the histogram; larger errors are clipped to it."""
 HISTOGRAM_BINS = 40
-_NAMED = 20
-"""So many frames of a kind are named, the others counted."""
+_NAMED = 20  # frames of a kind whose stamps are kept; further ones are only counted
 
 
 @dataclass(frozen=True, eq=False)
 class MatchedFrame:
-    """
-    What is known of one image.
+    """Predictions and ground truth of one image."""
 
-    Attributes
-    ----------
-    stamp
-        Of the image, in nanoseconds since the epoch.
-    has_image
-        Whether the image itself came.
-    predictions, truths
-        By task; those that are missing are left out.
-    rgb
-        H×W×3 uint8 for pictures, None if unknown.
-
-    """
-
-    stamp: int
-    has_image: bool
-    predictions: Mapping[str, NDArray]
+    stamp: int  # of the image, nanoseconds since the epoch
+    has_image: bool  # whether the image itself was received
+    predictions: Mapping[str, NDArray]  # by task, missing ones left out
     truths: Mapping[str, NDArray]
-    rgb: RgbImage | None = None
+    rgb: RgbImage | None = None  # for pictures
 
 
 @dataclass
 class Tally:
-    """A count, and the stamps of the first that were counted."""
+    """A number of frames, and the stamps of the first ones."""
 
     count: int = 0
     stamps: list[int] = field(default_factory=list)
@@ -71,33 +57,24 @@ class Tally:
             self.stamps.append(stamp)
 
     def as_json(self) -> dict[str, Any]:
-        """Return it in plain types; stamps in seconds, as text, to the nanosecond."""
+        """Return plain JSON types; stamps are text, seconds to the nanosecond."""
         stamps = [f'{stamp // NANOSECONDS}.{stamp % NANOSECONDS:09d}' for stamp in self.stamps]
         return {'count': self.count, 'stamps': stamps}
 
 
 class FrameEvaluation:
-    """
-    The figures of one pass over a recording.
-
-    Parameters
-    ----------
-    tasks
-        What to measure.
-    protocol
-        How.
-
-    """
+    """The figures of one pass over a recording."""
 
     def __init__(self, tasks: Sequence[str], protocol: Protocol) -> None:
         self.tasks = tuple(tasks)
         self.protocol = protocol
-        self._totals: dict[str, Metric] = {task: MEASURES[task].make(protocol) for task in tasks}
+        origins = dict.fromkeys(tasks, 'as recorded')
+        self._sums = Accumulator(tasks, replace(protocol, origins=origins))
         self._pictures = {task: PictureKeeper() for task in tasks}
-        self._qualities: dict[str, list[float]] = {task: [] for task in tasks}
         self._histogram = np.zeros(HISTOGRAM_BINS, np.int64)
         self._look = Look(protocol.label_set, depth_colors(protocol.depth_range))
-        self._account: dict[str, Tally] = {}
+        self.account: dict[str, Tally] = {}
+        """What is missing or wrong, as the end of a sentence on frames, and in which frames."""
         self.rows: list[dict[str, Any]] = []
         self.images = 0
 
@@ -115,50 +92,42 @@ class FrameEvaluation:
                 self.note(f'have no predicted {task}', frame.stamp)
             else:
                 try:
-                    figures = self._measure(task, frame, prediction, truth)
+                    result = self._sums.add(task, prediction, truth)
                 except HydranetError as error:
                     self.note(f'could not be measured: {error}', frame.stamp)
                     continue
-                if figures:
-                    row[task] = figures
+                if result is None:
+                    self.note(f'have a true {task} without a valid pixel', frame.stamp)
+                    continue
+                row[task] = {**result.metric.pooled(), **result.metric.sums()}
+                self._illustrate(task, frame, result.quality)
         if row:
             self.rows.append({'stamp': frame.stamp, **row})
 
     def note(self, what: str, stamp: int) -> None:
-        """Count a frame of which something is to be told."""
-        self._account.setdefault(what, Tally()).add(stamp)
-
-    @property
-    def account(self) -> dict[str, Tally]:
-        """Return what is to be told of frames, as the end of a sentence, and of how many."""
-        return self._account
+        """Count a frame in the account."""
+        self.account.setdefault(what, Tally()).add(stamp)
 
     def running(self) -> dict[str, float]:
-        """Return the main figure of each task over all frames so far, by its name."""
-        names = {'segmentation': 'mean_iou', 'depth': 'abs_rel', 'normals': 'mean'}
-        figures = {task: total.pooled()[names[task]] for task, total in self._totals.items()}
-        return {f'{task}/{names[task]}': value for task, value in figures.items()}
+        """Return the main figure of each task over all frames so far, as ``task/figure``."""
+        mains = {task: figures_of(task)[0].name for task in self.tasks}
+        totals = self._sums.totals
+        return {f'{task}/{name}': totals[task].pooled()[name] for task, name in mains.items()}
 
     def summary(self) -> dict[str, Any]:
         """Return all figures in plain JSON types."""
-        measured = [task for task in self.tasks if self._qualities[task]]
+        figures = self._sums.figures()
         content: dict[str, Any] = {
             'images': self.images,
             'measured': len(self.rows),
-            'account': {what: tally.as_json() for what, tally in sorted(self._account.items())},
-            'figures': {
-                task: {
-                    'truth': 'as recorded',
-                    **MEASURES[task].figures(self._totals[task], self.protocol),
-                }
-                for task in measured
-            },
+            'account': {what: tally.as_json() for what, tally in sorted(self.account.items())},
+            'figures': figures,
             'frames': self.rows,
         }
-        matrix = self._totals.get('segmentation')
-        if isinstance(matrix, ConfusionMatrix) and 'segmentation' in measured:
+        matrix = self._sums.totals.get('segmentation')
+        if isinstance(matrix, ConfusionMatrix) and 'segmentation' in figures:
             content['confusion'] = matrix.counts.tolist()
-        if 'depth' in measured:
+        if 'depth' in figures:
             edges = np.linspace(-HISTOGRAM_LIMIT, HISTOGRAM_LIMIT, HISTOGRAM_BINS + 1)
             content['depth_errors'] = {
                 'edges': [round(edge, 6) for edge in edges.tolist()],
@@ -170,53 +139,22 @@ class FrameEvaluation:
         """Return the best, a median and the worst frame of each task."""
         return {
             task: self._pictures[task].chosen(float(np.median(qualities)))
-            for task, qualities in self._qualities.items()
+            for task, qualities in self._sums.qualities.items()
             if qualities
         }
 
-    def _measure(
-        self, task: str, frame: MatchedFrame, prediction: NDArray, truth: NDArray
-    ) -> dict[str, Any]:
-        """Add one task of a frame; returns its own figures, empty where none can be."""
-        measure = MEASURES[task]
-        metric: Any = measure.make(self.protocol)
-        metric.update(prediction, truth)
-        quality = float(measure.quality(metric))
-        if not np.isfinite(quality):
-            self.note(f'have a true {task} without a valid pixel', frame.stamp)
-            return {}
-        total: Any = self._totals[task]
-        total.merge(metric)
-        self._qualities[task].append(quality)
-        if task == 'depth':
-            self._count_depth_errors(prediction, truth)
+    def _illustrate(self, task: str, frame: MatchedFrame, quality: float) -> None:
+        prediction, truth = frame.predictions[task], frame.truths[task]
         self._pictures[task].offer(
             frame.stamp,
             quality,
             lambda: draw_frame(task, frame.rgb, prediction, truth, self._look),
         )
-        return _row(metric)
-
-    def _count_depth_errors(self, prediction: NDArray, truth: NDArray) -> None:
-        """Count relative errors, of the pixels that the metrics count and clipped as there."""
-        window = crop_window(self.protocol.crop, *truth.shape)
-        prediction, truth = prediction[window], truth[window]
-        minimum, maximum = self.protocol.depth_range
-        valid = (truth > minimum) & (truth < maximum)
-        found = np.clip(np.nan_to_num(prediction[valid], nan=minimum), minimum, maximum)
-        errors = np.clip(found / truth[valid] - 1, -HISTOGRAM_LIMIT, HISTOGRAM_LIMIT)
-        limits = (-HISTOGRAM_LIMIT, HISTOGRAM_LIMIT)
-        self._histogram += np.histogram(errors, HISTOGRAM_BINS, limits)[0]
-
-
-def _row(metric: Metric) -> dict[str, Any]:
-    """Return a frame's own figures, and what the figures of many frames follow from."""
-    figures: dict[str, Any] = metric.pooled()
-    if isinstance(metric, ConfusionMatrix):
-        counts = metric.counts
-        figures['hits'] = np.diagonal(counts).tolist()
-        figures['true'] = counts.sum(axis=1).tolist()
-        figures['found'] = counts[:, : metric.num_classes].sum(axis=0).tolist()
-    elif isinstance(metric, DepthMetrics):
-        figures['pixels'] = metric.pixels
-    return figures
+        metrics = self._sums.totals[task]
+        if isinstance(metrics, DepthMetrics):
+            found, true = metrics.counted(prediction, truth)
+            minimum, maximum = self.protocol.depth_range
+            found = np.clip(np.nan_to_num(found, nan=minimum), minimum, maximum)
+            limits = (-HISTOGRAM_LIMIT, HISTOGRAM_LIMIT)
+            errors = np.clip(found / true - 1, *limits)
+            self._histogram += np.histogram(errors, HISTOGRAM_BINS, limits)[0]

@@ -15,25 +15,26 @@ from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.evaluation.measures import MEASURES
 from hydranet_ros.pictures.panels import lay_out, Look
 
-PICTURE_WIDTH = 240
+PICTURE_WIDTH = 340
+"""Pixels of each of the four panels."""
 _CANDIDATES = 32
 _GAP = 4
 _WHITE = (255, 255, 255)
 
 
 class FramePicture(NamedTuple):
-    """A frame, how well it was predicted (the greater the better), and its picture as JPEG."""
+    """The picture of one frame."""
 
-    stamp: int
-    quality: float
+    stamp: int  # nanoseconds
+    quality: float  # higher is better
     jpeg: bytes
 
 
 class PictureKeeper:
     """
-    Keep the pictures of the best and the worst frame, and of some evenly spread ones.
+    Keeps pictures of the best frame, the worst, and up to 32 candidates for the median.
 
-    The median frame is known only at the end; of the candidates the nearest to it is shown.
+    The median is known only at the end; the candidate nearest to it is shown.
     """
 
     def __init__(self) -> None:
@@ -44,7 +45,7 @@ class PictureKeeper:
         self._seen = 0
 
     def offer(self, stamp: int, quality: float, draw: Callable[[], bytes]) -> None:
-        """Consider a frame; it is drawn only if its picture is kept."""
+        """Draw a frame if its picture is to be kept."""
         is_best = self._best is None or quality > self._best.quality
         is_worst = self._worst is None or quality < self._worst.quality
         is_candidate = self._seen % self._stride == 0
@@ -61,7 +62,7 @@ class PictureKeeper:
                 self._stride *= 2
 
     def chosen(self, median: float) -> dict[str, FramePicture]:
-        """Return the pictures to show, by what they are, given the median quality."""
+        """Return ``best``, ``median`` and ``worst``, given the median quality; each frame once."""
         if self._best is None or self._worst is None:
             return {}
         middle = min(self._spread, key=lambda each: abs(each.quality - median))
@@ -75,10 +76,10 @@ class PictureKeeper:
 def draw_frame(
     task: str, rgb: RgbImage | None, prediction: NDArray, truth: NDArray, look: Look
 ) -> bytes:
-    """Draw image, truth, prediction and mistakes side by side, as JPEG."""
+    """Draw image, ground truth, prediction and mistakes side by side, as JPEG."""
     height, width = truth.shape[:2]
     size = (PICTURE_WIDTH, max(1, round(PICTURE_WIDTH * height / width)))
-    # Ids and depth are not to be mixed: single pixels are taken.
+    # Class ids and depth must not be interpolated.
     small = [
         cv2.resize(each, size, interpolation=cv2.INTER_NEAREST) for each in (prediction, truth)
     ]

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluate what a running node publishes: message by message, through loops of a replay."""
+"""Evaluate what a running node publishes, message by message."""
 
 from __future__ import annotations
 
@@ -17,22 +17,9 @@ class LiveEvaluation:
     """
     Join images, predictions and ground truth by stamp, and measure them.
 
-    Where the stamps jump back, as in a replay that loops, a new pass begins.
-
-    Parameters
-    ----------
-    tasks
-        What is predicted and measured.
-    protocol
-        How to measure.
-    deserialize
-        From what is received to a message; raises `HydranetError`.
-
-    Attributes
-    ----------
-    passes
-        One evaluation for each time that the recording was played; the last one goes on.
-
+    Where the stamps jump back, as in a replay that loops, a new pass begins. ``passes`` has one
+    evaluation for each; the last one goes on. ``deserialize`` turns what is received into a
+    message, or raises HydranetError.
     """
 
     def __init__(
@@ -53,27 +40,15 @@ class LiveEvaluation:
 
     def receive(self, part: str, stamp: int, content: Any) -> bool:
         """
-        Take a message.
+        Take a message for one of `parts`, with the stamp of its header in nanoseconds.
 
-        Parameters
-        ----------
-        part
-            One of `parts`.
-        stamp
-            Of its header, in nanoseconds.
-        content
-            What `deserialize` takes.
-
-        Returns
-        -------
-        Whether now the image and all its predictions are there.
-
+        Returns whether the image and all its predictions have now been received.
         """
         self._add(self._stream.put(part, stamp, content))
         return self._answers.add(part, stamp)
 
     def finish(self) -> None:
-        """Measure what still waits for parts, since nothing more comes."""
+        """Measure the frames that are still incomplete."""
         self._add(self._stream.flush())
 
     def _note(self, what: str, stamp: int) -> None:

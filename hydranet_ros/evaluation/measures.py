@@ -20,69 +20,37 @@ from hydranet_ros.pictures.panels import Look, Panel, result_panels
 Metric: TypeAlias = ConfusionMatrix | DepthMetrics | NormalsMetrics
 
 WORST_DEPTH_ERROR = 0.5
-"""Share of the true depth at which pictures of errors are brightest."""
+"""Share of the true depth at which error pictures are brightest."""
 WORST_ANGLE = 60.0
-"""Degrees at which pictures of errors are brightest."""
+"""Degrees at which error pictures are brightest."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """
-    What a benchmark lays down.
+    """What counts and how, as a benchmark defines it."""
 
-    Attributes
-    ----------
-    label_set
-        Classes of the ground truth; None without segmentation.
-    depth_range
-        Smallest and largest true depth that counts, in metres.
-    crop
-        Part of the image in which depth counts, one of ``crops.CROPS``; None for all.
-    origins
-        Task name to where its ground truth comes from: human, measured, distilled. A model that
-        agrees with distilled labels agrees with a teacher, which proves little.
-
-    """
-
-    label_set: LabelSet | None = None
-    depth_range: tuple[float, float] = (1e-3, 80.0)
-    crop: str | None = None
+    label_set: LabelSet | None = None  # of the ground truth; None without segmentation
+    depth_range: tuple[float, float] = (1e-3, 80.0)  # true depths that count, metres
+    crop: str | None = None  # part of the image in which depth counts, one of crops.CROPS
     origins: Mapping[str, str] = field(default_factory=dict)
+    """Task to the origin of its ground truth: human, measured, distilled. Agreement with distilled
+    labels is agreement with a teacher and proves little."""
 
 
 @dataclass(frozen=True)
 class Measure:
-    """
-    How one task is measured.
+    """How one task is measured."""
 
-    Attributes
-    ----------
-    field
-        Field of ``Prediction`` that is measured.
-    make
-        Returns an empty metric.
-    quality
-        How good the images of a metric are, the greater the better.
-    quality_text
-        The same in words.
-    figures
-        All figures of a metric, in plain JSON types.
-    mistakes
-        Picture of where a prediction is wrong.
-
-    """
-
-    field: str
-    make: Callable[[Protocol], Metric]
-    quality: Callable[[Any], float]
-    quality_text: Callable[[float], str]
-    figures: Callable[[Any, Protocol], dict[str, Any]]
+    field: str  # field of Prediction
+    make: Callable[[Protocol], Metric]  # returns an empty metric
+    figures: Callable[[Any, Protocol], dict[str, Any]]  # all figures, in plain JSON types
     mistakes: Callable[[RgbImage, NDArray, NDArray], RgbImage]
+    """From image, prediction and ground truth to a picture of where the prediction is wrong."""
 
     def pictures(
         self, rgb: RgbImage, prediction: NDArray, truth: NDArray, look: Look
     ) -> list[Panel]:
-        """Draw the image, the truth, the prediction and the mistakes in it."""
+        """Draw the image, the ground truth, the prediction and its mistakes."""
         drawn = [result_panels(rgb, {self.field: each}, look)[0] for each in (truth, prediction)]
         return [
             Panel('image', rgb),
@@ -128,7 +96,7 @@ def _depth_figures(metrics: DepthMetrics, protocol: Protocol) -> dict[str, Any]:
         'crop': protocol.crop,
         'images': metrics.images,
         'pixels': metrics.pixels,
-        'all_pixels': metrics.pooled(),
+        **metrics.pooled(),
         'mean_of_images': metrics.per_image(),
     }
 
@@ -147,7 +115,7 @@ def _normals_mistakes(_rgb: RgbImage, normals: NDArray, truth: NDArray) -> RgbIm
 
 
 def _heat(error: NDArray, known: NDArray[np.bool_]) -> RgbImage:
-    """Colour errors from 0 (dark) to 1 (bright); what is unknown becomes black."""
+    """Colour errors from 0 (dark) to 1 (bright), unknown pixels black."""
     level = np.round(255 * np.clip(error, 0, 1)).astype(np.uint8)
     colors = np.asarray(cv2.applyColorMap(level, cv2.COLORMAP_INFERNO), np.uint8)[..., ::-1].copy()
     colors[~known] = 0
@@ -158,24 +126,18 @@ MEASURES: Mapping[str, Measure] = {
     'segmentation': Measure(
         field='labels',
         make=_confusion_matrix,
-        quality=lambda matrix: matrix.mean_iou(),
-        quality_text=lambda quality: f'mIoU {100 * quality:.1f} %',
         figures=_segmentation_figures,
         mistakes=_segmentation_mistakes,
     ),
     'depth': Measure(
         field='depth',
         make=lambda protocol: DepthMetrics(*protocol.depth_range, protocol.crop),
-        quality=lambda metrics: -metrics.pooled()['abs_rel'],
-        quality_text=lambda quality: f'abs rel {-quality:.3f}',
         figures=_depth_figures,
         mistakes=_depth_mistakes,
     ),
     'normals': Measure(
         field='normals',
         make=lambda _: NormalsMetrics(),
-        quality=lambda metrics: -metrics.pooled()['mean'],
-        quality_text=lambda quality: f'mean angle {-quality:.1f} deg',
         figures=lambda metrics, _: metrics.pooled(),
         mistakes=_normals_mistakes,
     ),

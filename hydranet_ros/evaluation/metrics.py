@@ -1,52 +1,34 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Measures of labels, depth and normals against ground truth.
+Metrics of labels, depth and normals against ground truth, on numpy arrays of equal size.
 
-Each class gathers sums over a dataset by ``update``, can be merged with another of its kind (so
-that several processes each measure a share of the images), and gives its figures at the end.
-They work on numpy arrays at the resolution of the ground truth.
+Each class adds one image by ``update`` and the images of another instance by ``merge``, so that
+several processes can measure a share each. ``pooled`` returns the figures over all pixels, NaN
+where nothing was measured; ``sums`` what the figures of many images follow from. Arrays of
+different shapes raise HydranetError.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.crops import crop_window
+from hydranet_ros.evaluation.figures import figures_of
 
-DEPTH_FIGURES = (
-    'abs_rel',
-    'sq_rel',
-    'rmse',
-    'rmse_log',
-    'log10',
-    'silog',
-    'delta1',
-    'delta2',
-    'delta3',
-)
-"""Names of the depth figures, in the order in which tables show them."""
+_DEPTH_NAMES = tuple(figure.name for figure in figures_of('depth'))
 
 
 class ConfusionMatrix:
     """
-    Agreement of predicted and true classes, counted over all pixels of a dataset.
+    Pixels by true and predicted class.
 
-    Parameters
-    ----------
-    num_classes
-        Number of classes; ids are 0 … num_classes - 1.
-    ignore_id
-        Id of ground-truth pixels that count for nothing.
-
-    Attributes
-    ----------
-    counts : ndarray of int64, shape (num_classes, num_classes + 1)
-        Pixels by true class (row) and predicted class (column). The last column holds
-        predictions that are no class: misses of the true class, false alarms of none.
-
+    ``counts`` has the true classes as rows and the predicted ones as columns. Its last column
+    counts predictions that are no class: misses of the true class, false alarms of none.
     """
 
     def __init__(self, num_classes: int, ignore_id: int = 255) -> None:
@@ -58,17 +40,7 @@ class ConfusionMatrix:
         """
         Count the pixels of one image.
 
-        Parameters
-        ----------
-        pred, gt
-            Predicted and true ids, of the same shape, any integer type.
-
-        Raises
-        ------
-        HydranetError
-            If the shapes differ, or the ground truth holds an id that is neither a class nor
-            the ignored id.
-
+        Raises HydranetError if the ground truth holds an id that is neither a class nor ignored.
         """
         _check_same_shape(pred, gt)
         valid = gt != self.ignore_id
@@ -91,9 +63,7 @@ class ConfusionMatrix:
 
     def iou(self) -> NDArray[np.float64]:
         """Return intersection over union of each class, NaN where the truth never has it."""
-        hits = np.diagonal(self.counts).astype(float)
-        true = self.counts.sum(axis=1)
-        found = self.counts[:, : self.num_classes].sum(axis=0)
+        hits, true, found = (counts.astype(float) for counts in self._totals())
         return _divide(hits, np.where(true > 0, true + found - hits, 0))
 
     def mean_iou(self) -> float:
@@ -102,7 +72,8 @@ class ConfusionMatrix:
 
     def accuracy(self) -> NDArray[np.float64]:
         """Return the share of each class's pixels that were found, NaN for absent classes."""
-        return _divide(np.diagonal(self.counts).astype(float), self.counts.sum(axis=1))
+        hits, true, _ = self._totals()
+        return _divide(hits.astype(float), true)
 
     def mean_accuracy(self) -> float:
         """Return the mean of ``accuracy`` over the classes that the ground truth has."""
@@ -121,22 +92,24 @@ class ConfusionMatrix:
             'mean_accuracy': self.mean_accuracy(),
         }
 
+    def sums(self) -> dict[str, Any]:
+        """Return the pixels of each class that are found, true, and predicted."""
+        hits, true, found = (counts.tolist() for counts in self._totals())
+        return {'hits': hits, 'true': true, 'found': found}
+
+    def _totals(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        found = self.counts[:, : self.num_classes].sum(axis=0)
+        return np.diagonal(self.counts), self.counts.sum(axis=1), found
+
 
 class DepthMetrics:
     """
     Errors of metric depth, over all pixels and as the mean of the images' own values.
 
-    Ground truth counts where it is finite, above ``minimum`` and below ``maximum``. Predictions
-    are clipped to that range first, as the benchmarks do; a prediction that is not a number
-    counts as ``minimum``, so that leaving pixels out never pays. No median scaling is done.
-
-    Parameters
-    ----------
-    minimum, maximum
-        Range of ground truth that counts, in metres (KITTI: 1e-3 and 80).
-    crop
-        One of ``crops.CROPS``, or None for the whole image.
-
+    Ground truth counts where it is above ``minimum`` and below ``maximum``, in metres, within the
+    crop (one of ``crops.CROPS``). Predictions are clipped to that range first, as the benchmarks
+    do; NaN counts as ``minimum``, so that leaving pixels out never pays. No median scaling is
+    done.
     """
 
     def __init__(self, minimum: float, maximum: float, crop: str | None = None) -> None:
@@ -150,29 +123,20 @@ class DepthMetrics:
         self._image_sums: list[NDArray[np.float64]] = []
 
     def update(self, pred: NDArray[np.floating], gt: NDArray[np.floating]) -> None:
-        """
-        Measure one image; images without valid ground truth change nothing.
+        """Measure one image, H×W metres; ignored if no ground truth counts."""
+        found, true = self.counted(pred, gt)
+        if true.size:
+            found = np.nan_to_num(found.astype(np.float64), nan=self.minimum)
+            found = np.clip(found, self.minimum, self.maximum)
+            self._image_sums.append(_depth_sums(found, true.astype(np.float64)))
 
-        Parameters
-        ----------
-        pred, gt
-            Depth in metres, both of shape (height, width). Ground truth is invalid where it is
-            NaN, infinite or not positive.
-
-        Raises
-        ------
-        HydranetError
-            If the shapes differ, or the crop does not fit the size.
-
-        """
+    def counted(self, pred: NDArray, gt: NDArray) -> tuple[NDArray, NDArray]:
+        """Return prediction and ground truth of the pixels that count."""
         _check_same_shape(pred, gt)
         window = crop_window(self.crop, *gt.shape)
         pred, gt = pred[window], gt[window]
         valid = (gt > self.minimum) & (gt < self.maximum)
-        if valid.any():
-            found = np.nan_to_num(pred[valid].astype(np.float64), nan=self.minimum)
-            found = np.clip(found, self.minimum, self.maximum)
-            self._image_sums.append(_depth_sums(found, gt[valid].astype(np.float64)))
+        return pred[valid], gt[valid]
 
     def merge(self, other: DepthMetrics) -> None:
         """Add the images of another measurement with the same range and crop."""
@@ -189,36 +153,29 @@ class DepthMetrics:
         return int(sum(sums[0] for sums in self._image_sums))
 
     def pooled(self) -> dict[str, float]:
-        """
-        Return the figures over all pixels of the dataset together.
-
-        Returns
-        -------
-        dict
-            ``abs_rel``, ``sq_rel`` (m), ``rmse`` (m), ``rmse_log`` (natural), ``log10``,
-            ``silog`` (BTS's: 100 · sqrt(mean e² - (mean e)²), e the difference of natural
-            logarithms), ``delta1`` … ``delta3`` (share of pixels within a factor 1.25, 1.25²,
-            1.25³). NaN where nothing was measured.
-
-        """
+        """Return the figures over all pixels."""
         if not self._image_sums:
-            return dict.fromkeys(DEPTH_FIGURES, float('nan'))
+            return dict.fromkeys(_DEPTH_NAMES, float('nan'))
         return _depth_figures(np.sum(self._image_sums, axis=0))
 
     def per_image(self) -> dict[str, float]:
         """Return the means of the images' own figures (names as in ``pooled``)."""
         if not self._image_sums:
-            return dict.fromkeys(DEPTH_FIGURES, float('nan'))
+            return dict.fromkeys(_DEPTH_NAMES, float('nan'))
         images = [_depth_figures(sums) for sums in self._image_sums]
-        return {name: float(np.mean([image[name] for image in images])) for name in DEPTH_FIGURES}
+        return {name: float(np.mean([image[name] for image in images])) for name in _DEPTH_NAMES}
+
+    def sums(self) -> dict[str, Any]:
+        """Return the number of pixels."""
+        return {'pixels': self.pixels}
 
 
 class NormalsMetrics:
     """
-    Angles between predicted and true surface normals, over all pixels of a dataset.
+    Angles between predicted and true surface normals, over all pixels.
 
-    Angles are counted in bins of 0.01 degrees, so that the median is exact to that width while
-    the memory stays the same for any number of images.
+    Angles are counted in bins of 0.01 degrees: the median is exact to that width, and memory does
+    not grow with the images.
     """
 
     _BINS = 18000
@@ -231,15 +188,10 @@ class NormalsMetrics:
 
     def update(self, pred: NDArray[np.floating], gt: NDArray[np.floating]) -> None:
         """
-        Measure one image.
+        Measure one image of H×W×3 normals of any positive length.
 
-        Parameters
-        ----------
-        pred, gt
-            Normals of shape (height, width, 3), of any positive length. Ground truth is invalid
-            where it is not finite or has no length; a prediction without direction counts as
-            90 degrees off.
-
+        Ground truth is ignored where it is not finite or has no length; a prediction without
+        direction counts as 90 degrees off.
         """
         _check_same_shape(pred, gt)
         true = gt.astype(np.float64)
@@ -265,16 +217,7 @@ class NormalsMetrics:
         self._sum += other._sum
 
     def pooled(self) -> dict[str, float]:
-        """
-        Return the figures over all pixels.
-
-        Returns
-        -------
-        dict
-            ``mean`` and ``median`` in degrees; ``below_11_25``, ``below_22_5`` and ``below_30``
-            as shares. NaN where nothing was measured.
-
-        """
+        """Return the figures over all pixels: mean and median in degrees, shares."""
         names = [f'below_{share:g}'.replace('.', '_') for share in self._SHARES]
         total = int(self._histogram.sum())
         if not total:
@@ -285,6 +228,10 @@ class NormalsMetrics:
             'median': (middle + 0.5) * 180 / self._BINS,
             **{name: int(n) / total for name, n in zip(names, self._below, strict=True)},
         }
+
+    def sums(self) -> dict[str, Any]:
+        """Return nothing: the figures of many images are the means of the images'."""
+        return {}
 
 
 def _depth_sums(pred: NDArray[np.float64], gt: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -312,7 +259,7 @@ def _depth_figures(sums: NDArray[np.float64]) -> dict[str, float]:
     # Rounding can leave the variance of a constant error a hair below zero.
     variance = max(log_square - log_mean**2, 0.0)
     roots = (square**0.5, log_square**0.5, log10, 100 * variance**0.5)
-    return dict(zip(DEPTH_FIGURES, (abs_rel, sq_rel, *roots, *deltas), strict=True))
+    return dict(zip(_DEPTH_NAMES, (abs_rel, sq_rel, *roots, *deltas), strict=True))
 
 
 def _check_same_shape(pred: NDArray, gt: NDArray) -> None:

@@ -14,6 +14,7 @@ from hydranet_ros.evaluation.dataset_evaluation import (
     ImagePredictor,
     ImageScore,
 )
+from hydranet_ros.evaluation.figures import quality_text
 from hydranet_ros.evaluation.measures import MEASURES
 from hydranet_ros.pictures.panels import banner, lay_out, legends, Look, named, Panel, scaled
 
@@ -29,34 +30,17 @@ def picture_sheet(
     title: str,
 ) -> RgbImage:
     """
-    Draw the best, the median and the worst image of each task.
+    Draw the best, the median and the worst image of each task, as H×W×3 RGB.
 
-    Each line shows the image, the truth, the prediction and the mistakes; the images are read
-    and predicted again.
-
-    Parameters
-    ----------
-    evaluation
-        What was found.
-    predictor, dataset
-        The same as in the evaluation.
-    look
-        How to colour results.
-    title
-        Said above.
-
-    Returns
-    -------
-    RgbImage
-        H x W x 3, uint8.
-
+    Each line shows the image, the ground truth, the prediction and its mistakes; the images are
+    read and predicted again.
     """
     parts: list[RgbImage] = []
     for task, scores in evaluation.ranking.items():
         lines = []
         for rank, score in chosen(scores):
             panels = _panels(task, score, predictor, dataset, look)
-            caption = f'{rank}: {MEASURES[task].quality_text(score.quality)}'
+            caption = f'{rank}: {quality_text(task, score.quality)}'
             panels[0] = Panel(caption, panels[0].picture)
             lines.append([named(Panel(p.name, scaled(p.picture, PANEL_WIDTH))) for p in panels])
         body = lay_out(lines, gap=_GAP)
@@ -67,7 +51,7 @@ def picture_sheet(
 
 
 def chosen(scores: Sequence[ImageScore]) -> list[tuple[str, ImageScore]]:
-    """Return the best, the median and the worst of ranked images, fewer where there are fewer."""
+    """Return the best, the median and the worst of ranked images, each image once."""
     places = {'best': 0, 'median': (len(scores) - 1) // 2, 'worst': len(scores) - 1}
     picked: dict[int, str] = {}
     for rank, place in places.items():

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Figures for people, as text, and for programs, as JSON."""
+"""Figures as text for people and as JSON for programs."""
 
 from __future__ import annotations
 
@@ -10,33 +10,11 @@ import math
 from typing import Any
 
 from hydranet_ros.evaluation.dataset_evaluation import Evaluation
-from hydranet_ros.evaluation.metrics import DEPTH_FIGURES
-
-_DEPTH_TITLES = {
-    'abs_rel': 'abs rel',
-    'sq_rel': 'sq rel',
-    'rmse': 'RMSE m',
-    'rmse_log': 'RMSE log',
-    'log10': 'log10',
-    'silog': 'SILog',
-    'delta1': 'd<1.25',
-    'delta2': 'd<1.25^2',
-    'delta3': 'd<1.25^3',
-}
+from hydranet_ros.evaluation.figures import figures_of
 
 
 def text_report(title: str, evaluation: Evaluation) -> str:
-    """
-    Write an evaluation out for people.
-
-    Parameters
-    ----------
-    title
-        What was evaluated on what.
-    evaluation
-        What was found.
-
-    """
+    """Write an evaluation as text; the title says what was evaluated on what."""
     parts = [f'{title}: {evaluation.images} images']
     for task, figures in evaluation.figures.items():
         parts.append('\n'.join(_SECTIONS[task](figures)))
@@ -51,17 +29,7 @@ def text_report(title: str, evaluation: Evaluation) -> str:
 
 
 def json_report(about: Mapping[str, Any], evaluation: Evaluation) -> str:
-    """
-    Write an evaluation out for programs.
-
-    Parameters
-    ----------
-    about
-        What was evaluated on what, in plain JSON types.
-    evaluation
-        What was found; figures that do not exist (the IoU of an absent class) become null.
-
-    """
+    """Write an evaluation as JSON; figures that do not exist (absent classes) become null."""
     content = {
         **about,
         'images': evaluation.images,
@@ -95,13 +63,16 @@ def _segmentation_section(figures: Mapping[str, Any]) -> list[str]:
 def _depth_section(figures: Mapping[str, Any]) -> list[str]:
     minimum, maximum = figures['range']
     crop = f'{figures["crop"]} crop' if figures['crop'] else 'no crop'
+    columns = figures_of('depth')
+    headings = [f'{column.title} {column.unit}'.rstrip() for column in columns]
     lines = [
         f'depth ({minimum:g}-{maximum:g} m, {crop}, no median scaling, '
         f'truth: {figures["truth"]}): {figures["images"]} images, {figures["pixels"]} pixels',
-        f'  {"":14}' + ''.join(f'{_DEPTH_TITLES[name]:>10}' for name in DEPTH_FIGURES),
+        f'  {"":14}' + ''.join(f'{heading:>10}' for heading in headings),
     ]
-    for title, key in (('all pixels', 'all_pixels'), ('mean of images', 'mean_of_images')):
-        row = ''.join(f'{figures[key][name]:10.3f}' for name in DEPTH_FIGURES)
+    rows = (('all pixels', figures), ('mean of images', figures['mean_of_images']))
+    for title, values in rows:
+        row = ''.join(f'{values[column.name]:10.3f}' for column in columns)
         lines.append(f'  {title:14}{row}')
     return lines
 
@@ -127,12 +98,11 @@ def _percent(share: float) -> str:
 
 
 def to_json(content: Any) -> str:
-    """Write plain types as JSON for people and programs, what is no finite number as null."""
+    """Write plain types as JSON; numbers that are not finite become null."""
     return json.dumps(_without_nan(content), indent=1) + '\n'
 
 
 def _without_nan(content: Any) -> Any:
-    """Replace what JSON cannot hold by null."""
     if isinstance(content, Mapping):
         return {key: _without_nan(value) for key, value in content.items()}
     if isinstance(content, list):

@@ -215,8 +215,8 @@ class Trainer:
                 figures[dataset.name] = findings.figures
                 group = f'{dataset.name} complete' if complete else dataset.name
                 self.monitor.scalars(self.step, group, findings.figures)
-                for number, (sample, fields) in enumerate(findings.pictures):
-                    picture = compare(sample, fields, self.recipe.depth_range)
+                for number, (sample, prediction) in enumerate(findings.pictures):
+                    picture = compare(sample, prediction, self.recipe.depth_range)
                     self.monitor.picture(self.step, f'{group}/{number}', picture)
             measured = 'all images' if complete else f'step {self.step}'
             self._print(f'{measured}: {summarize(figures)}')

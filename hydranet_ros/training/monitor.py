@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a training tells: a log of JSON lines, TensorBoard scalars and pictures."""
+"""The log of a training: JSON lines, TensorBoard scalars and pictures."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hydranet_ros.data.sample import RgbImage, Sample
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.pictures.panels import lay_out
 from hydranet_ros.pictures.render import colorize_depth, overlay
+from hydranet_ros.runtime.predictor import Prediction
 
 LOG_NAME = 'log.jsonl'
 _PICTURE_HEIGHT = 240
@@ -24,17 +25,10 @@ _FARTHEST_SHOWN = 80.0
 
 class Monitor:
     """
-    The log of one training.
+    Writes ``log.jsonl`` and TensorBoard events into a directory.
 
-    Parameters
-    ----------
-    directory
-        Where ``log.jsonl`` and the TensorBoard events go.
-    first_step
-        Steps done before; TensorBoard drops what was logged after them by a killed run.
-    active
-        Whether to write; only one of several processes does.
-
+    TensorBoard drops what a killed run logged after ``first_step``, the number of steps that are
+    done. Only one of several processes is ``active`` and writes.
     """
 
     def __init__(self, directory: Path, first_step: int, active: bool = True) -> None:
@@ -58,42 +52,32 @@ class Monitor:
             self._writer.add_image(name, picture, step, dataformats='HWC')
 
     def close(self) -> None:
-        """Write what is pending."""
+        """Write pending events."""
         if self._writer is not None:
             self._writer.close()
 
 
-def compare(
-    sample: Sample, fields: Mapping[str, np.ndarray], depth_range: tuple[float, float]
-) -> RgbImage:
+def compare(sample: Sample, prediction: Prediction, depth_range: tuple[float, float]) -> RgbImage:
     """
-    Draw a sample beside what the network made of it: prediction above, truth below.
+    Draw a sample with its predictions above and its ground truth below.
 
-    Parameters
-    ----------
-    sample
-        Image and truth.
-    fields
-        The prediction's ``labels``, ``depth``, ``normals``, as many as there are.
-    depth_range
-        Metres of the ends of the colour map; it ends at 80 at the latest.
-
+    ``depth_range`` are the metres at the ends of the colour map, which ends at 80 m at most.
     """
     minimum, maximum = depth_range[0], min(depth_range[1], _FARTHEST_SHOWN)
     labels = None if sample.label_set is None else load_label_set(sample.label_set)
     rows = []
     for segmentation, depth, normals in (
-        (fields.get('labels'), fields.get('depth'), fields.get('normals')),
+        (prediction.labels, prediction.depth, prediction.normals),
         (sample.segmentation, sample.depth, sample.normals),
     ):
         row: list[RgbImage | None] = [sample.image]
-        if labels is not None and 'labels' in fields:
+        if labels is not None and prediction.labels is not None:
             row.append(
                 overlay(sample.image, segmentation, labels) if segmentation is not None else None
             )
-        if 'depth' in fields:
+        if prediction.depth is not None:
             row.append(colorize_depth(depth, minimum, maximum) if depth is not None else None)
-        if 'normals' in fields:
+        if prediction.normals is not None:
             row.append(
                 np.nan_to_num(127.5 * (normals + 1)).astype(np.uint8)
                 if normals is not None

@@ -174,7 +174,7 @@ def test_arms_run_once_and_are_compared(
     written = document.read_text()
     assert f'| one (`one`) | 1 | {values[0]:.3f} |' in written and text in written
     assert 'old' not in written and written.endswith('After.\n') and '\nBetween.\n' in written
-    assert '<polyline' in (tmp_path / 'images/claims/taught.svg').read_text()
+    assert '>more</text>' in (tmp_path / 'images/claims/taught.svg').read_text()
 
 
 def test_all_is_not_run_anew_by_a_slip(

@@ -9,11 +9,12 @@ import json
 from pathlib import Path
 import re
 import struct
+import sys
 from typing import Any
 from xml.etree import ElementTree
 
 from evaluated_bags import copy_bag, FakePredictor, FOCAL, make_bag, PERIOD, samples, stamp, TRUTHS
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
 from published import published_bundle
@@ -24,7 +25,7 @@ from hydranet_ros.bags.conversion import BagLayout
 from hydranet_ros.bags.message_types import camera_info_message, image_message
 from hydranet_ros.cli.main import main
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.evaluation import svg
+from hydranet_ros.evaluation import plots
 from hydranet_ros.evaluation.bag_evaluation import BagEvaluation, evaluate_bag, find_topics
 from hydranet_ros.evaluation.bag_report import REPORT_NAMES, write_report
 from hydranet_ros.evaluation.frame_pictures import PictureKeeper
@@ -274,7 +275,7 @@ def test_report_is_one_file(bag: Path, tmp_path: Path) -> None:
     assert [path.name for path in paths] == list(REPORT_NAMES)
     html = paths[2].read_text()
     assert '<fault>' not in html
-    assert not re.search(r'(src|href)="(?!data:)', html)
+    assert not re.search(r'(src|href)="(?!data:|#)', html)
     plots = re.findall(r'<svg.*?</svg>', html, re.DOTALL)
     assert len(plots) == 6
     for plot in plots:
@@ -288,23 +289,38 @@ def test_report_is_one_file(bag: Path, tmp_path: Path) -> None:
     assert [row['stamp'] for row in content['frames']] == [stamp(i) for i in range(COUNT)]
 
 
+def test_without_the_libraries_for_html_the_rest_is_written(
+    bag: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    recorded = str(copy_bag(bag, tmp_path / 'recorded', predictions=True))
+    command = ['evaluate-bag', recorded, '--label-set', 'kitti6', '-o', str(tmp_path / 'out')]
+    assert main(command) == 0
+    assert f'Report: {tmp_path / "out" / "report.html"}\n' in capsys.readouterr().out
+    monkeypatch.setitem(sys.modules, 'jinja2', None)
+    monkeypatch.delitem(sys.modules, 'hydranet_ros.evaluation.html_report')
+    assert main(command) == 0
+    assert 'report.md (for report.html: pip install matplotlib jinja2)' in capsys.readouterr().out
+    assert {path.name for path in (tmp_path / 'out').iterdir()} == set(REPORT_NAMES[:2])
+
+
+@settings(deadline=None, max_examples=10)
 @given(st.lists(st.floats(-1e9, 1e9) | st.just(float('nan')) | st.none(), max_size=20))
 def test_plots_are_well_formed(values: list[float | None]) -> None:
     y = [float('nan') if value is None else value for value in values]
     shares = [None if value is None else abs(value) % 1 for value in values]
-    names = [f'<{index}>' for index in range(len(values))]
+    names = [f'<${index}$>' for index in range(len(values))]
     counts = np.arange(len(values) * (len(values) + 1)).reshape(len(values), len(values) + 1)
     curve = [(float(x), abs(value)) for x, value in enumerate(values) if value]
     curve = [point for point in curve if np.isfinite(point[1])]
     for plot in (
-        svg.line_plot('a & b', list(range(len(y))), y, 's'),
-        svg.curves_plot('a & b', {'<one>': curve, 'none': []}, 's'),
-        svg.histogram_plot('a', [0.0, 1.0, 2.0], [0, len(y)], 'x'),
-        svg.bar_plot('a', names, shares, ['red'] * len(names)),
-        svg.confusion_plot('a', names, counts),
+        plots.line_plot('a & b', list(range(len(y))), y, 's', 'm'),
+        plots.curves_plot('a & b', {'<one>': curve, 'none': []}, 's'),
+        plots.histogram_plot('a', [0.0, 1.0, 2.0], [0, len(y)], 'x'),
+        plots.bar_plot('a', names, shares, np.full((len(names), 3), 200, np.uint8)),
+        plots.confusion_plot('a', names, counts),
     ):
         assert 'nan' not in plot
-        ElementTree.fromstring(plot)
+        assert ElementTree.fromstring(plot).tag.endswith('svg')
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=300))

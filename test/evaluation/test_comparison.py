@@ -74,7 +74,6 @@ def test_figures_are_those_of_the_reports(reports: list[Path]) -> None:
     for each in differences:
         for content, value in zip(contents, (each.before, each.after), strict=True):
             figures = content['figures'][each.figure.task]
-            figures = figures.get('all_pixels', figures)
             assert value == pytest.approx(figures[each.figure.name], rel=1e-9)
         assert each.low <= each.after - each.before <= each.high
     verdicts = {f'{d.figure.task} {d.figure.name}': d.verdict for d in differences}
@@ -141,8 +140,8 @@ def test_faults_are_named(
         (tmp_path / name).write_text(text)
     for arguments, sentence in (
         ([str(reports[0])], 'two reports'),
-        ([str(reports[0]), str(tmp_path / 'broken.json')], 'is no report'),
-        ([str(reports[0]), str(tmp_path / 'other.json')], 'no report of a recording'),
+        ([str(reports[0]), str(tmp_path / 'broken.json')], 'is not a report'),
+        ([str(reports[0]), str(tmp_path / 'other.json')], 'not a report of a recording'),
         ([str(reports[0]), str(tmp_path / 'none')], 'cannot be read'),
         ([*map(str, reports), '--confidence', '2'], 'between 0 and 1'),
     ):

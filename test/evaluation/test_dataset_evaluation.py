@@ -19,8 +19,8 @@ from hydranet_ros.camera.camera import ideal_camera
 from hydranet_ros.cli.main import main
 from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.data.sample import Sample
-from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.dataset_evaluation import evaluate, Evaluation, ImageScore
+from hydranet_ros.evaluation.figures import FIGURES, figures_of
 from hydranet_ros.evaluation.measures import MEASURES, Protocol
 from hydranet_ros.evaluation.metrics import ConfusionMatrix, DepthMetrics
 from hydranet_ros.evaluation.picture_sheet import chosen, picture_sheet
@@ -105,6 +105,16 @@ def test_every_task_has_a_measure() -> None:
         assert measure.field == TASKS[name].fields[0].name
 
 
+def test_every_figure_is_in_the_table() -> None:
+    protocol = Protocol(CAMVID)
+    for task, measure in MEASURES.items():
+        names = [figure.name for figure in figures_of(task)]
+        assert list(measure.make(protocol).pooled()) == names
+        assert names == [
+            name for name in measure.figures(measure.make(protocol), protocol) if name in FIGURES
+        ]
+
+
 def test_the_figures_are_those_of_the_metrics(streets: Streets) -> None:
     guesser = streets.guesser()
     found = evaluate(guesser, streets, ('segmentation', 'depth'), Protocol(CAMVID))
@@ -118,7 +128,7 @@ def test_the_figures_are_those_of_the_metrics(streets: Streets) -> None:
     assert segmentation['mean_iou'] == matrix.mean_iou() < 1
     assert segmentation['classes']['road']['iou'] == matrix.iou()[3]
     assert np.isnan(segmentation['classes']['fence']['iou'])
-    assert found.figures['depth']['all_pixels'] == depth.pooled()
+    assert depth.pooled().items() <= found.figures['depth'].items()
     assert found.figures['depth']['mean_of_images']['abs_rel'] == pytest.approx(0.1, abs=1e-5)
     assert found.images == 3
     assert found.figures['depth']['images'] == 2
@@ -157,9 +167,10 @@ def test_some_of_the_images_can_be_chosen(streets: Streets) -> None:
     assert found.ranking['depth'] == [ImageScore(1, 'street 1', pytest.approx(-0.2, abs=1e-5))]
 
 
-def test_nothing_to_measure_is_told(streets: Streets) -> None:
-    with pytest.raises(HydranetError, match='None of the images has ground truth for depth'):
-        evaluate(streets.guesser(), streets, ('depth',), Protocol(), indices=[2])
+def test_a_task_without_ground_truth_has_no_figures(streets: Streets) -> None:
+    tasks = ('segmentation', 'depth')
+    found = evaluate(streets.guesser(), streets, tasks, Protocol(CAMVID), indices=[2])
+    assert set(found.figures) == set(found.ranking) == {'segmentation'}
 
 
 def test_the_report_tells_absent_from_zero(streets: Streets) -> None:
@@ -304,7 +315,7 @@ def test_the_command_prints_and_writes_what_it_found(
         (['--crop', 'nyud'], 'nyud crop is defined for images of 640x480'),
         (['--label-set', 'kitti6'], "no label set 'kitti6'"),
         (['--depth-range', '5', '1'], 'is not one: give 0 < minimum < maximum'),
-        (['--sheet', 'sheet.txt'], 'sheet.txt does not end like a picture'),
+        (['--sheet', 'sheet.txt'], 'sheet.txt is not named like a picture'),
         (['data'], "'data' is not NAME=VALUE"),
     ],
 )

@@ -14,12 +14,8 @@ import pytest
 
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.crops import crop_window
-from hydranet_ros.evaluation.metrics import (
-    ConfusionMatrix,
-    DEPTH_FIGURES,
-    DepthMetrics,
-    NormalsMetrics,
-)
+from hydranet_ros.evaluation.figures import figures_of
+from hydranet_ros.evaluation.metrics import ConfusionMatrix, DepthMetrics, NormalsMetrics
 
 IDS = hnp.arrays(np.uint8, (6, 7), elements=st.sampled_from([0, 1, 2, 3, 4, 255]))
 
@@ -145,7 +141,7 @@ def test_per_image_figures_are_the_mean_of_the_images() -> None:
         single.update(pred, gt)
         assert single.pooled() == single.per_image()
         alone.append(single.pooled())
-    for name in DEPTH_FIGURES:
+    for name in (figure.name for figure in figures_of('depth')):
         assert together.per_image()[name] == pytest.approx(np.mean([one[name] for one in alone]))
     assert together.per_image()['rmse'] != pytest.approx(together.pooled()['rmse'], rel=1e-6)
 

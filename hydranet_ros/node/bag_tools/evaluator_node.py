@@ -28,7 +28,7 @@ from std_msgs.msg import Float64, Header
 from std_srvs.srv import Trigger
 
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.evaluation.bag_report import fullest, write_report
+from hydranet_ros.evaluation.bag_report import fullest, report_place, write_report
 from hydranet_ros.evaluation.frame_decoding import IMAGE
 from hydranet_ros.evaluation.live_evaluation import LiveEvaluation
 from hydranet_ros.evaluation.measures import MEASURES, Protocol
@@ -189,9 +189,10 @@ class EvaluatorNode(Node):
             'model': self._settings['model'],
             'node': posixpath.dirname(self._topics[IMAGE]),
         }
-        paths = write_report(Path(self._settings['output']), about, self._live.passes)
+        folder = Path(self._settings['output'])
+        write_report(folder, about, self._live.passes)
         measured = len(fullest(self._live.passes).rows)
-        return f'{measured} frames evaluated; report: {paths[-1]}'
+        return f'{measured} frames evaluated; report: {report_place(folder)}'
 
 
 def _topic(part: str) -> str:

@@ -17,7 +17,8 @@ from hydranet_ros.camera.ground import Ground
 from hydranet_ros.data.datasets import FileDataset, Record
 from hydranet_ros.data.image_files import read_depth, read_segmentation
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.evaluation.metrics import ConfusionMatrix, DepthMetrics
+from hydranet_ros.evaluation.accumulator import Accumulator
+from hydranet_ros.evaluation.measures import Protocol
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.training.distillation.mappings import LabelMapping, load_mapping
 from hydranet_ros.training.distillation.teachers.base import Annotation, file_sha256, Teacher
@@ -106,7 +107,12 @@ class SegmentationWriter:
     def measure(
         self, annotations: Iterator[tuple[Record, Annotation]], dataset: FileDataset
     ) -> dict[str, Any]:
-        """Compare the teacher with the dataset's own labels, of the same label set."""
+        """
+        Compare the teacher with the dataset's own labels; empty if no image has any.
+
+        Returns figures as `Accumulator.figures`. Raises HydranetError if the labels are of another
+        label set.
+        """
         student = self.mapping.target
         form = dataset.segmentation_format
         own = load_label_set(form.label_set) if form and form.label_set else None
@@ -115,12 +121,12 @@ class SegmentationWriter:
                 f'Dataset {dataset.name} has labels of {own.name if own else "nothing"}; the '
                 f'teacher can be measured by labels of {student.name} only.'
             )
-        matrix = ConfusionMatrix(student.size, student.ignore_id)
+        measured = Accumulator(['segmentation'], Protocol(student, origins=dataset.about))
         for record, annotation in annotations:
             if record.segmentation is not None:
                 truth = read_segmentation(record.segmentation, form)
-                matrix.update(self.labels(annotation)[0], truth)
-        return {**matrix.pooled(), 'iou': dict(zip(student.classes, matrix.iou(), strict=True))}
+                measured.add('segmentation', self.labels(annotation)[0], truth)
+        return measured.figures().get('segmentation', {})
 
 
 class DepthWriter:
@@ -212,26 +218,24 @@ class DepthWriter:
         self, annotations: Iterator[tuple[Record, Annotation]], dataset: FileDataset
     ) -> dict[str, Any]:
         """
-        Compare the teacher with the dataset's own depth.
+        Compare the teacher with the dataset's own depth; empty if no image has any.
 
-        Pixels that the teacher leaves unknown are not measured; the share of the others is
-        ``known``.
+        Returns figures as `Accumulator.figures`, over the pixels where the teacher gives a depth;
+        ``known`` is their share. Raises HydranetError if the dataset has no depth.
         """
         if dataset.depth_format is None:
             raise HydranetError(f'Dataset {dataset.name} has no depth to measure the teacher by.')
-        metrics = DepthMetrics(max(self.target.minimum, 1e-3), self.target.maximum)
+        depth_range = (max(self.target.minimum, 1e-3), self.target.maximum)
+        measured = Accumulator(['depth'], Protocol(None, depth_range, origins=dataset.about))
         pixels = 0
         for record, annotation in annotations:
             if record.depth is not None:
                 truth = read_depth(record.depth, dataset.depth_format)
                 depth = self.depth(annotation, record, dataset)
                 pixels += int(np.isfinite(truth).sum())
-                metrics.update(depth, np.where(np.isfinite(depth), truth, np.nan))
-        return {
-            'pooled': metrics.pooled(),
-            'per_image': metrics.per_image(),
-            'known': metrics.pixels / pixels if pixels else 0.0,
-        }
+                measured.add('depth', depth, np.where(np.isfinite(depth), truth, np.nan))
+        figures = measured.figures().get('depth', {})
+        return {**figures, 'known': figures['pixels'] / pixels} if figures else {}
 
 
 def _where(classes: Sequence[str], record: Record, dataset: FileDataset) -> NDArray[np.bool_]:

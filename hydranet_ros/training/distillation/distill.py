@@ -26,6 +26,7 @@ from hydranet_ros.data.datasets import FileDataset, Record
 from hydranet_ros.data.image_files import read_rgb
 from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.evaluation.dataset_evaluation import spread_indices
 from hydranet_ros.resources import config_file, read_yaml
 from hydranet_ros.training.distillation.annotation_folder import AnnotationFolder, State
 from hydranet_ros.training.distillation.annotation_writers import (
@@ -161,8 +162,7 @@ class Distillation:
         At most ``limit`` images are used, spread over the dataset; ``progress`` wraps their
         indices.
         """
-        count = len(self.dataset)
-        chosen = np.linspace(0, count - 1, min(count, limit or count)).round().astype(int).tolist()
+        chosen = spread_indices(len(self.dataset), limit)
 
         def annotations() -> Iterator[tuple[Record, Annotation]]:
             for index in progress(chosen):
