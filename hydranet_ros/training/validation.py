@@ -49,7 +49,7 @@ class NetworkPredictor:
     ) -> None:
         self._network = network
         self._metadata = metadata
-        self._piece = metadata.label_slice(label_set)
+        self._piece = metadata.label_slice(label_set) if metadata.label_slices else None
         self._device = device
 
     def warm_up(self, _height: int, _width: int) -> float:
