@@ -54,7 +54,9 @@ def test_colcon_installs_what_ros_looks_for(installed):
         found = {str(p.relative_to(share)) for p in (share / folder).rglob('*') if p.is_file()}
         assert found == expected, folder
     assert (share / 'package.xml').is_file()
-    assert list((installed / 'lib').glob('python*/site-packages/hydranet_ros/evaluation/templates/*'))
+    assert list(
+        (installed / 'lib').glob('python*/site-packages/hydranet_ros/evaluation/templates/*')
+    )
     executables = {path.name for path in (installed / 'lib' / 'hydranet_ros').iterdir()}
     assert executables >= {'perception_node', 'bag_player', 'bag_recorder', 'hydranet'}
 
