@@ -1,10 +1,10 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What a replay with evaluation starts: shared by ``hydranet replay`` and the launch file.
+The processes of a replay with evaluation, for ``hydranet replay`` and the launch file.
 
-The perception node, the evaluator beside it, a player and, if wanted, a recorder and rviz. Which
-topics of the bag are played, and which tasks are compared, follows from the bag and the model.
+They are the perception node, the evaluator, a player and, if wanted, a recorder and rviz. Bag and
+model decide which topics are played and which tasks are compared.
 """
 
 from __future__ import annotations
@@ -41,26 +41,12 @@ _RECORDER = 'bag_recorder'
 
 @dataclass(frozen=True)
 class Replay:
-    """
-    The processes of a replay.
+    """The processes of a replay."""
 
-    Attributes
-    ----------
-    player
-        The one whose end is the end of all.
-    evaluator
-        The one that writes the report when it is asked to end.
-    others
-        Node, recorder, rviz.
-    duration
-        Of what is played, in seconds at the rate of the replay.
-
-    """
-
-    player: ProcessSpec
-    evaluator: ProcessSpec
-    others: tuple[ProcessSpec, ...]
-    duration: float
+    player: ProcessSpec  # the replay ends with it
+    evaluator: ProcessSpec  # writes the report when it is asked to end
+    others: tuple[ProcessSpec, ...]  # node, recorder, rviz
+    duration: float  # seconds, at the rate of the replay
 
     @property
     def processes(self) -> tuple[ProcessSpec, ...]:
@@ -70,18 +56,9 @@ class Replay:
 
 def plan_replay(arguments: Mapping[str, str]) -> Replay:
     """
-    Return what to start.
+    Return the processes to start, given a value for each of `process_specs.REPLAY_ARGUMENTS`.
 
-    Parameters
-    ----------
-    arguments
-        A value for each of `hydranet_ros.launching.process_specs.REPLAY_ARGUMENTS`.
-
-    Raises
-    ------
-    HydranetError
-        If the bag or the model cannot be read, or there is nothing to compare.
-
+    Raises HydranetError if the bag or the model cannot be read, or there is nothing to compare.
     """
     if not arguments['bag']:
         raise HydranetError('The argument bag is missing: bag:=PATH.')
