@@ -65,13 +65,14 @@ check: $(DEVELOPMENT)
 	$(BIN)/ament_pep257 hydranet_ros launch setup.py --add-ignore D417 > $(VENV)/pep257.log 2>&1 || { cat $(VENV)/pep257.log; exit 1; }
 	$(BIN)/mypy
 
-# Three processes, by the marks that test/conftest.py sets and explains.
+# Four processes, by the marks that test/conftest.py sets and explains.
 PYTEST = $(BIN)/python -m pytest --cov
 
 define run-tests
 	$(PYTEST) --cov-report= -m "training and ($(1))"
 	$(PYTEST) --cov-append --cov-report= -m "ros and ($(1))"
-	$(PYTEST) --cov-append --cov-report=term -m "not training and not ros and ($(1))"
+	$(PYTEST) --cov-append --cov-report= -m "system and ($(1))"
+	$(PYTEST) --cov-append --cov-report=term -m "not (training or ros or system) and ($(1))"
 endef
 
 test: check

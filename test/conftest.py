@@ -15,10 +15,10 @@ from hydranet_ros.runtime.backends.choice import VARIABLE
 
 HAS_ROS = importlib.util.find_spec('rclpy') is not None
 collect_ignore = [] if HAS_ROS else ['node', 'system']
-# Training forks loaders and sends its own process SIGTERM, ROS installs signal handlers, and both
-# bring native runtimes that do not work beside each other in one process: `make test` runs each
-# of these marks in its own.
-_MARKS = {'node': 'ros', 'system': 'ros', 'training': 'training', 'benchmarks': 'training'}
+# `make test` runs each of these marks in a process of its own. Training forks loaders and sends
+# its own process SIGTERM, ROS installs signal handlers, and both load native runtimes that do not
+# work together in one process. Nodes inside the process of a test slow its later ROS clients.
+_MARKS = {'node': 'ros', 'system': 'system', 'training': 'training', 'benchmarks': 'training'}
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:

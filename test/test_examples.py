@@ -72,7 +72,6 @@ def test_evaluate_bag(tmp_path: Path, model: Path) -> None:
     assert (tmp_path / 'report' / 'report.json').is_file()
 
 
-@pytest.mark.ros
 @pytest.mark.system
 def test_read_outputs(tmp_path: Path, model: Path) -> None:
     """The real node answers images, and the example in its own process prints what it reads."""

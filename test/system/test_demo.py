@@ -32,8 +32,6 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp
 from hydranet_ros.model.bundle import save_bundle
 
-pytestmark = pytest.mark.system
-
 SIZE = (64, 96)  # height, width
 COUNT = 20
 FRONT, REAR = '/robot/front/image/compressed', '/robot/rear/image'

@@ -6,14 +6,11 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-import pytest
 from rclpy.qos import qos_profile_sensor_data
 from ros_client import noise, pixels, RosClient
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, PointCloud2
 
 from hydranet_ros.camera.points import POINT
-
-pytestmark = pytest.mark.system
 
 
 def calibration(message, fx=60.0):

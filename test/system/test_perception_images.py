@@ -18,8 +18,6 @@ from hydranet_ros.model.tasks import default_fields
 from hydranet_ros.node.perception.outputs import available_outputs
 from hydranet_ros.runtime.predictor import Predictor
 
-pytestmark = pytest.mark.system
-
 ENCODINGS = {
     'segmentation': 'mono8',
     'segmentation/color': 'rgb8',

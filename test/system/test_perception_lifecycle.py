@@ -5,13 +5,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from ros_client import noise, pixels
 from sensor_msgs.msg import Image
 
 from hydranet_ros.model.labels import load_label_set
-
-pytestmark = pytest.mark.system
 
 
 def test_up_down_up(client):

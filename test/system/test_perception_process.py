@@ -11,8 +11,6 @@ import pytest
 from ros_client import noise, PATIENCE, RosClient
 from sensor_msgs.msg import CompressedImage, Image
 
-pytestmark = pytest.mark.system
-
 NAMESPACE = '/robot'
 
 

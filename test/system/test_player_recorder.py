@@ -24,8 +24,6 @@ from hydranet_ros.launching.process_group import ProcessGroup
 from hydranet_ros.launching.process_specs import image_transport_environment, PACKAGE, ProcessSpec
 from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp, replace_stamp
 
-pytestmark = pytest.mark.system
-
 IMAGE, INFO, ANCHOR = '/camera/image_raw', '/camera/camera_info', '/anchor'
 START = 1_700_000_000 * NANOSECONDS
 PERIOD = 40_000_000

@@ -34,8 +34,6 @@ from hydranet_ros.model.bundle import Bundle, BundleMetadata, LabelSlice, save_b
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.runtime.predictor import Predictor
 
-pytestmark = pytest.mark.system
-
 COUNT = 4
 PATIENCE = 30.0
 
