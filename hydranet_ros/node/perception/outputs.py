@@ -25,10 +25,13 @@ from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import LabelSet, UNLABELED
 from hydranet_ros.node.perception import label_info
-from hydranet_ros.node.perception.camera_info import camera_info_for
-from hydranet_ros.node.perception.image_conversion import array_to_image, array_to_png
+from hydranet_ros.node.perception.output_messages import (
+    array_to_image,
+    array_to_png,
+    camera_info_for,
+    cloud_message,
+)
 from hydranet_ros.node.perception.parameters import Settings
-from hydranet_ros.node.perception.point_cloud import cloud_message
 from hydranet_ros.pictures.render import colorize_depth, colorize_labels, overlay, overlay_legend
 from hydranet_ros.runtime.predictor import Prediction
 

@@ -16,7 +16,7 @@ from std_msgs.msg import Header
 from hydranet_ros.camera.calibration import CameraInfoBuffer
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.node.perception.frame_processor import FrameProcessor, Publication, SOURCES
-from hydranet_ros.node.perception.image_conversion import array_to_image
+from hydranet_ros.node.perception.output_messages import array_to_image
 from hydranet_ros.node.perception.outputs import OUTPUTS
 from hydranet_ros.node.perception.parameters import Settings, user_parameters
 from hydranet_ros.node.perception.polling_subscription import Arrival

@@ -30,8 +30,8 @@ from hydranet_ros.model.bundle import save_bundle
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.node.perception import label_info, perception_node
 from hydranet_ros.node.perception.frame_processor import FrameProcessor, Publication, SOURCES
-from hydranet_ros.node.perception.image_conversion import array_to_image
 from hydranet_ros.node.perception.label_info import LabelInfoOutput, message_types
+from hydranet_ros.node.perception.output_messages import array_to_image
 from hydranet_ros.node.perception.outputs import OUTPUTS
 from hydranet_ros.node.perception.parameters import PARAMETERS, Settings, user_parameters
 from hydranet_ros.node.perception.polling_subscription import Arrival
