@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from hydranet_ros.camera.calibration import camera_and_focal_length
@@ -20,27 +20,11 @@ from hydranet_ros.camera.camera import RayTable
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.images import message_to_rgb
 from hydranet_ros.messages.stamps import NANOSECONDS
-from hydranet_ros.messages.topic_names import COMPRESSED_SUFFIX
 from hydranet_ros.node.perception.outputs import Frame, Output
 from hydranet_ros.node.perception.parameters import Settings
 from hydranet_ros.node.perception.polling_subscription import Arrival
 from hydranet_ros.node.perception.statistics import Statistics
 from hydranet_ros.runtime.predictor import Predictor
-
-
-@dataclass(frozen=True)
-class Source:
-    """The input's message type, and what image_transport appends to its topic."""
-
-    message_type: type
-    topic_suffix: str
-
-
-SOURCES = {
-    'raw': Source(Image, ''),
-    'compressed': Source(CompressedImage, COMPRESSED_SUFFIX),
-}
-"""By the parameter ``image_transport``."""
 
 
 class MessagePublisher(Protocol):
@@ -104,7 +88,7 @@ class FrameProcessor:
         self,
         *,
         predictor: Predictor,
-        source: Source,
+        message_type: type,
         publications: Sequence[Publication],
         camera_infos: Calibrations,
         settings: Callable[[], Settings],
@@ -113,7 +97,7 @@ class FrameProcessor:
         warn: Callable[[str], None],
     ) -> None:
         self._predictor = predictor
-        self._source = source
+        self._message_type = message_type
         self._publications = publications
         self._camera_infos = camera_infos
         self._settings = settings
@@ -178,11 +162,10 @@ class FrameProcessor:
     def _decode(self, data: bytes) -> tuple[Header, NDArray[np.uint8]]:
         """Return the header and the RGB image of a serialised message."""
         try:
-            message = deserialize_message(data, self._source.message_type)
+            message = deserialize_message(data, self._message_type)
         except RuntimeError as error:  # rclpy's base class for damaged messages
             raise HydranetError(
-                f'A message of {len(data)} bytes is not a valid '
-                f'{self._source.message_type.__name__}.'
+                f'A message of {len(data)} bytes is not a valid {self._message_type.__name__}.'
             ) from error
         return message.header, message_to_rgb(message)
 

@@ -30,7 +30,7 @@ class FrameThreads(Generic[Item]):
     Run frames through both threads, from the input's newest image to ``publish``.
 
     ``perceive`` gets each image in the first thread; what it returns goes to ``publish`` in the
-    second, except None.
+    second, except None. ``on_error`` gets the errors of both threads, in the thread of each.
     """
 
     def __init__(
@@ -38,11 +38,11 @@ class FrameThreads(Generic[Item]):
         image_input: ImageInput,
         perceive: Callable[[Arrival], Item | None],
         publish: Callable[[Item], None],
+        on_error: Callable[[Exception], None],
     ) -> None:
         self._input = image_input
         self._perceive = perceive
         self._finished: Handover[Item] = Handover()
-        on_error = image_input.on_failure
         self._perception = Worker(self._next_image, self._handle_image, on_error, 'perception')
         self._publication = Worker(self._finished.take, publish, on_error, 'publication')
         self._started = ExitStack()

@@ -5,29 +5,41 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-import traceback
+from dataclasses import dataclass
 from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, qos_policy_name_from_kind, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from hydranet_ros.camera.calibration import CameraInfoBuffer
-from hydranet_ros.errors import HydranetError
+from hydranet_ros.messages.topic_names import COMPRESSED_SUFFIX
 from hydranet_ros.node.distributions import (
     SubscriptionEventCallbacks,
     UnsupportedEventTypeError,
 )
-from hydranet_ros.node.perception.frame_processor import Source
 from hydranet_ros.node.perception.polling_subscription import Arrival, PollingSubscription, Waiter
 from hydranet_ros.node.perception.statistics import Statistics
 
-LOG_PERIOD = 5.0
-"""Seconds between repeated warnings."""
 CAMERA_INFO_DEPTH = 5
 """Messages of camera_info that the middleware keeps until an image asks for them."""
 FIRST_CALIBRATION = 0.1
 """Seconds that the first image waits for a camera_info."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """The input's message type, and what image_transport appends to its topic."""
+
+    message_type: type
+    topic_suffix: str
+
+
+SOURCES = {
+    'raw': Source(Image, ''),
+    'compressed': Source(CompressedImage, COMPRESSED_SUFFIX),
+}
+"""By the parameter ``image_transport``."""
 
 
 class ImageInput:
@@ -113,16 +125,6 @@ class ImageInput:
         """Count images lost in transport; called while the perception thread waits."""
         self._lost += event.total_count_change
         self._statistics.lost(event.total_count_change)
-
-    def on_failure(self, error: Exception) -> None:
-        """Count and log an error with an image."""
-        if isinstance(error, HydranetError):
-            self._statistics.failed(str(error))
-            self._node.get_logger().warning(str(error), throttle_duration_sec=LOG_PERIOD)
-            return
-        self._statistics.failed(f'{type(error).__name__}: {error}')
-        trace = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
-        self._node.get_logger().error(trace, throttle_duration_sec=LOG_PERIOD)
 
     def _on_incompatible_qos(self, event: Any) -> None:
         """Note that a publisher offers less than was requested."""

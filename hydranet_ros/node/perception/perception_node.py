@@ -30,14 +30,9 @@ from hydranet_ros.model.tasks import default_fields
 from hydranet_ros.node.distributions import spin_once
 from hydranet_ros.node.perception.declared_parameters import DeclaredParameters
 from hydranet_ros.node.perception.diagnostics import diagnostic_array, Report
-from hydranet_ros.node.perception.frame_processor import (
-    FrameProcessor,
-    Perceived,
-    Publication,
-    SOURCES,
-)
+from hydranet_ros.node.perception.frame_processor import FrameProcessor, Perceived, Publication
 from hydranet_ros.node.perception.frame_threads import FrameThreads
-from hydranet_ros.node.perception.image_input import ImageInput
+from hydranet_ros.node.perception.image_input import ImageInput, SOURCES
 from hydranet_ros.node.perception.label_info import LabelInfoOutput, message_types
 from hydranet_ros.node.perception.outputs import available_outputs
 from hydranet_ros.node.perception.parameters import Settings
@@ -49,6 +44,8 @@ from hydranet_ros.runtime.predictor import Predictor
 UNCONFIGURED, INACTIVE, ACTIVE, FINALIZED = 'unconfigured', 'inactive', 'active', 'finalized'
 DIAGNOSTICS_PERIOD = 1.0
 """Seconds."""
+LOG_PERIOD = 5.0
+"""Seconds between log messages about frames that fail."""
 SPIN_PERIOD = 0.1
 """Seconds between checks for a signal."""
 
@@ -169,7 +166,7 @@ class PerceptionNode(LifecycleNode):
         self._input = ImageInput(self, source, self._statistics)
         self._processor = processor = FrameProcessor(
             predictor=self._predictor,
-            source=source,
+            message_type=source.message_type,
             publications=self._publications,
             camera_infos=self._input.camera_infos,
             settings=lambda: self._declared.settings,
@@ -179,9 +176,21 @@ class PerceptionNode(LifecycleNode):
         )
         if self._label_info is not None:
             self._label_info.publish()
-        threads = FrameThreads(self._input, processor.perceive, processor.publish)
+        threads = FrameThreads(
+            self._input, processor.perceive, processor.publish, self._on_frame_error
+        )
         threads.start()
         self._threads = threads
+
+    def _on_frame_error(self, error: Exception) -> None:
+        """Count and log an error with a frame; called in the thread where it occurred."""
+        if isinstance(error, HydranetError):
+            self._statistics.failed(str(error))
+            self.get_logger().warning(str(error), throttle_duration_sec=LOG_PERIOD)
+            return
+        self._statistics.failed(f'{type(error).__name__}: {error}')
+        trace = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
+        self.get_logger().error(trace, throttle_duration_sec=LOG_PERIOD)
 
     def _deactivate(self, state: LifecycleState) -> None:
         if self._threads is not None:
