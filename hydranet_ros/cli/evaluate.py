@@ -159,9 +159,9 @@ def _about(
         'model_sha256': hashlib.sha256(model_path(arguments.model).read_bytes()).hexdigest(),
         'dataset': dataset.name,
         'limit': arguments.limit,
-        'backend': predictor.backend_name,
-        'device': predictor.device,
-        'precision': predictor.precision,
+        'backend': predictor.backend.name,
+        'device': predictor.backend.device,
+        'precision': predictor.backend.precision,
         'software': {
             'hydranet_ros': __version__,
             'python': platform.python_version(),

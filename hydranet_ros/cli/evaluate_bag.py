@@ -192,9 +192,9 @@ def _about_model(arguments: argparse.Namespace, predictor: Predictor) -> Mapping
     return {
         'model': predictor.metadata.name,
         'model_file': str(arguments.model),
-        'backend': predictor.backend_name,
-        'device': predictor.device,
-        'precision': predictor.precision,
+        'backend': predictor.backend.name,
+        'device': predictor.backend.device,
+        'precision': predictor.backend.precision,
     }
 
 

@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     where = f'{arguments.size[0]}x{arguments.size[1]}' if size else 'any size'
     print(f'{arguments.output}: {arguments.format}, {where}, {megabytes / 1e6:.1f} MB')
-    print(f'parity with torch, run by {written.backend_name}: {parity}')
+    print(f'parity with torch, run by {written.backend.name}: {parity}')
     if not parity.holds(LABELS_AGREE, DEPTH_TOLERANCE):
         raise HydranetError(
             f'The results of {arguments.output} differ from those of the model ({parity}); do not '

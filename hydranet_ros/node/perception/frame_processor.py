@@ -15,7 +15,7 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from hydranet_ros.camera.calibration import camera_and_focal_length
+from hydranet_ros.camera.calibration import camera_of_frame
 from hydranet_ros.camera.camera import RayTable
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.images import message_to_rgb
@@ -106,6 +106,7 @@ class FrameProcessor:
         self._warn = warn
         self._warned: set[str] = set()
         self._rays = RayTable()
+        # Replaced as a whole by the perception thread and read by the diagnostics: needs no lock.
         self.input_facts: InputFacts | None = None
 
     def perceive(self, arrival: Arrival) -> Perceived | None:
@@ -174,10 +175,8 @@ class FrameProcessor:
         height, width = rgb.shape[:2]
         settings = self._settings()
         info = self._camera_infos.match(header)
-        camera, focal_length = camera_and_focal_length(
-            info, width, height, rectified=settings.image_rectified
-        )
-        prediction = self._predictor.predict(rgb, focal_length)
+        camera = camera_of_frame(info, width, height, rectified=settings.image_rectified)
+        prediction = self._predictor.predict(rgb, camera.focal_length if camera else None)
         self.input_facts = InputFacts(
             width, height, header.frame_id, info is not None, prediction.scale_assumed
         )

@@ -5,7 +5,8 @@ The two threads of the node, and where they meet.
 
 The perception thread takes the newest image and runs the network; the publication thread makes
 and publishes the outputs of the frame before. The executor's thread is left for parameters,
-lifecycle and diagnostics.
+lifecycle and diagnostics; it reads only `Statistics`, which has a lock,
+`FrameProcessor.input_facts`, an immutable object, and the input's `CameraInfoBuffer` and QoS text.
 """
 
 from __future__ import annotations

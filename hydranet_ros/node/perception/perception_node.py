@@ -135,7 +135,7 @@ class PerceptionNode(LifecycleNode):
         if label_set is not None:
             self._declared.fill('class_names', label_set.classes)
             self._label_info = LabelInfoOutput(self, label_set, message_types())
-        for output in available_outputs(self._predictor.fields):
+        for output in available_outputs(self._predictor.backend.fields):
             publisher = self.create_lifecycle_publisher(
                 output.message_type,
                 output.topic,
@@ -218,9 +218,9 @@ class PerceptionNode(LifecycleNode):
         return {
             'model': predictor.metadata.name,
             'label set': predictor.label_set.name if predictor.label_set else 'none',
-            'backend': predictor.backend_name,
-            'device': predictor.device,
-            'precision': predictor.precision,
+            'backend': predictor.backend.name,
+            'device': predictor.backend.device,
+            'precision': predictor.backend.precision,
         }
 
     def _publish_diagnostics(self) -> None:

@@ -99,9 +99,7 @@ def test_one_index_serves_labels_confidence_and_points():
     processor = FrameProcessor(
         predictor=predictor,
         message_type=Image,
-        publications=[
-            Publication(o, publishers[o.topic]) for o in OUTPUTS if o.field in predictor.fields
-        ],
+        publications=[Publication(o, publishers[o.topic]) for o in OUTPUTS if o.field in fields],
         camera_infos=infos,
         settings=lambda: settings,
         now=lambda: 0,
