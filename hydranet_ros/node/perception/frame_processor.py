@@ -28,7 +28,7 @@ from hydranet_ros.runtime.predictor import Predictor
 
 
 class MessagePublisher(Protocol):
-    """The part of rclpy's publisher that is used here."""
+    """The methods of rclpy's publisher that are used here."""
 
     def publish(self, msg: object) -> None:
         """Publish a message."""
@@ -41,7 +41,7 @@ class Calibrations(Protocol):
     """Finds the camera_info of an image."""
 
     def match(self, header: Header) -> CameraInfo | None:
-        """Return the message that belongs to an image, None if there is none."""
+        """Return the camera_info that belongs to an image, None if there is none."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Publication:
 
 @dataclass(frozen=True)
 class InputFacts:
-    """Facts about the input from the last processed frame, for diagnostics."""
+    """What the last processed frame showed about the input, for diagnostics."""
 
     width: int
     height: int
@@ -70,18 +70,18 @@ class Perceived:
     frame: Frame
     wanted: Sequence[Publication]  # outputs that had a subscriber when the frame was taken
     arrived: float  # seconds of ``time.monotonic``
-    predicted: float  # when inference was done, same clock
-    durations: Mapping[str, float]  # seconds by stage until then
+    predicted: float  # end of inference, same clock
+    durations: Mapping[str, float]  # seconds by stage up to the end of inference
 
 
 class FrameProcessor:
     """
     Turn arriving images into published outputs.
 
-    `perceive` and `publish` run in two threads, so that the network works on the next image while
-    the outputs of the last one are made. An output is computed only while it has subscribers.
-    ``settings`` returns the current parameters, ``now`` the ROS time in nanoseconds; ``warn``
-    logs, once, why an output cannot be published.
+    `perceive` and `publish` run in two threads, so that the network runs on the next image while
+    the outputs of the last image are published. An output is computed only while it has
+    subscribers. ``settings`` returns the current parameters, ``now`` the ROS time in nanoseconds;
+    ``warn`` logs once why an output cannot be published.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class FrameProcessor:
         return Perceived(frame, wanted, arrival.moment, predicted, durations)
 
     def publish(self, perceived: Perceived) -> None:
-        """Make and publish the outputs of one frame."""
+        """Build and publish the outputs of one frame."""
         begin = time.monotonic()
         frame = perceived.frame
         for publication in perceived.wanted:
@@ -149,7 +149,7 @@ class FrameProcessor:
         self._statistics.processed(durations, age=(self._now() - stamp) / NANOSECONDS)
 
     def _publish(self, publication: Publication, frame: Frame) -> None:
-        """Publish an output, or warn once why it cannot be made; the others are published."""
+        """Publish an output, or warn once why it cannot be built."""
         try:
             message = publication.output.build(frame)
         except HydranetError as error:

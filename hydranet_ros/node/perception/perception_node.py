@@ -3,8 +3,8 @@
 """
 The perception node: camera images in, segmentation and metric depth out.
 
-This module connects the parts: `ImageInput` receives, `FrameProcessor` makes outputs of a frame,
-`FrameThreads` runs both in two threads, apart from the executor's.
+This module connects the parts: `ImageInput` receives images, `FrameProcessor` turns them into
+outputs, and `FrameThreads` runs this in two threads beside that of the executor.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class PerceptionNode(LifecycleNode):
         self._processor: FrameProcessor | None = None
         self._threads: FrameThreads[Perceived] | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        # Not the ROS time: with use_sim_time it stands still until /clock is published.
+        # Steady, because ROS time with use_sim_time stands still until /clock is published.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(DIAGNOSTICS_PERIOD, self._publish_diagnostics, clock=steady)
         if self._declared.settings.autostart:
@@ -81,7 +81,7 @@ class PerceptionNode(LifecycleNode):
         """Whether the node was shut down for good."""
         return self._lifecycle == FINALIZED
 
-    # Lifecycle: each transition up has its counterpart down.
+    # Lifecycle.
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model and create its outputs."""
@@ -104,7 +104,7 @@ class PerceptionNode(LifecycleNode):
         return self._transition(lambda: self._take_down(state), FINALIZED)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Return to unconfigured after a failed transition; the diagnostics keep its error."""
+        """Return to unconfigured after a failed transition; diagnostics keep showing its error."""
         fault = self._fault
         result = self._transition(lambda: self._take_down(state), UNCONFIGURED)
         if result != TransitionCallbackReturn.SUCCESS:
@@ -113,7 +113,7 @@ class PerceptionNode(LifecycleNode):
         return result
 
     def _transition(self, step: Callable[[], None], reached: str) -> TransitionCallbackReturn:
-        """Run a transition's step; rclpy would swallow its exceptions without a message."""
+        """Run a transition and log its exceptions, which rclpy would discard silently."""
         try:
             step()
         except HydranetError as error:
@@ -211,7 +211,7 @@ class PerceptionNode(LifecycleNode):
     # Diagnostics.
 
     def _model_facts(self) -> dict[str, str]:
-        """Return model and runtime for log and diagnostics."""
+        """Describe model and runtime for log and diagnostics."""
         predictor = self._predictor
         if predictor is None:
             return {}
@@ -243,7 +243,7 @@ class PerceptionNode(LifecycleNode):
 
 
 def _load_model(settings: Settings) -> Predictor:
-    """Load and warm up the model of the parameters."""
+    """Load and warm up the model that the parameters name."""
     model = settings.model or default_model()
     if model is None:
         raise HydranetError(
@@ -258,7 +258,7 @@ def _load_model(settings: Settings) -> Predictor:
         backend=settings.backend,
         precision=settings.precision,
         label_set=settings.label_set or None,
-        # The outputs of an exported graph are fixed.
+        # An exported graph has fixed outputs.
         fields=None if isinstance(loaded, ExportedModel) and not extra else fields,
         warm_up_size=(settings.warm_up_height, settings.warm_up_width),
     )
@@ -272,12 +272,12 @@ def _output_qos() -> QoSProfile:
 
 
 def main() -> int:
-    """Run the node until it is asked to end."""
+    """Run the node until a signal ends it."""
     return run_process(NODE_NAME, _spin)
 
 
 def _spin(stop: threading.Event) -> None:
-    """Run the node's callbacks, then shut it down in order."""
+    """Run the node's callbacks until ``stop`` is set, then shut the node down."""
     node = PerceptionNode()
     executor = SingleThreadedExecutor()
     executor.add_node(node)
@@ -285,7 +285,7 @@ def _spin(stop: threading.Event) -> None:
         while not stop.is_set():
             spin_once(executor, node, SPIN_PERIOD)
     finally:
-        # Before the node is destroyed, because its threads use it.
+        # First, because the threads use the node.
         if not node.finalized:
             node.trigger_shutdown()
         executor.shutdown()
