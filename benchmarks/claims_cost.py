@@ -77,7 +77,7 @@ def measure_cost(bench: Bench, sizes: Sequence[tuple[int, int]], rounds: int) ->
         'networks': cost,
         'two_over_one': ratios,
         'rounds': rounds,
-        'backend': f'{used.backend_name} {used.precision}',
+        'backend': f'{used.backend.name} {used.backend.precision}',
         'machine': machine(),
         'commit': commit_of(*MADE_BY),
     }

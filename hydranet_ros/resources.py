@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The files that come with the package, and a record of the files that were read."""
+"""Find the files that come with the package, and record which files were read."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def share_directory() -> Path:
     """
     Return the directory that holds ``config/``, ``launch/`` and ``models/``.
 
-    This is the checkout for a source tree, an editable or a symlink install, and
-    ``<prefix>/share/hydranet_ros`` for a colcon or virtual-environment install. Both are found
-    from the path of this file, so no ament index is needed.
+    For a source tree and for editable and symlink installs it is the checkout; for other installs
+    with colcon or pip it is ``<prefix>/share/hydranet_ros``. Both are found from the path of this
+    file, so no ament index is needed.
     """
     here = Path(__file__).resolve()
     checkout = here.parents[1]
@@ -36,8 +36,8 @@ def share_directory() -> Path:
         if installed.is_dir():
             return installed
     raise HydranetError(
-        f'The files of {PACKAGE} (config, launch, models) are not installed with {here.parent}; '
-        'install the package with colcon or pip.'
+        f'The folders config, launch and models of {PACKAGE} are not installed beside '
+        f'{here.parent}; install the package with colcon or pip.'
     )
 
 
@@ -50,7 +50,7 @@ def config_path(name: str) -> Path:
 
 
 def config_file(folder: str, name_or_path: str | Path) -> Path:
-    """Return a YAML file given by its path, or by its name in a folder of ``config/``."""
+    """Return the path of a YAML file, given as a path or as a name in a folder of ``config/``."""
     path = Path(name_or_path).expanduser()
     if path.suffix in ('.yaml', '.yml'):
         return path
@@ -70,12 +70,12 @@ def model_path(model: str | Path) -> Path:
     names = ', '.join(sorted(p.stem for p in shipped.glob('*.safetensors'))) or 'none'
     raise HydranetError(
         f'There is no model {str(model)!r}: give the path of a model file or the name of a '
-        f'shipped one ({names}).'
+        f'shipped model ({names}).'
     )
 
 
 def default_model() -> Path | None:
-    """Return the path of the model used where none is named, or None if none is shipped."""
+    """Return the path of the default model, None if no model is shipped."""
     path = share_directory() / 'models' / DEFAULT_MODEL
     return path if path.is_file() else None
 
@@ -94,7 +94,7 @@ def files_read() -> dict[Path, str]:
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """Read a YAML file that holds a mapping; raises HydranetError if it cannot."""
+    """Read a YAML file; raises HydranetError unless it is readable and holds a mapping."""
     try:
         content = yaml.safe_load(noted(path).read_text(encoding='utf-8'))
     except OSError as error:

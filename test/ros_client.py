@@ -24,7 +24,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 
 from hydranet_ros.launching.process_specs import NODE_NAME
-from hydranet_ros.node.perception.image_conversion import array_to_image
+from hydranet_ros.node.perception.output_messages import array_to_image
 
 PATIENCE = 30.0
 """Seconds within which what must happen happens, on a busy machine too."""

@@ -23,8 +23,9 @@ from hydranet_ros.bags.message_types import (
     transform_message,
 )
 from hydranet_ros.data.image_files import INTRINSICS_NAME
-from hydranet_ros.data.media import naming_write_faults, write_image
+from hydranet_ros.data.media import write_image
 from hydranet_ros.data.sample import Sample
+from hydranet_ros.errors import naming_write_faults
 from hydranet_ros.messages.stamps import NANOSECONDS
 from hydranet_ros.messages.topic_names import (
     camera_info_topic,

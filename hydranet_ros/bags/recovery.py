@@ -17,8 +17,7 @@ import struct
 from tempfile import TemporaryDirectory
 
 from hydranet_ros.bags.bag_files import BagReader
-from hydranet_ros.data.media import naming_write_faults
-from hydranet_ros.errors import HydranetError
+from hydranet_ros.errors import HydranetError, naming_write_faults
 
 _MAGIC = b'\x89MCAP0\r\n'
 _RECORD = struct.Struct('<BQ')

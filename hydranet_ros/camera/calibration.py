@@ -52,32 +52,20 @@ class CameraInfoBuffer:
             return self._messages[-1].header.frame_id if self._messages else None
 
 
-def camera_and_focal_length(
+def camera_of_frame(
     message: Any | None, width: int, height: int, *, rectified: bool
-) -> tuple[Camera | None, float | None]:
+) -> Camera | None:
     """
-    Decide a frame's camera and the focal length that scales its depth, for node and bags alike.
+    Return the camera of a frame; its ``focal_length`` scales the frame's depth.
 
-    Parameters
-    ----------
-    message
-        The calibration that belongs to the frame, None if there is none.
-    width, height
-        Size of the frame in pixels.
-    rectified
-        Whether the frame is rectified: then ``P`` applies instead of ``K`` and the lens.
-
-    Returns
-    -------
-    The camera, None without a calibration; and fx in pixels, None where it is not known.
-
+    The node and the evaluation of bags both decide the focal length here. ``message`` is the
+    calibration that belongs to the frame; without it there is no camera. Rectified frames use
+    ``P``, others ``K`` and the lens model.
     """
     if message is None:
-        return None, None
+        return None
     camera = camera_of(message, width, height)
-    if rectified:
-        camera = camera.rectified()
-    return camera, camera.focal_length
+    return camera.rectified() if rectified else camera
 
 
 def camera_of(message: Any, width: int, height: int) -> Camera:

@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from hydranet_ros.cli.common import image_size
+from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
     from hydranet_ros.model.bundle import Bundle
@@ -22,7 +23,6 @@ HELP = 'measure how fast a model runs here'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument('model', help='model file, exported file, or name of a shipped model')
     parser.add_argument(
         '--sizes',
@@ -57,7 +57,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measure and print."""
-    from hydranet_ros.errors import HydranetError
     from hydranet_ros.model.bundle import Bundle, load_bundle
     from hydranet_ros.model.exported_model import read_model
     from hydranet_ros.resources import model_path
@@ -97,8 +96,6 @@ def _possible_ways(
     model: Bundle | ExportedModel, arguments: argparse.Namespace
 ) -> list[tuple[str, str]]:
     """Return the runtimes and precisions that can run the model here; print why others cannot."""
-    from hydranet_ros.errors import HydranetError
-
     ways = list(itertools.product(arguments.backends, arguments.precisions))
     faults = {way: _fault(model, way, arguments.device) for way in ways}
     possible = [way for way in ways if not faults[way]]
@@ -111,7 +108,6 @@ def _possible_ways(
 
 def _fault(model: Bundle | ExportedModel, way: tuple[str, str], device: str) -> str | None:
     """Return why a runtime and precision cannot run the model here; None if they can."""
-    from hydranet_ros.errors import HydranetError
     from hydranet_ros.runtime.predictor import Predictor
 
     backend, precision = way

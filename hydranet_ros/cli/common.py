@@ -7,12 +7,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 import signal
 from typing import TYPE_CHECKING
 
+from hydranet_ros import __version__
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
+    from hydranet_ros.data.sample_source import SampleSource, Selection
     from hydranet_ros.model.bundle import BundleMetadata
     from hydranet_ros.runtime.predictor import Predictor
 
@@ -26,6 +29,13 @@ def image_size(text: str) -> tuple[int, int]:
     if min(width, height) < 32:
         raise argparse.ArgumentTypeError(f'{text} is smaller than 32x32 pixels')
     return width, height
+
+
+def positive(text: str) -> int:
+    """Parse a positive whole number."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f'{text!r} is not a positive whole number')
+    return int(text)
 
 
 def add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,6 +83,50 @@ def matching_label_set(metadata: BundleMetadata, dataset_labels: str | None) -> 
     classes = load_label_set(dataset_labels).classes
     pieces = (piece.labels for piece in metadata.label_slices)
     return next((labels.name for labels in pieces if labels.classes == classes), None)
+
+
+def open_bag(
+    path: Path,
+    selection: Selection,
+    *,
+    image_topic: str | None = None,
+    depth_topic: str | None = None,
+    label_topic: str | None = None,
+    **poses: str | None,
+) -> SampleSource:
+    """Open a bag as `open_bag_samples`; ground truth is by default where make-bag writes it."""
+    from hydranet_ros.bags.bag_files import BagReader
+    from hydranet_ros.bags.conversion import TRUTH_DEPTH, TRUTH_LABELS
+    from hydranet_ros.bags.samples import open_bag_samples
+
+    with BagReader(path) as bag:
+        topics = bag.topics
+    return open_bag_samples(
+        path,
+        selection,
+        image_topic=image_topic,
+        depth_topic=depth_topic or (TRUTH_DEPTH if TRUTH_DEPTH in topics else None),
+        label_topic=label_topic or (TRUTH_LABELS if TRUTH_LABELS in topics else None),
+        **poses,
+    )
+
+
+def about_backend(predictor: Predictor) -> dict[str, str]:
+    """Return what a report says about the runtime of a model."""
+    used = predictor.backend
+    return {'backend': used.name, 'device': used.device, 'precision': used.precision}
+
+
+def software_versions() -> dict[str, str]:
+    """Return what a report says about the software."""
+    from importlib.metadata import version
+    import platform
+
+    return {
+        'hydranet_ros': __version__,
+        'python': platform.python_version(),
+        'numpy': version('numpy'),
+    }
 
 
 def parse_variables(assignments: Sequence[str]) -> dict[str, str]:

@@ -7,14 +7,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from hydranet_ros.cli.view_arguments import positive
-from hydranet_ros.errors import HydranetError
+from hydranet_ros.cli.common import positive
+from hydranet_ros.errors import HydranetError, naming_write_faults
 
 HELP = 'compare reports of the same recording, with an interval of each difference'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument(
         'reports',
         nargs='+',
@@ -39,7 +38,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the table."""
-    from hydranet_ros.data.media import naming_write_faults
     from hydranet_ros.evaluation.comparison import (
         compare_reports,
         comparison_table,

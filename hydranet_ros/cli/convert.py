@@ -11,7 +11,6 @@ HELP = 'convert a published checkpoint to a model file'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument('checkpoint', type=Path, help='file by torch.save, e.g. .ckpt or .pth.tar')
     parser.add_argument(
         '--labels',

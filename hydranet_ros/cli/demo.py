@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from hydranet_ros.cli.common import sigterm_as_interrupt
+from hydranet_ros.errors import HydranetError, naming_write_faults
 
 if TYPE_CHECKING:
     from hydranet_ros.cli.demo_input import CameraBag
@@ -26,7 +27,6 @@ _QUIET = 3.0  # s without a message after which the last result has arrived
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument(
         '--video',
         metavar='FILE',
@@ -60,7 +60,6 @@ def run(arguments: argparse.Namespace) -> int:
     from hydranet_ros.cli.demo_input import prepare_camera
     from hydranet_ros.cli.demo_model import choose_model
     from hydranet_ros.cli.demo_report import print_table, write_pictures
-    from hydranet_ros.errors import HydranetError
 
     if find_spec('rclpy') is None:
         raise HydranetError(
@@ -82,8 +81,6 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _replace_recording(output: Path) -> Path:
     """Return the path to record to, after removing the recording of an earlier demo."""
-    from hydranet_ros.data.media import naming_write_faults
-
     recording = output / 'bag'
     with naming_write_faults(output):
         output.mkdir(parents=True, exist_ok=True)

@@ -24,8 +24,8 @@ from hydranet_ros.bags.message_types import (
     IMAGE_TYPE,
 )
 from hydranet_ros.bags.topics import choose_image_topic
-from hydranet_ros.data.media import naming_write_faults, open_source
-from hydranet_ros.errors import HydranetError
+from hydranet_ros.data.media import open_source
+from hydranet_ros.errors import HydranetError, naming_write_faults
 from hydranet_ros.messages.images import message_to_rgb
 from hydranet_ros.messages.stamps import NANOSECONDS
 from hydranet_ros.messages.topic_names import base_topic, camera_info_topic

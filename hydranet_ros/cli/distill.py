@@ -14,7 +14,6 @@ HELP = 'let a teacher annotate the images that lack labels or depth'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument(
         'config', help='distillation file, or the name of one in config/distillation'
     )

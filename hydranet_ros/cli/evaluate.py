@@ -9,8 +9,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from hydranet_ros.cli.common import add_runtime_arguments, open_predictor, parse_variables
-from hydranet_ros.errors import HydranetError
+from hydranet_ros.cli.common import (
+    about_backend,
+    add_runtime_arguments,
+    open_predictor,
+    parse_variables,
+    software_versions,
+)
+from hydranet_ros.errors import HydranetError, naming_write_faults
 
 if TYPE_CHECKING:
     from hydranet_ros.data.sample import Dataset
@@ -21,7 +27,6 @@ HELP = 'measure a model on a dataset: mIoU, depth errors, times, pictures'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument('model', help='model file, or the name of a shipped model')
     parser.add_argument('dataset', help='dataset file, or the name of one in config/datasets')
     parser.add_argument(
@@ -148,10 +153,7 @@ def _about(
     arguments: argparse.Namespace, predictor: Predictor, dataset: Dataset
 ) -> dict[str, Any]:
     import hashlib
-    from importlib.metadata import version
-    import platform
 
-    from hydranet_ros import __version__
     from hydranet_ros.resources import model_path
 
     return {
@@ -159,14 +161,8 @@ def _about(
         'model_sha256': hashlib.sha256(model_path(arguments.model).read_bytes()).hexdigest(),
         'dataset': dataset.name,
         'limit': arguments.limit,
-        'backend': predictor.backend_name,
-        'device': predictor.device,
-        'precision': predictor.precision,
-        'software': {
-            'hydranet_ros': __version__,
-            'python': platform.python_version(),
-            'numpy': version('numpy'),
-        },
+        **about_backend(predictor),
+        'software': software_versions(),
     }
 
 
@@ -189,8 +185,6 @@ def _encode(picture: Any, path: Path) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    try:
+    with naming_write_faults(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-    except OSError as error:
-        raise HydranetError(f'Cannot write {path}: {error.strerror or error}.') from error

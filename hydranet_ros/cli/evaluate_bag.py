@@ -12,8 +12,13 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
-from hydranet_ros.cli.common import add_runtime_arguments, open_predictor
-from hydranet_ros.cli.view_arguments import positive
+from hydranet_ros.cli.common import (
+    about_backend,
+    add_runtime_arguments,
+    open_predictor,
+    positive,
+    software_versions,
+)
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
@@ -29,7 +34,6 @@ TASKS = ('segmentation', 'depth', 'normals')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument('bags', nargs='+', type=Path, metavar='BAG', help='bags, one or several')
     parser.add_argument(
         '--model',
@@ -142,7 +146,7 @@ def _evaluate(
             )
     except HydranetError as error:
         return '', str(error)
-    about = {'bag': str(bag), 'mode': 'recorded', **_software()}
+    about = {'bag': str(bag), 'mode': 'recorded', **software_versions()}
     if predictor is not None:
         about = {**about, 'mode': 'model', **_about_model(arguments, predictor)}
     passes = [evaluation.frames]
@@ -192,20 +196,5 @@ def _about_model(arguments: argparse.Namespace, predictor: Predictor) -> Mapping
     return {
         'model': predictor.metadata.name,
         'model_file': str(arguments.model),
-        'backend': predictor.backend_name,
-        'device': predictor.device,
-        'precision': predictor.precision,
-    }
-
-
-def _software() -> Mapping[str, str]:
-    from importlib.metadata import version
-    import platform
-
-    from hydranet_ros import __version__
-
-    return {
-        'hydranet_ros': __version__,
-        'python': platform.python_version(),
-        'numpy': version('numpy'),
+        **about_backend(predictor),
     }

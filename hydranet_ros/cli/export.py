@@ -8,6 +8,7 @@ import argparse
 from pathlib import Path
 
 from hydranet_ros.cli.common import image_size
+from hydranet_ros.errors import HydranetError
 
 HELP = 'write a model as ONNX, OpenVINO, TorchScript or torch.export'
 FORMATS = ('onnx', 'openvino', 'torchscript', 'torch-export')
@@ -19,7 +20,6 @@ _ANY_SIZE_CHECKED = (240, 320)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument('model', help='model file, or the name of a shipped model')
     parser.add_argument('--format', choices=FORMATS, default='onnx', help='(default: onnx)')
     parser.add_argument(
@@ -47,7 +47,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export, run the exported file, and compare it with the model."""
-    from hydranet_ros.errors import HydranetError
     from hydranet_ros.model.bundle import load_bundle
     from hydranet_ros.model.deployed_graph import DeployedGraph
     from hydranet_ros.model.export import export_graph
@@ -79,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     where = f'{arguments.size[0]}x{arguments.size[1]}' if size else 'any size'
     print(f'{arguments.output}: {arguments.format}, {where}, {megabytes / 1e6:.1f} MB')
-    print(f'parity with torch, run by {written.backend_name}: {parity}')
+    print(f'parity with torch, run by {written.backend.name}: {parity}')
     if not parity.holds(LABELS_AGREE, DEPTH_TOLERANCE):
         raise HydranetError(
             f'The results of {arguments.output} differ from those of the model ({parity}); do not '

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TYPE_CHECKING
 
 from hydranet_ros.cli.common import image_size
+from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
     from hydranet_ros.model.bundle import Bundle
@@ -17,7 +18,6 @@ HELP = 'print the contents of a model file'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument('model', help='model file, or the name of a shipped model')
     parser.add_argument(
         '--size',
@@ -39,7 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print the report, and write the legend if asked."""
-    from hydranet_ros.errors import HydranetError
     from hydranet_ros.model.bundle import Bundle
     from hydranet_ros.model.exported_model import read_model
     from hydranet_ros.resources import model_path
@@ -64,7 +63,6 @@ def write_legend(bundle: Bundle, label_set: str | None, path: Path) -> None:
     ``label_set`` is one of its label sets, by default the first.
     """
     from hydranet_ros.data.media import write_image
-    from hydranet_ros.errors import HydranetError
     from hydranet_ros.pictures.render import legend
 
     piece = bundle.metadata.label_slice(label_set)

@@ -6,13 +6,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timezone
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hydranet_ros.cli.common import parse_variables
-from hydranet_ros.cli.view_arguments import open_bag, positive
+from hydranet_ros.cli.common import open_bag, parse_variables, positive
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
@@ -26,7 +24,6 @@ _DEFAULT_RATE = 10.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument(
         'source',
         help='dataset file, or the name of one in config/datasets; folder with image/ and, if it '
@@ -101,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _open_source(arguments: argparse.Namespace, selection: Selection) -> SampleSource:
     """Open a dataset by its file or name, or else what is at the path."""
     from hydranet_ros.data.open_dataset import load_dataset
+    from hydranet_ros.data.readers.kitti import drive_focal_length
     from hydranet_ros.data.sample_source import dataset_samples, open_samples
 
     path = Path(arguments.source).expanduser()
@@ -112,20 +110,8 @@ def _open_source(arguments: argparse.Namespace, selection: Selection) -> SampleS
         arguments.source,
         selection,
         depth_unit=arguments.depth_unit,
-        focal_length=arguments.fx or _drive_focal_length(path),
+        focal_length=arguments.fx or drive_focal_length(path),
     )
-
-
-def _drive_focal_length(path: Path) -> float | None:
-    """Return fx of a KITTI raw drive (``<date>/<drive>/image_NN/data``), None of others."""
-    from hydranet_ros.data.readers.kitti import focal_length
-
-    data = path.resolve()
-    if data.name != 'data' or not data.parent.name.startswith('image_'):
-        return None
-    calibration = data.parents[2] / 'calib_cam_to_cam.txt'
-    camera = data.parent.name.removeprefix('image_')
-    return focal_length(calibration, f'P_rect_{camera}') if calibration.is_file() else None
 
 
 def _open_bag(arguments: argparse.Namespace, selection: Selection) -> SampleSource:
@@ -143,6 +129,7 @@ def _timed(
 ) -> Iterator[tuple[int, Sample]]:
     """Give each sample its stamp: at the rate asked for, else as recorded, else at the default."""
     from hydranet_ros.bags.conversion import FIRST_STAMP
+    from hydranet_ros.data.readers.kitti import drive_times
     from hydranet_ros.messages.stamps import NANOSECONDS
 
     iterator = iter(samples)
@@ -150,7 +137,7 @@ def _timed(
     if first is None:
         return
     path = Path(arguments.source).expanduser()
-    recorded = [] if arguments.rate else _drive_times(path.parent / 'timestamps.txt')
+    recorded = [] if arguments.rate else drive_times(path)
     recorded = recorded[:: arguments.every]
     period = 1 / (arguments.rate or _DEFAULT_RATE)
     for index, sample in enumerate(chain([first], iterator)):
@@ -164,23 +151,3 @@ def _timed(
             continue
         seconds = index * period if arguments.rate or sample.time is None else sample.time
         yield FIRST_STAMP + round(seconds * NANOSECONDS), sample
-
-
-def _drive_times(path: Path) -> list[int]:
-    """Read a drive's times (KITTI raw: a UTC date and time a line) as nanoseconds."""
-    from hydranet_ros.messages.stamps import NANOSECONDS
-
-    if not path.is_file():
-        return []
-    times = []
-    for line in path.read_text(encoding='utf-8').split('\n'):
-        if not line.strip():
-            continue
-        date, _, fraction = line.strip().partition('.')
-        try:
-            moment = datetime.strptime(date, '%Y-%m-%d %H:%M:%S').replace(tzinfo=timezone.utc)
-            nanoseconds = int(fraction.ljust(9, '0')[:9])
-        except ValueError as error:
-            raise HydranetError(f'{path} holds {line!r}, which is not a date and time.') from error
-        times.append(int(moment.timestamp()) * NANOSECONDS + nanoseconds)
-    return times

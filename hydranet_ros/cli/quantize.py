@@ -25,7 +25,6 @@ HELP = 'quantise a model to 8-bit integers and measure the loss'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument('model', help='model file, or the name of a shipped model')
     parser.add_argument(
         '--data',

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from hydranet_ros.cli.common import add_runtime_arguments, open_predictor
 from hydranet_ros.cli.view_arguments import add_input_arguments, open_input
+from hydranet_ros.errors import naming_write_faults
 
 if TYPE_CHECKING:
     from hydranet_ros.evaluation.reconstruction.reconstruct import Comparison, Reconstruction
@@ -19,7 +20,6 @@ HELP = 'fuse predicted depth and labels along known poses into a surface, as PLY
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument('model', help='model file, or the name of a shipped model')
     add_input_arguments(parser)
     parser.add_argument('-o', '--output', type=Path, required=True, help='folder for the results')
@@ -119,7 +119,7 @@ def _write(
     from dataclasses import asdict
     import json
 
-    from hydranet_ros.data.media import naming_write_faults, write_image
+    from hydranet_ros.data.media import write_image
     from hydranet_ros.evaluation.reconstruction.picture import picture
     from hydranet_ros.pictures.ply import write_ply
 

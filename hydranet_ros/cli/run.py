@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from hydranet_ros.cli.common import add_runtime_arguments, open_predictor
+from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
     from hydranet_ros.data.media import FrameSource
@@ -22,7 +23,6 @@ HELP = 'segmentation and depth of an image, a folder, a video or a camera, as fi
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument('model', help='model file, or the name of a shipped model')
     parser.add_argument('input', help='image, folder of images, video, or index of a camera')
     parser.add_argument('-o', '--output', type=Path, required=True, help='folder for the results')
@@ -85,8 +85,6 @@ def _predict_all(
 ) -> int:
     """Write the results of all frames; return how many frames failed."""
     from tqdm import tqdm
-
-    from hydranet_ros.errors import HydranetError
 
     counts = [n for n in (source.count, arguments.max_frames) if n is not None]
     total = min(counts, default=None)

@@ -14,7 +14,6 @@ HELP = 'train a network by a recipe (config/training)'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument('recipe', help='recipe file, or the name of one in config/training')
     parser.add_argument(
         'overrides',

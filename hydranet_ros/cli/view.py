@@ -9,8 +9,8 @@ from pathlib import Path
 import threading
 from typing import TYPE_CHECKING
 
-from hydranet_ros.cli.common import add_runtime_arguments, open_predictor
-from hydranet_ros.cli.view_arguments import add_input_arguments, open_input, positive
+from hydranet_ros.cli.common import add_runtime_arguments, open_predictor, positive
+from hydranet_ros.cli.view_arguments import add_input_arguments, open_input
 
 if TYPE_CHECKING:
     from hydranet_ros.pictures.viewer import Viewer
@@ -19,7 +19,6 @@ HELP = 'show predictions of a bag, a folder, a video or a camera in 3-D (needs r
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
     parser.add_argument('model', help='model file, or the name of a shipped model')
     add_input_arguments(parser)
     where = parser.add_mutually_exclusive_group()

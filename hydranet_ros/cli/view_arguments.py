@@ -8,15 +8,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hydranet_ros.cli.common import open_bag, positive
+
 if TYPE_CHECKING:
-    from hydranet_ros.data.sample_source import SampleSource, Selection
-
-
-def positive(text: str) -> int:
-    """Parse a positive whole number."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f'{text!r} is not a positive whole number')
-    return int(text)
+    from hydranet_ros.data.sample_source import SampleSource
 
 
 def add_input_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,30 +76,4 @@ def open_input(arguments: argparse.Namespace) -> SampleSource:
         selection,
         depth_unit=arguments.depth_unit,
         focal_length=arguments.fx,
-    )
-
-
-def open_bag(
-    path: Path,
-    selection: Selection,
-    *,
-    image_topic: str | None = None,
-    depth_topic: str | None = None,
-    label_topic: str | None = None,
-    **poses: str | None,
-) -> SampleSource:
-    """Open a bag as `open_bag_samples`; ground truth is by default where make-bag writes it."""
-    from hydranet_ros.bags.bag_files import BagReader
-    from hydranet_ros.bags.conversion import TRUTH_DEPTH, TRUTH_LABELS
-    from hydranet_ros.bags.samples import open_bag_samples
-
-    with BagReader(path) as bag:
-        topics = bag.topics
-    return open_bag_samples(
-        path,
-        selection,
-        image_topic=image_topic,
-        depth_topic=depth_topic or (TRUTH_DEPTH if TRUTH_DEPTH in topics else None),
-        label_topic=label_topic or (TRUTH_LABELS if TRUTH_LABELS in topics else None),
-        **poses,
     )

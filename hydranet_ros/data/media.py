@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros.data.image_files import IMAGE_SUFFIXES, read_rgb
 from hydranet_ros.data.sample import RgbImage
-from hydranet_ros.errors import HydranetError
+from hydranet_ros.errors import HydranetError, naming_write_faults
 
 DEFAULT_RATE = 25.0
 """Frames per second of a video that does not tell its rate."""
@@ -74,15 +74,6 @@ def write_image(path: Path, image: NDArray) -> None:
     with naming_write_faults(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encoded.tobytes())
-
-
-@contextmanager
-def naming_write_faults(path: Path) -> Iterator[None]:
-    """Turn an OSError on writing a file into a HydranetError that names it."""
-    try:
-        yield
-    except OSError as error:
-        raise HydranetError(f'{path} cannot be written: {error.strerror}.') from error
 
 
 class VideoWriter:

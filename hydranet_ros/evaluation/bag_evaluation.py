@@ -16,7 +16,7 @@ from hydranet_ros.bags.message_types import CAMERA_INFO_TYPE, COMPRESSED_IMAGE_T
 from hydranet_ros.bags.playback import belongings_first
 from hydranet_ros.bags.recovery import open_damaged_bag
 from hydranet_ros.bags.topics import choose_image_topic
-from hydranet_ros.camera.calibration import camera_and_focal_length, CameraInfoBuffer
+from hydranet_ros.camera.calibration import camera_of_frame, CameraInfoBuffer
 from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.dataset_evaluation import ImagePredictor
@@ -260,7 +260,7 @@ class _FrameReader:
         """Predict as the node does, with the focal length of the calibration if there is one."""
         assert self._predictor is not None
         height, width = rgb.shape[:2]
-        _, fx = camera_and_focal_length(info, width, height, rectified=self._rectified)
-        prediction = self._predictor.predict(rgb, fx)
+        camera = camera_of_frame(info, width, height, rectified=self._rectified)
+        prediction = self._predictor.predict(rgb, camera.focal_length if camera else None)
         fields = {task: getattr(prediction, MEASURES[task].field) for task in self._tasks}
         return {task: values for task, values in fields.items() if values is not None}

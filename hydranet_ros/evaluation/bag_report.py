@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hydranet_ros.data.media import naming_write_faults
+from hydranet_ros.errors import naming_write_faults
 from hydranet_ros.evaluation.dataset_evaluation import Evaluation
 from hydranet_ros.evaluation.frame_evaluation import FrameEvaluation
 from hydranet_ros.evaluation.report import text_report, to_json

@@ -1,3 +1,3 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which processes run with which parameters, and how they are started and ended."""
+"""Processes of a ROS graph: their parameters, and how to start and stop them."""

@@ -19,7 +19,7 @@ from launch_ros.actions import Node
 from hydranet_ros.launching.process_specs import ProcessSpec
 
 Arguments = Mapping[str, tuple[str, str]]
-"""Name of a launch argument to its default and description."""
+"""Maps the name of a launch argument to its default and description."""
 
 
 def declare_arguments(arguments: Arguments) -> list[DeclareLaunchArgument]:
@@ -31,12 +31,12 @@ def declare_arguments(arguments: Arguments) -> list[DeclareLaunchArgument]:
 
 
 def argument_values(context: LaunchContext, arguments: Arguments) -> dict[str, str]:
-    """Return the values of launch arguments, given by the user or default."""
+    """Return the values of launch arguments: the user's, else the defaults."""
     return {name: LaunchConfiguration(name).perform(context) for name in arguments}
 
 
 def node_action(spec: ProcessSpec) -> Node:
-    """Convert the description of a process to a launch action."""
+    """Convert a process spec to a launch action."""
     parameters: list[Any] = [str(path) for path in spec.parameter_files]
     if spec.parameters:
         parameters.append(dict(spec.parameters))

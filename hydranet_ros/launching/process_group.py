@@ -22,7 +22,7 @@ from hydranet_ros.launching.process_specs import (
     ProcessSpec,
 )
 
-# Domains 1 to 100, whose ports Linux does not assign to other programs.
+# Domains 1 to 100: Linux does not assign their ports to other programs.
 _DOMAINS = 100
 _POLL = 0.05  # s
 _PATIENCE = 10.0  # s for a process to end after SIGTERM
@@ -38,7 +38,7 @@ def private_graph_environment(log_folder: Path) -> dict[str, str]:
     return {
         'ROS_DOMAIN_ID': str(_unused_domain()),
         'ROS_AUTOMATIC_DISCOVERY_RANGE': 'LOCALHOST',
-        # Humble's name for it; later distributions warn about it.
+        # The variable of Humble; later distributions warn about it.
         **({'ROS_LOCALHOST_ONLY': '1'} if os.environ.get('ROS_DISTRO') == 'humble' else {}),
         'ROS_LOG_DIR': str(log_folder),
         **image_transport_environment(),
@@ -53,7 +53,7 @@ def _unused_domain() -> int:
 
 
 def _is_unused(domain: int) -> bool:
-    """Tell whether the port of a domain's first participant is free (DDSI-RTPS)."""
+    """Return whether the port of a domain's first participant is free (DDSI-RTPS)."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.bind(('', 7410 + 250 * domain))
@@ -68,20 +68,20 @@ class RunningProcess:
 
     spec: ProcessSpec
     popen: subprocess.Popen[bytes]
-    log: Path  # file with its output
+    log: Path  # file that receives its output
 
     def last_lines(self) -> str:
-        """Return the end of its output."""
+        """Return the last lines of its output."""
         lines = self.log.read_text(errors='replace').splitlines()
         return '\n'.join(f'  {line}' for line in lines[-_LINES_SHOWN:])
 
 
 class ProcessGroup:
     """
-    Processes that belong together; leaving the context manager stops all of them.
+    Processes that are stopped together when the context manager exits.
 
-    Their output goes to one file each in ``log_folder``; ``environment`` is added to this
-    process's.
+    The output of each goes to its own file in ``log_folder``. ``environment`` is added to the
+    variables of the current process.
     """
 
     def __init__(self, log_folder: Path, environment: Mapping[str, str]) -> None:
@@ -103,7 +103,7 @@ class ProcessGroup:
     def start(self, spec: ProcessSpec) -> RunningProcess:
         """Start a process."""
         log = self._log_folder / f'{spec.name}.log'
-        # An interrupt between the two would leave the process running.
+        # An interrupt between Popen and append would leave the process running.
         with log.open('wb') as output, _signals_deferred():
             try:
                 popen = subprocess.Popen(
@@ -112,7 +112,7 @@ class ProcessGroup:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
-                    # Ctrl-C reaches only this process, which then stops the others in order.
+                    # Ctrl-C then reaches only the current process, which stops the others.
                     start_new_session=True,
                 )
             except OSError as error:
@@ -123,10 +123,10 @@ class ProcessGroup:
 
     def wait(self, *processes: RunningProcess, timeout: float) -> None:
         """
-        Wait until some processes have ended by themselves, while the others go on.
+        Wait until these processes have ended.
 
-        Raises HydranetError if one fails or takes longer than ``timeout`` seconds, or another one
-        ends.
+        Raises HydranetError if one of them fails or takes longer than ``timeout`` seconds, or if
+        any other process of the group ends.
         """
         deadline = time.monotonic() + timeout
         waiting = set(processes)
@@ -139,7 +139,7 @@ class ProcessGroup:
                 elif status is not None:
                     raise _failure(process, f'ended early with status {status}')
             if time.monotonic() > deadline:
-                raise _failure(waiting.pop(), f'was not done after {timeout:.0f} s')
+                raise _failure(waiting.pop(), f'did not end within {timeout:.0f} s')
             time.sleep(_POLL)
 
 
@@ -153,15 +153,15 @@ def _await_end(process: RunningProcess) -> None:
 
 
 def _failure(process: RunningProcess, what: str) -> HydranetError:
-    """Return an error on a process with the end of its output."""
+    """Return an error with the last lines of a process's output."""
     return HydranetError(f'The process {process.spec.name} {what}:\n{process.last_lines()}')
 
 
 @contextmanager
 def _signals_deferred() -> Iterator[None]:
-    """Delay the effect of SIGINT and SIGTERM until the end of the block."""
+    """Delay the handling of SIGINT and SIGTERM until the end of the block."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread can set handlers, and only it runs them
+        yield  # only the main thread sets and runs signal handlers
         return
     caught: list[int] = []
     numbers = (signal.SIGINT, signal.SIGTERM)

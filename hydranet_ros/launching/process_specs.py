@@ -1,10 +1,10 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Which processes are started with which parameters and topics, for launch files, demo and tests.
+The processes of a ROS graph with their parameters and topics, for launch files, demo and tests.
 
-The launch files convert a :class:`ProcessSpec` to a launch action; :func:`command_line` starts the
-same process where ``launch`` is not installed.
+Launch files convert a :class:`ProcessSpec` to a launch action. Where ``launch`` is not installed,
+the command from :func:`command_line` starts the same process.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ EXECUTABLES = {
     'bag_recorder': 'hydranet_ros.node.bag_tools.bag_recorder',
     'evaluator_node': 'hydranet_ros.node.bag_tools.evaluator_node',
 }
-"""Executables of the package and their modules; setup.py declares the same."""
+"""Executables of the package and their modules; keep setup.py in agreement."""
 
-# Where Fast DDS looks for its profile: version 3 (Kilted on), version 2 (up to Jazzy).
+# Variables that name the profile of Fast DDS: version 3 (since Kilted), 2 (up to Jazzy).
 FASTDDS_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 
 # Absolute names of the topics that config/hydranet.rviz shows.
@@ -54,7 +54,7 @@ class ProcessSpec:
     environment: Mapping[str, str] = field(default_factory=dict)  # variables to add
     log_level: str = 'info'
     shutdown_timeout: float | None = None
-    """Seconds that launch waits after SIGINT, and again after SIGTERM; None for its default."""
+    """Seconds that launch waits after SIGINT, and again after SIGTERM; None: launch's default."""
 
 
 def perception_process(
@@ -77,22 +77,22 @@ def perception_process(
     params_file
         YAML file of parameters; None for ``config/hydranet.yaml``.
     model, label_set, image_transport
-        Model (path or name), one of its label sets, ``raw`` or ``compressed``; empty for the value
-        in the parameter file.
+        Path or name of the model, one of its label sets, and ``raw`` or ``compressed``; if empty,
+        the value in the parameter file is used.
     image
-        Topic of the camera's images; compressed ones are expected on ``<image>/compressed``.
+        Topic of the raw images; compressed images are expected on ``<image>/compressed``.
     camera_info
-        Topic of the calibration; empty for ``camera_info`` beside the images, where drivers
-        publish it.
+        Topic of the calibration; if empty, ``camera_info`` in the namespace of the images, where
+        drivers publish it.
     namespace
-        Of the node and its outputs.
+        Namespace of the node and its outputs.
     use_sim_time
         Whether to take the time from ``/clock``.
     log_level
         As in `LAUNCH_ARGUMENTS`.
 
     """
-    # Everything else is as in the parameter file.
+    # Other parameters keep the values of the parameter file.
     parameters: dict[str, ParameterValue] = {}
     if use_sim_time:
         parameters['use_sim_time'] = True
@@ -118,9 +118,9 @@ def rviz_process(
     fixed_frame: str = '',
     use_sim_time: bool = False,
 ) -> ProcessSpec:
-    """Describe rviz with the package's configuration, which shows points in ``fixed_frame``."""
+    """Describe rviz with the package's configuration; it shows points in ``fixed_frame``."""
     prefix = posixpath.join('/', namespace)
-    # Not the image: its topic is its own argument.
+    # The topic of the image is remapped by its own argument.
     outputs = [posixpath.join(prefix, topic.lstrip('/')) for topic in RVIZ_TOPICS[1:]]
     targets = [posixpath.join(prefix, image), *outputs]
     return ProcessSpec(
@@ -140,36 +140,42 @@ def rviz_process(
 LAUNCH_ARGUMENTS: Mapping[str, tuple[str, str]] = {
     'params_file': ('', 'YAML file of parameters; empty for config/hydranet.yaml.'),
     'model': ('', 'Path or name of the model; empty for the one in the parameter file.'),
-    'label_set': ('', 'Which of its label sets to use; empty for the one in the parameter file.'),
-    'image': ('image', 'Topic of the images; compressed ones are on <image>/compressed.'),
+    'label_set': (
+        '',
+        'Label set of the model to predict; empty for the one in the parameter file.',
+    ),
+    'image': ('image', 'Topic of the raw images; compressed images are on <image>/compressed.'),
     'image_transport': ('', 'raw or compressed; empty for the value in the parameter file.'),
-    'camera_info': ('', 'Topic of the calibration; empty for camera_info beside the images.'),
+    'camera_info': (
+        '',
+        'Topic of the calibration; empty for camera_info in the namespace of the images.',
+    ),
     'namespace': ('', 'Namespace of the node and its outputs.'),
     'rviz': ('false', 'Whether to start rviz, too.'),
-    'fixed_frame': ('', 'Frame in which rviz shows points; empty for the frame camera.'),
-    'use_sim_time': ('false', 'Whether to take the time from /clock, as with replayed bags.'),
+    'fixed_frame': ('', "Frame in which rviz shows points; empty for the frame 'camera'."),
+    'use_sim_time': ('false', 'Whether to take the time from /clock, as when a bag is replayed.'),
     'log_level': ('info', 'Log level: debug, info, warn, error or fatal.'),
 }
-"""Arguments of ``launch/hydranet.launch.py``: name to default and description."""
+"""Arguments of ``launch/hydranet.launch.py``: name, default and description."""
 
 REPLAY_ARGUMENTS: Mapping[str, tuple[str, str]] = {
     'bag': ('', 'Bag with images and ground truth: folder, .mcap or .db3 file.'),
     'model': ('', "Path or name of the model; empty for the package's default model."),
-    'image': ('', 'Topic of the images in the bag; may be empty if only one has camera images.'),
+    'image': ('', 'Topic of the images in the bag; may be empty if the bag has only one camera.'),
     'label_set': ('', "Label set of the ground truth; empty for the model's first."),
     'params_file': ('', "YAML file of the node's parameters; empty for config/hydranet.yaml."),
     'output': ('evaluation', 'Folder of the report.'),
     'depth_maximum': ('80.0', 'Largest true depth that is evaluated, in metres.'),
     'crop': ('', 'Crop in which depth is evaluated: garg, eigen or nyud; empty for none.'),
-    'lock_step': ('true', 'Whether each image waits until the one before has been processed.'),
+    'lock_step': ('true', 'Whether each image is held until the previous one has been processed.'),
     'rate': ('1.0', 'Highest playback rate, in recorded seconds per second.'),
     'start_offset': ('0.0', 'Seconds to skip at the beginning.'),
     'loop': ('false', 'Whether to repeat the bag until stopped.'),
-    'record': ('', 'Bag to record the results into; empty for none.'),
+    'record': ('', 'Bag to record the results into; empty to record nothing.'),
     'rviz': ('false', 'Whether to start rviz, too.'),
     'log_level': ('info', 'Log level: debug, info, warn, error or fatal.'),
 }
-"""Arguments of ``launch/replay.launch.py``: name to default and description."""
+"""Arguments of ``launch/replay.launch.py``: name, default and description."""
 
 
 def launched_processes(arguments: Mapping[str, str]) -> list[ProcessSpec]:
@@ -204,14 +210,14 @@ def image_transport_environment(
     environment: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
     """
-    Return the variables that make Fast DDS carry images; empty if the user has set any of them.
+    Return the variables that select the Fast DDS profile for images, none if the user set one.
 
-    ``environment`` is the one to look at, by default that of this process.
+    The user's variables are in ``environment``, by default that of the current process.
     """
     present = os.environ if environment is None else environment
     if any(present.get(variable) for variable in FASTDDS_VARIABLES):
         return {}
-    # Version 2 was the package fastrtps. Version 3 warns where it finds the old variable.
+    # Version 2 is the package fastrtps. Version 3 warns about the variable of version 2.
     prefixes = [sys.prefix, *present.get('AMENT_PREFIX_PATH', '').split(os.pathsep)]
     is_version_3 = any(Path(prefix, 'share', 'fastdds').is_dir() for prefix in prefixes if prefix)
     variables = FASTDDS_VARIABLES[:1] if is_version_3 else FASTDDS_VARIABLES
@@ -222,8 +228,8 @@ def command_line(spec: ProcessSpec) -> list[str]:
     """
     Return the command that starts a process without ``launch``.
 
-    Executables of this package run as modules of the current interpreter, so that a checkout need
-    not be installed; others by their name on the ``PATH``. The caller sets the environment.
+    Executables of this package run as modules of the current interpreter, so that they also run
+    from a checkout; others are found on the ``PATH``. The caller sets the environment.
     """
     if spec.package == PACKAGE:
         command = [sys.executable, '-m', EXECUTABLES[spec.executable]]
@@ -237,13 +243,13 @@ def command_line(spec: ProcessSpec) -> list[str]:
     for path in spec.parameter_files:
         command += ['--params-file', str(path)]
     for name, value in spec.parameters.items():
-        # JSON is YAML, and keeps a string that looks like a number a string.
+        # JSON is valid YAML, and its quotes keep a string such as "1" a string.
         command += ['-p', f'{name}:={json.dumps(value)}']
     return [*command, '--log-level', spec.log_level]
 
 
 def is_true(arguments: Mapping[str, str], name: str) -> bool:
-    """Read a launch argument that is true or false."""
+    """Parse a launch argument that is true or false."""
     text = arguments[name].lower()
     if text not in ('true', 'false', '1', '0'):
         raise HydranetError(

@@ -3,7 +3,8 @@
 """
 The encodings of images: how pixels are stored, and how those of cameras become RGB.
 
-A new camera encoding is one more entry of `ENCODINGS`; nothing else has to change.
+A new camera encoding with packed pixels (H×W×C) is one more entry of `ENCODINGS`. Planar formats
+such as nv21 and nv24 do not fit the table; cv_bridge converts them, if it is installed.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ def spin_once(executor: Executor, node: Node, timeout: float) -> None:
     Run one callback of a lifecycle node, if one is ready within ``timeout`` seconds.
 
     Later distributions refuse a transition that the state does not allow. Humble raises an error
-    here, which would end the process; it is logged instead.
+    that would end the process; here it is logged.
     """
     try:
         executor.spin_once(timeout_sec=timeout)
@@ -36,7 +36,7 @@ def spin_once(executor: Executor, node: Node, timeout: float) -> None:
 def told_when_received(
     callback: Callable[[bytes, Mapping[str, int]], None],
 ) -> Callable[..., None]:
-    """Return a subscription callback that also gets the message info, an empty one on Humble."""
+    """Return a subscription callback that also gets the message info, which is empty on Humble."""
     if hasattr(Subscription, 'CallbackType'):
         return callback
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""How every process of the package starts and ends: signals, exit status, errors."""
+"""Start and end of every process of the package: signals, exit status, errors."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from hydranet_ros.errors import HydranetError
 
 def run_process(name: str, work: Callable[[threading.Event], None]) -> int:
     """
-    Run a process until its work is done or it is asked to end; return its exit status.
+    Run a process until its work is done or a signal ends it; return its exit status.
 
-    ``work`` is called with rclpy initialised and an event that SIGINT and SIGTERM set. The status
-    is 0, also after a signal, and 1 after an error, which is printed after the process's name.
+    ``work`` is called after rclpy is initialised; its argument is an event that SIGINT and SIGTERM
+    set. The status is 0, also after a signal. After an error it is 1, and the error is printed.
     """
     stop = threading.Event()
 
     def request_stop(number: int, _frame: object) -> None:
         stop.set()
-        signal.signal(number, signal.SIG_DFL)  # a second signal ends a process that hangs
+        signal.signal(number, signal.SIG_DFL)  # a second signal kills a process that hangs
 
     try:
-        # rclpy's handlers would end the context while messages are still being sent.
+        # rclpy's own handlers would shut down the context while messages are being sent.
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as error:  # rclpy's base class; the text ends with positions in C code
+    except RuntimeError as error:  # rclpy's base class; its text ends with C source positions
         fault = ' '.join(str(error).partition(', at /')[0].split())
         print(f'{name}: the ROS arguments are invalid: {fault}', file=sys.stderr)
         return 1

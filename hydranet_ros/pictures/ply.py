@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.data.media import naming_write_faults
+from hydranet_ros.errors import naming_write_faults
 
 _PLY_VERTEX = np.dtype(
     [

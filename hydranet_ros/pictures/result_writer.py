@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.camera.camera import depth_to_millimetres
-from hydranet_ros.data.media import naming_write_faults, VideoWriter, write_image
+from hydranet_ros.data.media import VideoWriter, write_image
 from hydranet_ros.data.sample import RgbImage
+from hydranet_ros.errors import naming_write_faults
 from hydranet_ros.pictures.panels import Look, mosaic, Panel, result_panels
 from hydranet_ros.runtime.predictor import Prediction
 

@@ -239,9 +239,9 @@ def _result(runner: _Runner, size: tuple[int, int], plain: Sequence[float]) -> R
     predictor = runner.predictor
     end_to_end = Timing.of(runner.total)
     return Result(
-        predictor.backend_name,
-        predictor.device,
-        predictor.precision,
+        predictor.backend.name,
+        predictor.backend.device,
+        predictor.backend.precision,
         size,
         runner.load,
         runner.first,

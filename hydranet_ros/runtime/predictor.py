@@ -77,7 +77,7 @@ class Predictor:
             label_set = label_set or model.label_set
         piece = self.metadata.label_slice(label_set)
         self.label_set: LabelSet | None = piece.labels if piece else None
-        self._backend = open_backend(
+        self.backend = open_backend(
             model,
             backend=backend,
             device=device,
@@ -87,26 +87,6 @@ class Predictor:
         )
         if warm_up_size is not None:
             self.warm_up(*(self._only_size or warm_up_size))
-
-    @property
-    def backend_name(self) -> str:
-        """Return the name of the runtime in use."""
-        return self._backend.name
-
-    @property
-    def device(self) -> str:
-        """Return the device in use, e.g. ``cpu`` or ``cuda:0``."""
-        return self._backend.device
-
-    @property
-    def precision(self) -> str:
-        """Return the arithmetic in use, e.g. ``float32``."""
-        return self._backend.precision
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """Return the names of the fields of :class:`Prediction` that are computed."""
-        return self._backend.fields
 
     def predict(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Prediction:
         """
@@ -139,7 +119,7 @@ class Predictor:
                 f'pixels only, not {width}x{height}; export it again without --size.'
             )
         length_scale, assumed = self._length_scale(fx)
-        outputs, timing = self._backend.run(np.ascontiguousarray(rgb), length_scale)
+        outputs, timing = self.backend.run(np.ascontiguousarray(rgb), length_scale)
         timing['total'] = sum(timing.values())
         return Prediction(**outputs, timing=timing, scale_assumed=assumed)
 
@@ -151,7 +131,7 @@ class Predictor:
 
     def close(self) -> None:
         """Free the model and the device's memory; the predictor must not be used afterwards."""
-        self._backend.close()
+        self.backend.close()
 
     def _length_scale(self, fx: float | None) -> tuple[float, bool]:
         """Return the factor on depth, and whether it assumes a focal length."""

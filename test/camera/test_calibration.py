@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hydranet_ros.bags.message_types import camera_info_message
-from hydranet_ros.camera.calibration import camera_and_focal_length
+from hydranet_ros.camera.calibration import camera_of_frame
 
 WIDTH, HEIGHT = 64, 48
 
@@ -20,17 +20,16 @@ def info():
 
 @pytest.mark.parametrize(('rectified', 'expected'), [(False, 100.0), (True, 80.0)])
 def test_it_is_that_of_k_or_of_p_where_the_images_are_rectified(info, rectified, expected):
-    camera, fx = camera_and_focal_length(info, WIDTH, HEIGHT, rectified=rectified)
-    assert fx == expected == camera.matrix[0, 0]
+    camera = camera_of_frame(info, WIDTH, HEIGHT, rectified=rectified)
+    assert camera.focal_length == expected == camera.matrix[0, 0]
 
 
 def test_it_follows_the_size_of_the_frame(info):
-    camera, fx = camera_and_focal_length(info, WIDTH // 2, HEIGHT // 2, rectified=False)
-    assert (camera.width, camera.height, fx) == (WIDTH // 2, HEIGHT // 2, 50.0)
+    camera = camera_of_frame(info, WIDTH // 2, HEIGHT // 2, rectified=False)
+    assert (camera.width, camera.height, camera.focal_length) == (WIDTH // 2, HEIGHT // 2, 50.0)
 
 
 def test_it_is_not_known_without_a_calibration(info):
-    assert camera_and_focal_length(None, WIDTH, HEIGHT, rectified=True) == (None, None)
+    assert camera_of_frame(None, WIDTH, HEIGHT, rectified=True) is None
     info.k = np.zeros(9)
-    camera, fx = camera_and_focal_length(info, WIDTH, HEIGHT, rectified=False)
-    assert camera is not None and fx is None
+    assert camera_of_frame(info, WIDTH, HEIGHT, rectified=False).focal_length is None

@@ -85,7 +85,7 @@ def test_quantised_model_runs_and_its_loss_is_measured(
     assert 'RMSE' in text
     assert read_model(output).precision == 'int8'
     predictor = Predictor(output)
-    assert (predictor.backend_name, predictor.precision) == ('openvino', 'int8')
+    assert (predictor.backend.name, predictor.backend.precision) == ('openvino', 'int8')
     picture = synthetic_picture(40, 56)
     near, far = predictor.predict(picture, fx=250.0), predictor.predict(picture, fx=1000.0)
     assert near.labels.shape == (40, 56)

@@ -62,7 +62,7 @@ def test_a_fault_is_told_with_what_was_printed(
 def test_waiting_has_an_end(tmp_path: Path, specs: dict[str, ProcessSpec]) -> None:
     with ProcessGroup(tmp_path, {}) as group:
         listener = group.start(specs['listener'])
-        with pytest.raises(HydranetError, match='listener was not done after 0 s'):
+        with pytest.raises(HydranetError, match='listener did not end within 0 s'):
             group.wait(listener, timeout=0.1)
 
 

@@ -107,7 +107,7 @@ def test_runs_where_torch_is_not_installed(exported, tmp_path, file_format, back
         f'p = Predictor({str(path)!r}, backend={backend!r})\n'
         'prediction = p.predict(np.load("rgb.npy"), fx=300.0)\n'
         'assert prediction.labels.shape == prediction.depth.shape == (64, 96)\n'
-        'print(p.backend_name, p.device, p.label_set.name)\n'
+        'print(p.backend.name, p.backend.device, p.label_set.name)\n'
     )
     result = subprocess.run(
         [sys.executable, '-c', program],
@@ -128,7 +128,7 @@ def test_export_of_one_size_takes_that_size_alone(bundle_file, tmp_path, capsys)
     assert main(['export', str(bundle_file), *arguments]) == 0
     assert re.search(r'96x64.*\n.*depth differs by', capsys.readouterr().out)
     predictor = Predictor(path)
-    assert predictor.fields == ('depth',)
+    assert predictor.backend.fields == ('depth',)
     prediction = predictor.predict(synthetic_picture(64, 96))
     assert prediction.labels is None
     assert prediction.depth.shape == (64, 96)

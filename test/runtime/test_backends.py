@@ -92,7 +92,7 @@ def bundles():
 def test_parity(bundles, backend, interpolation):
     bundle = bundles[interpolation]
     predictor = Predictor(bundle, backend=backend, device='cpu', precision='float32')
-    assert (predictor.backend_name, predictor.precision) == (backend, 'float32')
+    assert (predictor.backend.name, predictor.backend.precision) == (backend, 'float32')
     for height, width in SIZES:
         rgb = _image(height, width)
         _assert_close(predictor.predict(rgb), _plain(bundle, rgb), TOLERANCE)
@@ -154,7 +154,7 @@ def test_openvino_in_bfloat16_is_near():
     rgb = _image(64, 96)
     expected = Predictor(default_model(), backend='torch', device='cpu').predict(rgb)
     predictor = Predictor(default_model(), backend='openvino', precision='bfloat16')
-    assert predictor.precision == 'bfloat16'
+    assert predictor.backend.precision == 'bfloat16'
     prediction = predictor.predict(rgb)
     assert (prediction.labels == expected.labels).mean() > 0.9
     assert np.median(np.abs(prediction.depth / expected.depth - 1)) < 0.03
@@ -201,9 +201,9 @@ def test_results_belong_to_the_caller(bundles, backend):
 def test_a_cpu_gets_the_runtime_that_the_environment_names(bundles, monkeypatch):
     for name in INSTALLED:
         monkeypatch.setenv(VARIABLE, name)
-        assert Predictor(bundles['bilinear'], device='cpu').backend_name == name
+        assert Predictor(bundles['bilinear'], device='cpu').backend.name == name
     monkeypatch.setenv(VARIABLE, 'openvinno')
-    with pytest.raises(HydranetError, match=f"{VARIABLE} names 'openvinno'; known are openvino"):
+    with pytest.raises(HydranetError, match=f"{VARIABLE} is 'openvinno'; known are openvino"):
         Predictor(bundles['bilinear'], device='cpu')
 
 
@@ -274,7 +274,7 @@ def test_a_runtime_that_fails_after_all_is_not_taken(tmp_path, monkeypatch):
 def test_torch_compile_gives_the_same(bundles):
     rgb = _image(64, 96)
     predictor = Predictor(bundles['bilinear'], backend='torch-compile', warm_up_size=None)
-    assert predictor.backend_name == 'torch-compile'
+    assert predictor.backend.name == 'torch-compile'
     _assert_close(predictor.predict(rgb), _plain(bundles['bilinear'], rgb), TOLERANCE)
 
 
@@ -305,7 +305,8 @@ def test_cuda_gives_the_same(backend, precision, differing):
     """One recorded graph a size; the shipped model, since untrained weights blow rounding up."""
     cpu = Predictor(default_model(), backend='torch', device='cpu', warm_up_size=None)
     cuda = Predictor(default_model(), backend=backend, precision=precision, warm_up_size=None)
-    assert (cuda.backend_name, cuda.device, cuda.precision) == (backend, 'cuda:0', precision)
+    used = cuda.backend
+    assert (used.name, used.device, used.precision) == (backend, 'cuda:0', precision)
     for size in ((33, 97), (375, 1242), (720, 1280), (33, 97)):
         rgb = synthetic_picture(*size)
         one, other = cpu.predict(rgb), cuda.predict(rgb)

@@ -118,7 +118,7 @@ def test_confidence_is_the_softmax_of_the_winner(bundles):
     expected = 255 * (softmax / softmax.sum(axis=2, keepdims=True)).max(axis=2)
     predictor = Predictor(bundles['kitti6'], fields=('labels', 'confidence'))
     prediction = predictor.predict(rgb)
-    assert predictor.fields == ('labels', 'confidence')
+    assert predictor.backend.fields == ('labels', 'confidence')
     assert prediction.depth is None
     assert prediction.confidence is not None
     assert prediction.confidence.dtype == np.uint8
@@ -201,7 +201,7 @@ def test_impossible_options_are_refused(bundles, options, what):
 def test_model_by_path_and_by_name(tmp_path, bundles):
     save_bundle(tmp_path / 'm.safetensors', bundles['kitti6'])
     predictor = Predictor(str(tmp_path / 'm.safetensors'), device='cpu')
-    assert (predictor.backend_name, predictor.device, predictor.precision) == (
+    assert (predictor.backend.name, predictor.backend.device, predictor.backend.precision) == (
         'torch',
         'cpu',
         'float32',

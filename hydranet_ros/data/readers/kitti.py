@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from hydranet_ros.data.datasets import FileDataset, Record
 from hydranet_ros.data.image_files import ANNOTATION_SUFFIXES, DepthFormat, Intrinsics
 from hydranet_ros.data.readers.folders import files_by_stem, SegmentationFolder
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.messages.stamps import NANOSECONDS
 from hydranet_ros.resources import noted
 
 KITTI_DEPTH = DepthFormat(units_per_metre=256.0, invalid=(0,), maximum=80.0)
@@ -124,3 +126,32 @@ def focal_length(calibration: Path, key: str) -> float:
     except (ValueError, IndexError):
         pass
     raise HydranetError(f'{calibration} has no {key}; get the calibration of this date again.')
+
+
+def drive_focal_length(images: Path) -> float | None:
+    """Return fx of a raw drive's images (``<date>/<drive>/image_NN/data``), None for others."""
+    data = images.resolve()
+    if data.name != 'data' or not data.parent.name.startswith('image_'):
+        return None
+    calibration = data.parents[2] / 'calib_cam_to_cam.txt'
+    camera = data.parent.name.removeprefix('image_')
+    return focal_length(calibration, f'P_rect_{camera}') if calibration.is_file() else None
+
+
+def drive_times(images: Path) -> list[int]:
+    """Return the times of a raw drive's images in nanoseconds, empty for others."""
+    path = images.parent / 'timestamps.txt'  # one UTC date and time per line
+    if not path.is_file():
+        return []
+    times = []
+    for line in path.read_text(encoding='utf-8').split('\n'):
+        if not line.strip():
+            continue
+        date, _, fraction = line.strip().partition('.')
+        try:
+            moment = datetime.strptime(date, '%Y-%m-%d %H:%M:%S').replace(tzinfo=timezone.utc)
+            nanoseconds = int(fraction.ljust(9, '0')[:9])
+        except ValueError as error:
+            raise HydranetError(f'{path} holds {line!r}, which is not a date and time.') from error
+        times.append(int(moment.timestamp()) * NANOSECONDS + nanoseconds)
+    return times

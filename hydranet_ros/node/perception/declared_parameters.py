@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node's parameters on the node: declared and validated by the table."""
+"""Declare and validate the parameters of the table on a node."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ class DeclaredParameters:
     """
     The parameters of a node.
 
-    While ``is_configured``, only live parameters can change. Raises HydranetError if an initial
-    value has the wrong type, is out of range or contradicts another.
+    While ``is_configured()`` is true, only live parameters can change. Raises HydranetError if an
+    initial value has the wrong type, is out of range or contradicts another value.
     """
 
     def __init__(self, node: Node, is_configured: Callable[[], bool]) -> None:
@@ -71,11 +71,11 @@ class DeclaredParameters:
         self.fill(name, PARAMETERS[name].default)
 
     def _values(self) -> dict[str, Any]:
-        """Return the user's parameters by name."""
+        """Return the values of the parameters that users can set, by name."""
         return {row.name: self._node.get_parameter(row.name).value for row in user_parameters()}
 
     def _on_set(self, changes: Sequence[RosParameter]) -> SetParametersResult:
-        """Accept or refuse changes that are made together."""
+        """Accept or reject a set of changes."""
         ours = {p.name: p.value for p in changes if p.name in PARAMETERS}
         values = self._values()
         try:
@@ -89,7 +89,7 @@ class DeclaredParameters:
         return SetParametersResult(successful=True)
 
     def _check_changeable(self, row: Parameter) -> None:
-        """Raise a sentence if a parameter cannot be set now."""
+        """Raise HydranetError if a parameter cannot be set now."""
         if row.change is Change.NEVER and not self._filling:
             raise HydranetError(f'Parameter {row.name} comes from the model and cannot be set.')
         if row.change is Change.UNCONFIGURED and self._is_configured():
@@ -101,12 +101,12 @@ class DeclaredParameters:
 
 
 def _ros_value(value: Value) -> Any:
-    """Return a value as rclpy takes it on every distribution: lists, no tuples."""
+    """Convert a value to what rclpy accepts on every distribution: lists instead of tuples."""
     return list(value) if isinstance(value, tuple) else value
 
 
 def parameter_descriptor(row: Parameter) -> ParameterDescriptor:
-    """Return the ROS descriptor of a row of the table."""
+    """Return the parameter descriptor of a row of the table."""
     descriptor = ParameterDescriptor(
         description=row.description,
         additional_constraints=f'Can be set {row.change.value}.'

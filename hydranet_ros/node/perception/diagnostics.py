@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node's diagnostics: its state and figures, and why no result is published."""
+"""The node's diagnostics: state, figures, and the reason if no result is published."""
 
 from __future__ import annotations
 
@@ -36,25 +36,24 @@ class Level(IntEnum):
 
 @dataclass(frozen=True)
 class Report:
-    """All that the diagnostics are made of."""
+    """The input of the diagnostics."""
 
     state: str  # of the lifecycle: unconfigured, inactive, active or finalized
     statistics: Snapshot = field(default_factory=Snapshot)  # since activation
     fault: str = ''  # why the last transition failed
-    incompatible_qos: str = ''  # a clause on the last incompatible publisher
-    image_topic: str = ''
-    """Absolute name and message type, e.g. ``sensor_msgs/msg/Image``, of the input."""
-    image_type: str = ''
+    incompatible_qos: str = ''  # why the last incompatible publisher is not received
+    image_topic: str = ''  # absolute name
+    image_type: str = ''  # expected message type, e.g. sensor_msgs/msg/Image
     publisher_types: Sequence[str] = ()  # message type of each publisher on that topic
     image_timeout: float = 2.0  # seconds after which a missing image is an error
     input_facts: InputFacts | None = None  # of the last processed frame
     camera_info_frame: str | None = None
-    """frame_id of the latest calibration, None if there was none."""
-    facts: Mapping[str, str] = field(default_factory=dict)  # of the model and where it runs
+    """frame_id of the latest camera_info, None before the first."""
+    facts: Mapping[str, str] = field(default_factory=dict)  # model, backend, device, precision
 
 
 def assess(report: Report) -> tuple[Level, str]:
-    """Return how severe the node's situation is, and a sentence that explains it."""
+    """Return the severity of the node's state, and a sentence that explains it."""
     if report.fault:
         return Level.ERROR, f'{report.state.capitalize()}: {report.fault}'
     if report.state in _RESTING:
@@ -78,7 +77,7 @@ def assess(report: Report) -> tuple[Level, str]:
 
 
 def diagnostic_array(report: Report, name: str, stamp: Time) -> DiagnosticArray:
-    """Make the message; ``name`` is the node's absolute name."""
+    """Build the message; ``name`` is the node's absolute name."""
     level, message = assess(report)
     status = DiagnosticStatus(
         level=bytes([level]),
@@ -93,7 +92,7 @@ def diagnostic_array(report: Report, name: str, stamp: Time) -> DiagnosticArray:
 
 
 def key_values(report: Report) -> dict[str, str]:
-    """Return the figures of a report as texts by name."""
+    """Return the figures of a report as strings by name."""
     statistics = report.statistics
     values = {
         'state': report.state,
@@ -119,19 +118,19 @@ def key_values(report: Report) -> dict[str, str]:
 
 
 def _recent(seconds: float | None) -> bool:
-    """Return whether something happened within the statistics' window."""
+    """Return whether an event is less than one statistics window old."""
     return seconds is not None and seconds < WINDOW
 
 
 def _idle(statistics: Snapshot) -> bool:
-    """Return whether the latest image had no subscriber of its results."""
+    """Return whether no output had a subscriber at the latest image."""
     if statistics.since_idle is None:
         return False
     return statistics.since_processed is None or statistics.since_idle < statistics.since_processed
 
 
 def _failing(statistics: Snapshot) -> tuple[Level, str]:
-    """Distinguish a bad image among good ones from a stream that fails."""
+    """Warn about single bad images; report an error if no image is processed."""
     succeeded_since = (
         statistics.since_processed is not None
         and statistics.since_failure is not None
@@ -142,7 +141,7 @@ def _failing(statistics: Snapshot) -> tuple[Level, str]:
 
 
 def _why_no_image(report: Report, waited: float) -> str:
-    """Return a sentence on the missing input and its likely cause."""
+    """Return a sentence that names the missing input and its likely cause."""
     others = sorted(set(report.publisher_types) - {report.image_type})
     if report.incompatible_qos:
         cause = report.incompatible_qos
@@ -157,7 +156,7 @@ def _why_no_image(report: Report, waited: float) -> str:
 
 
 def _why_scale_assumed(report: Report, facts: InputFacts) -> str:
-    """Return a sentence on why the scale of depth is not known."""
+    """Return a sentence that explains why the scale of depth is not known."""
     if report.camera_info_frame is None:
         cause = 'no camera_info arrives'
     elif not facts.calibrated:

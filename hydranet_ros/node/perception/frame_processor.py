@@ -12,15 +12,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 from rclpy.serialization import deserialize_message
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from hydranet_ros.camera.calibration import camera_and_focal_length
+from hydranet_ros.camera.calibration import camera_of_frame
 from hydranet_ros.camera.camera import RayTable
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.images import message_to_rgb
 from hydranet_ros.messages.stamps import NANOSECONDS
-from hydranet_ros.messages.topic_names import COMPRESSED_SUFFIX
 from hydranet_ros.node.perception.outputs import Frame, Output
 from hydranet_ros.node.perception.parameters import Settings
 from hydranet_ros.node.perception.polling_subscription import Arrival
@@ -28,23 +27,8 @@ from hydranet_ros.node.perception.statistics import Statistics
 from hydranet_ros.runtime.predictor import Predictor
 
 
-@dataclass(frozen=True)
-class Source:
-    """The input's message type, and what image_transport appends to its topic."""
-
-    message_type: type
-    topic_suffix: str
-
-
-SOURCES = {
-    'raw': Source(Image, ''),
-    'compressed': Source(CompressedImage, COMPRESSED_SUFFIX),
-}
-"""By the parameter ``image_transport``."""
-
-
 class MessagePublisher(Protocol):
-    """The part of rclpy's publisher that is used here."""
+    """The methods of rclpy's publisher that are used here."""
 
     def publish(self, msg: object) -> None:
         """Publish a message."""
@@ -57,7 +41,7 @@ class Calibrations(Protocol):
     """Finds the camera_info of an image."""
 
     def match(self, header: Header) -> CameraInfo | None:
-        """Return the message that belongs to an image, None if there is none."""
+        """Return the camera_info that belongs to an image, None if there is none."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +54,7 @@ class Publication:
 
 @dataclass(frozen=True)
 class InputFacts:
-    """Facts about the input from the last processed frame, for diagnostics."""
+    """What the last processed frame showed about the input, for diagnostics."""
 
     width: int
     height: int
@@ -86,25 +70,25 @@ class Perceived:
     frame: Frame
     wanted: Sequence[Publication]  # outputs that had a subscriber when the frame was taken
     arrived: float  # seconds of ``time.monotonic``
-    predicted: float  # when inference was done, same clock
-    durations: Mapping[str, float]  # seconds by stage until then
+    predicted: float  # end of inference, same clock
+    durations: Mapping[str, float]  # seconds by stage up to the end of inference
 
 
 class FrameProcessor:
     """
     Turn arriving images into published outputs.
 
-    `perceive` and `publish` run in two threads, so that the network works on the next image while
-    the outputs of the last one are made. An output is computed only while it has subscribers.
-    ``settings`` returns the current parameters, ``now`` the ROS time in nanoseconds; ``warn``
-    logs, once, why an output cannot be published.
+    `perceive` and `publish` run in two threads, so that the network runs on the next image while
+    the outputs of the last image are published. An output is computed only while it has
+    subscribers. ``settings`` returns the current parameters, ``now`` the ROS time in nanoseconds;
+    ``warn`` logs once why an output cannot be published.
     """
 
     def __init__(
         self,
         *,
         predictor: Predictor,
-        source: Source,
+        message_type: type,
         publications: Sequence[Publication],
         camera_infos: Calibrations,
         settings: Callable[[], Settings],
@@ -113,7 +97,7 @@ class FrameProcessor:
         warn: Callable[[str], None],
     ) -> None:
         self._predictor = predictor
-        self._source = source
+        self._message_type = message_type
         self._publications = publications
         self._camera_infos = camera_infos
         self._settings = settings
@@ -122,6 +106,7 @@ class FrameProcessor:
         self._warn = warn
         self._warned: set[str] = set()
         self._rays = RayTable()
+        # Replaced as a whole by the perception thread and read by the diagnostics: needs no lock.
         self.input_facts: InputFacts | None = None
 
     def perceive(self, arrival: Arrival) -> Perceived | None:
@@ -148,7 +133,7 @@ class FrameProcessor:
         return Perceived(frame, wanted, arrival.moment, predicted, durations)
 
     def publish(self, perceived: Perceived) -> None:
-        """Make and publish the outputs of one frame."""
+        """Build and publish the outputs of one frame."""
         begin = time.monotonic()
         frame = perceived.frame
         for publication in perceived.wanted:
@@ -164,7 +149,7 @@ class FrameProcessor:
         self._statistics.processed(durations, age=(self._now() - stamp) / NANOSECONDS)
 
     def _publish(self, publication: Publication, frame: Frame) -> None:
-        """Publish an output, or warn once why it cannot be made; the others are published."""
+        """Publish an output, or warn once why it cannot be built."""
         try:
             message = publication.output.build(frame)
         except HydranetError as error:
@@ -178,11 +163,10 @@ class FrameProcessor:
     def _decode(self, data: bytes) -> tuple[Header, NDArray[np.uint8]]:
         """Return the header and the RGB image of a serialised message."""
         try:
-            message = deserialize_message(data, self._source.message_type)
+            message = deserialize_message(data, self._message_type)
         except RuntimeError as error:  # rclpy's base class for damaged messages
             raise HydranetError(
-                f'A message of {len(data)} bytes is not a valid '
-                f'{self._source.message_type.__name__}.'
+                f'A message of {len(data)} bytes is not a valid {self._message_type.__name__}.'
             ) from error
         return message.header, message_to_rgb(message)
 
@@ -191,10 +175,8 @@ class FrameProcessor:
         height, width = rgb.shape[:2]
         settings = self._settings()
         info = self._camera_infos.match(header)
-        camera, focal_length = camera_and_focal_length(
-            info, width, height, rectified=settings.image_rectified
-        )
-        prediction = self._predictor.predict(rgb, focal_length)
+        camera = camera_of_frame(info, width, height, rectified=settings.image_rectified)
+        prediction = self._predictor.predict(rgb, camera.focal_length if camera else None)
         self.input_facts = InputFacts(
             width, height, header.frame_id, info is not None, prediction.scale_assumed
         )

@@ -1,11 +1,13 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The two threads of the node, and where they meet.
+The two threads of the node, and the data they share.
 
-The perception thread takes the newest image and runs the network; the publication thread makes
-and publishes the outputs of the frame before. The executor's thread is left for parameters,
-lifecycle and diagnostics.
+The perception thread takes the newest image and runs the network. The publication thread builds
+and publishes the outputs of the previous frame. The executor's thread remains free for parameters,
+lifecycle and diagnostics. For diagnostics it reads objects of the other two threads: `Statistics`
+and `CameraInfoBuffer`, which have locks, and `FrameProcessor.input_facts` and
+`ImageInput.incompatible_qos`, which are replaced as a whole.
 """
 
 from __future__ import annotations
@@ -22,15 +24,15 @@ from hydranet_ros.node.perception.polling_subscription import Arrival
 Item = TypeVar('Item')
 
 RETRY_PERIOD = 0.5
-"""Seconds until a worker tries again to take an item after an error."""
+"""Seconds that a worker waits after an error before it tries again to take an item."""
 
 
 class FrameThreads(Generic[Item]):
     """
     Run frames through both threads, from the input's newest image to ``publish``.
 
-    ``perceive`` gets each image in the first thread; what it returns goes to ``publish`` in the
-    second, except None.
+    The first thread calls ``perceive`` with each image; the second calls ``publish`` with each
+    result that is not None. ``on_error`` is called in the thread where an error occurred.
     """
 
     def __init__(
@@ -38,11 +40,11 @@ class FrameThreads(Generic[Item]):
         image_input: ImageInput,
         perceive: Callable[[Arrival], Item | None],
         publish: Callable[[Item], None],
+        on_error: Callable[[Exception], None],
     ) -> None:
         self._input = image_input
         self._perceive = perceive
         self._finished: Handover[Item] = Handover()
-        on_error = image_input.on_failure
         self._perception = Worker(self._next_image, self._handle_image, on_error, 'perception')
         self._publication = Worker(self._finished.take, publish, on_error, 'publication')
         self._started = ExitStack()
@@ -65,7 +67,7 @@ class FrameThreads(Generic[Item]):
         self._started.close()
 
     def _next_image(self) -> Arrival | None:
-        # An image taken while outputs wait to be published would be old when it is published.
+        # An image taken before the publication thread is free would be outdated once published.
         self._finished.wait_until_free()
         return self._input.wait_for_image()
 
@@ -79,8 +81,8 @@ class Worker(Generic[Item]):
     """
     Handle items one after the other in a thread.
 
-    ``take`` waits for the next item; None ends the thread. ``on_error`` gets what ``take`` or
-    ``handle`` raises, after which the worker goes on with the next item.
+    ``take`` waits for the next item; None ends the thread. An exception of ``take`` or ``handle``
+    is passed to ``on_error``; then the worker continues with the next item.
     """
 
     def __init__(
@@ -100,14 +102,14 @@ class Worker(Generic[Item]):
         self._thread.start()
 
     def join(self) -> None:
-        """Return when the thread has ended, after ``take`` has returned None."""
+        """Wait until the thread has ended, which it does when ``take`` returns None."""
         self._thread.join()
 
     def _run(self) -> None:
         while (item := self._next()) is not None:
             try:
                 self._handle(item)
-            # Passed on: one bad frame must not stop the node.
+            # One bad frame must not stop the node.
             except Exception as error:  # noqa: PERF203
                 self._tell(error)
 
@@ -126,7 +128,7 @@ class Worker(Generic[Item]):
 
 class Handover(Generic[Item]):
     """
-    Pass items from one thread to another; at most one waits, none is dropped.
+    Pass items from one thread to another: holds at most one item and drops none.
 
     All methods are thread-safe.
     """
@@ -137,12 +139,12 @@ class Handover(Generic[Item]):
         self._closed = False
 
     def wait_until_free(self) -> None:
-        """Wait until no item waits, so that the next one is not old when it is put."""
+        """Wait until no item is held, so that `put` does not block."""
         with self._changed:
             self._changed.wait_for(lambda: self._item is None or self._closed)
 
     def put(self, item: Item) -> None:
-        """Add an item once the one before was taken; after `close` it is discarded."""
+        """Hold an item as soon as the previous one has been taken; after `close`, discard it."""
         with self._changed:
             self._changed.wait_for(lambda: self._item is None or self._closed)
             if not self._closed:
@@ -150,7 +152,7 @@ class Handover(Generic[Item]):
                 self._changed.notify_all()
 
     def take(self) -> Item | None:
-        """Wait for the next item and return it; None after `close` and the last one."""
+        """Wait for the next item and return it; after `close` and the last item, return None."""
         with self._changed:
             self._changed.wait_for(lambda: self._item is not None or self._closed)
             item, self._item = self._item, None
@@ -158,7 +160,7 @@ class Handover(Generic[Item]):
             return item
 
     def close(self) -> None:
-        """Make `take` return None, after an item that waits."""
+        """Make `take` return None once the held item has been taken."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

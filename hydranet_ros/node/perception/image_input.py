@@ -1,33 +1,45 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node's input: the newest image, its calibration, and why no image arrives."""
+"""The node's input: the newest image and its calibration."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
-import traceback
+from dataclasses import dataclass
 from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import HistoryPolicy, qos_policy_name_from_kind, QoSProfile, ReliabilityPolicy
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from hydranet_ros.camera.calibration import CameraInfoBuffer
-from hydranet_ros.errors import HydranetError
+from hydranet_ros.messages.topic_names import COMPRESSED_SUFFIX
 from hydranet_ros.node.distributions import (
     SubscriptionEventCallbacks,
     UnsupportedEventTypeError,
 )
-from hydranet_ros.node.perception.frame_processor import Source
 from hydranet_ros.node.perception.polling_subscription import Arrival, PollingSubscription, Waiter
 from hydranet_ros.node.perception.statistics import Statistics
 
-LOG_PERIOD = 5.0
-"""Seconds between repeated warnings."""
 CAMERA_INFO_DEPTH = 5
-"""Messages of camera_info that the middleware keeps until an image asks for them."""
+"""Number of camera_info messages that the middleware keeps until they are read."""
 FIRST_CALIBRATION = 0.1
 """Seconds that the first image waits for a camera_info."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Message type of the input, and the suffix that image_transport appends to its topic."""
+
+    message_type: type
+    topic_suffix: str
+
+
+SOURCES = {
+    'raw': Source(Image, ''),
+    'compressed': Source(CompressedImage, COMPRESSED_SUFFIX),
+}
+"""Source for each value of the parameter ``image_transport``."""
 
 
 class ImageInput:
@@ -44,11 +56,11 @@ class ImageInput:
         # As in image_transport, remapping the base topic also remaps the compressed one.
         self.topic: str = node.resolve_topic_name('image') + source.topic_suffix
         self.camera_infos = CameraInfoInput()
-        self.incompatible_qos = ''  # which publisher cannot be received, and why; a clause
+        self.incompatible_qos = ''  # why a publisher is not received, for diagnostics
 
     @property
     def message_type(self) -> str:
-        """ROS name of the images' type."""
+        """ROS name of the images' message type."""
         return f'sensor_msgs/msg/{self._source.message_type.__name__}'
 
     def subscribe(self) -> None:
@@ -67,7 +79,7 @@ class ImageInput:
         self._subscribed.close()
 
     def stop_waiting(self) -> None:
-        """Make `wait_for_image` return None, now and from now on; thread-safe."""
+        """Make current and future calls of `wait_for_image` return None; thread-safe."""
         if self._waiter is not None:
             self._waiter.stop()
 
@@ -76,7 +88,7 @@ class ImageInput:
         return [info.topic_type for info in self._node.get_publishers_info_by_topic(self.topic)]
 
     def _subscribe_to_images(self) -> PollingSubscription:
-        """Subscribe with the events that the middleware supports."""
+        """Subscribe to the images, with the events that the middleware supports."""
         told: dict[str, Any] = {'incompatible_qos': self._on_incompatible_qos}
         try:
             return self._create_image_subscription({**told, 'message_lost': self._on_lost})
@@ -84,7 +96,7 @@ class ImageInput:
             return self._create_image_subscription(told)
 
     def _create_image_subscription(self, events: dict[str, Any]) -> PollingSubscription:
-        """Subscribe to the newest image, serialised; the perception thread deserialises it."""
+        """Subscribe to serialised images; the perception thread deserialises only the newest."""
         return PollingSubscription(
             self._node,
             self._source.message_type,
@@ -101,7 +113,7 @@ class ImageInput:
         while self._waiter.wait():
             arrival = self._images.take_newest()
             if arrival is not None:
-                # Images lost in transport are missing, too, and were counted before.
+                # `missed` includes the images lost in transport, which are already counted.
                 dropped = max(0, arrival.missed - self._lost)
                 self._lost = 0
                 self._statistics.received(1 + dropped)
@@ -114,31 +126,21 @@ class ImageInput:
         self._lost += event.total_count_change
         self._statistics.lost(event.total_count_change)
 
-    def on_failure(self, error: Exception) -> None:
-        """Count and log an error with an image."""
-        if isinstance(error, HydranetError):
-            self._statistics.failed(str(error))
-            self._node.get_logger().warning(str(error), throttle_duration_sec=LOG_PERIOD)
-            return
-        self._statistics.failed(f'{type(error).__name__}: {error}')
-        trace = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
-        self._node.get_logger().error(trace, throttle_duration_sec=LOG_PERIOD)
-
     def _on_incompatible_qos(self, event: Any) -> None:
-        """Note that a publisher offers less than was requested."""
+        """Record and log that a publisher's quality of service does not match."""
         policy = qos_policy_name_from_kind(event.last_policy_kind)
         self.incompatible_qos = (
-            f'a publisher offers an incompatible quality of service ({policy}); remove the '
-            'override of it in qos_overrides'
+            f'a publisher offers an incompatible quality of service ({policy}); remove this '
+            'policy from qos_overrides'
         )
         self._node.get_logger().warning(f'{self.topic}: {self.incompatible_qos}.')
 
 
 class CameraInfoInput:
     """
-    The camera's camera_info, taken from the middleware when an image asks for it.
+    The camera's camera_info, read from the middleware when an image needs it.
 
-    Drivers publish it after the image, so that it arrives while the image is decoded.
+    Drivers publish it after the image, so it arrives while the image is decoded.
     """
 
     def __init__(self) -> None:
@@ -154,7 +156,7 @@ class CameraInfoInput:
             CameraInfo,
             'camera_info',
             _sensor_qos(CAMERA_INFO_DEPTH),
-            # No thread waits for these messages all the time, so none could handle events.
+            # No thread waits on this subscription permanently, so none can handle events.
             event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
         )
         self._waiter = Waiter(node, self._held)
@@ -168,9 +170,9 @@ class CameraInfoInput:
 
     def match(self, header: Any) -> Any | None:
         """
-        Return the message that belongs to an image, as `CameraInfoBuffer` does.
+        Return the camera_info of an image; see `CameraInfoBuffer.match`.
 
-        The first image waits shortly for a camera_info if none has arrived before.
+        At the first image this waits up to `FIRST_CALIBRATION` for a camera_info to arrive.
         """
         self._take()
         if not self._waited and self._waiter is not None:
@@ -185,7 +187,7 @@ class CameraInfoInput:
         return self._buffer.match(header)
 
     def latest_frame_id(self) -> str | None:
-        """Return the frame_id of the latest message, None if there is none."""
+        """Return the frame_id of the latest camera_info, None before the first."""
         return self._buffer.latest_frame_id()
 
     def _take(self) -> None:

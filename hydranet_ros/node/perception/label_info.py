@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The names of the classes as a latched message, if ``vision_msgs`` is installed."""
+"""Publish the class names as a latched message, if ``vision_msgs`` is installed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONTENT = (
 
 
 def latched_qos() -> QoSProfile:
-    """Return the quality of service by which late subscribers get the message too."""
+    """Return the quality of service with which late subscribers also get the message."""
     return QoSProfile(
         history=HistoryPolicy.KEEP_LAST,
         depth=1,
@@ -40,7 +40,7 @@ def message_types() -> tuple[Any, Any] | None:
 
 
 class LabelInfoOutput:
-    """The publisher of the class names; it does nothing if ``vision_msgs`` is not installed."""
+    """Publishes the class names; does nothing if ``vision_msgs`` is not installed."""
 
     def __init__(
         self, node: LifecycleNode, label_set: LabelSet, types: tuple[Any, Any] | None
@@ -49,7 +49,7 @@ class LabelInfoOutput:
         self._publisher = types and node.create_lifecycle_publisher(types[0], TOPIC, latched_qos())
 
     def publish(self) -> None:
-        """Publish the names once; the middleware keeps them for late subscribers."""
+        """Publish the names once; the middleware delivers them to late subscribers."""
         if self._types is None or self._publisher is None:
             return
         message_type, class_type = self._types
@@ -58,7 +58,7 @@ class LabelInfoOutput:
             for index, name in enumerate(self._label_set.classes)
         ]
         header = Header(stamp=self._node.get_clock().now().to_msg())
-        # No threshold is applied: each pixel has its most likely class.
+        # 0: no threshold is applied, each pixel has its most likely class.
         self._publisher.publish(message_type(header=header, class_map=classes, threshold=0.0))
 
     def destroy(self) -> None:

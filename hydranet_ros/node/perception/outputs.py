@@ -1,10 +1,10 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The node's outputs: one entry of one table for each topic.
+The table of the node's outputs, one entry per topic.
 
-The node walks over the table and publishes what its model predicts; an entry names the field of
-the prediction that it shows.
+Each entry names the field of the prediction that it needs. The node publishes the outputs whose
+field the model predicts.
 """
 
 from __future__ import annotations
@@ -25,26 +25,29 @@ from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import LabelSet, UNLABELED
 from hydranet_ros.node.perception import label_info
-from hydranet_ros.node.perception.camera_info import camera_info_for
-from hydranet_ros.node.perception.image_conversion import array_to_image, array_to_png
+from hydranet_ros.node.perception.output_messages import (
+    array_to_image,
+    array_to_png,
+    camera_info_for,
+    cloud_message,
+)
 from hydranet_ros.node.perception.parameters import Settings
-from hydranet_ros.node.perception.point_cloud import cloud_message
 from hydranet_ros.pictures.render import colorize_depth, colorize_labels, overlay, overlay_legend
 from hydranet_ros.runtime.predictor import Prediction
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """All that outputs are made of."""
+    """The data that outputs are built from."""
 
-    header: Header  # of the input image; outputs carry it unchanged
+    header: Header  # of the input image; outputs have the same header
     prediction: Prediction
     settings: Settings
     label_set: LabelSet | None = None  # None without segmentation
     camera_info: CameraInfo | None = None  # of the input, None without calibration
     rgb: RgbImage | None = None  # the input
-    camera: Camera | None = None  # camera_info for an image of this size
-    rays: RayTable = field(default_factory=RayTable)  # cached from frame to frame
+    camera: Camera | None = None  # from camera_info, for the size of the image
+    rays: RayTable = field(default_factory=RayTable)  # cached between frames
 
     @cached_property
     def depth(self) -> NDArray[np.float32]:
@@ -61,11 +64,11 @@ class Output:
     """One topic."""
 
     topic: str  # relative name
-    field: str  # of the prediction
+    field: str  # of the prediction, needed for this output
     message_type: type
     build: Callable[[Frame], Any]
-    """Makes the message, None for no message; raises HydranetError on faults of the user's."""
-    content: str  # for the documentation
+    """Builds the message or returns None; raises HydranetError if the user can fix the cause."""
+    content: str  # description for the documentation
 
 
 def _segmentation(frame: Frame) -> Image:
@@ -214,7 +217,7 @@ OUTPUTS = (
 
 
 def available_outputs(fields: Collection[str]) -> tuple[Output, ...]:
-    """Return the outputs of a model with these fields."""
+    """Return the outputs that need no other fields of a prediction than these."""
     return tuple(output for output in OUTPUTS if output.field in fields)
 
 

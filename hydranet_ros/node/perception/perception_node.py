@@ -3,8 +3,8 @@
 """
 The perception node: camera images in, segmentation and metric depth out.
 
-This module connects the parts: `ImageInput` receives, `FrameProcessor` makes outputs of a frame,
-`FrameThreads` runs both in two threads, apart from the executor's.
+This module connects the parts: `ImageInput` receives images, `FrameProcessor` turns them into
+outputs, and `FrameThreads` runs this in two threads beside that of the executor.
 """
 
 from __future__ import annotations
@@ -30,14 +30,9 @@ from hydranet_ros.model.tasks import default_fields
 from hydranet_ros.node.distributions import spin_once
 from hydranet_ros.node.perception.declared_parameters import DeclaredParameters
 from hydranet_ros.node.perception.diagnostics import diagnostic_array, Report
-from hydranet_ros.node.perception.frame_processor import (
-    FrameProcessor,
-    Perceived,
-    Publication,
-    SOURCES,
-)
+from hydranet_ros.node.perception.frame_processor import FrameProcessor, Perceived, Publication
 from hydranet_ros.node.perception.frame_threads import FrameThreads
-from hydranet_ros.node.perception.image_input import ImageInput
+from hydranet_ros.node.perception.image_input import ImageInput, SOURCES
 from hydranet_ros.node.perception.label_info import LabelInfoOutput, message_types
 from hydranet_ros.node.perception.outputs import available_outputs
 from hydranet_ros.node.perception.parameters import Settings
@@ -49,6 +44,8 @@ from hydranet_ros.runtime.predictor import Predictor
 UNCONFIGURED, INACTIVE, ACTIVE, FINALIZED = 'unconfigured', 'inactive', 'active', 'finalized'
 DIAGNOSTICS_PERIOD = 1.0
 """Seconds."""
+LOG_PERIOD = 5.0
+"""Seconds between log messages about frames that fail."""
 SPIN_PERIOD = 0.1
 """Seconds between checks for a signal."""
 
@@ -73,7 +70,7 @@ class PerceptionNode(LifecycleNode):
         self._processor: FrameProcessor | None = None
         self._threads: FrameThreads[Perceived] | None = None
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
-        # Not the ROS time: with use_sim_time it stands still until /clock is published.
+        # Steady, because ROS time with use_sim_time stands still until /clock is published.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(DIAGNOSTICS_PERIOD, self._publish_diagnostics, clock=steady)
         if self._declared.settings.autostart:
@@ -84,7 +81,7 @@ class PerceptionNode(LifecycleNode):
         """Whether the node was shut down for good."""
         return self._lifecycle == FINALIZED
 
-    # Lifecycle: each transition up has its counterpart down.
+    # Lifecycle.
 
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load the model and create its outputs."""
@@ -107,7 +104,7 @@ class PerceptionNode(LifecycleNode):
         return self._transition(lambda: self._take_down(state), FINALIZED)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Return to unconfigured after a failed transition; the diagnostics keep its error."""
+        """Return to unconfigured after a failed transition; diagnostics keep showing its error."""
         fault = self._fault
         result = self._transition(lambda: self._take_down(state), UNCONFIGURED)
         if result != TransitionCallbackReturn.SUCCESS:
@@ -116,7 +113,7 @@ class PerceptionNode(LifecycleNode):
         return result
 
     def _transition(self, step: Callable[[], None], reached: str) -> TransitionCallbackReturn:
-        """Run a transition's step; rclpy would swallow its exceptions without a message."""
+        """Run a transition and log its exceptions, which rclpy would discard silently."""
         try:
             step()
         except HydranetError as error:
@@ -138,7 +135,7 @@ class PerceptionNode(LifecycleNode):
         if label_set is not None:
             self._declared.fill('class_names', label_set.classes)
             self._label_info = LabelInfoOutput(self, label_set, message_types())
-        for output in available_outputs(self._predictor.fields):
+        for output in available_outputs(self._predictor.backend.fields):
             publisher = self.create_lifecycle_publisher(
                 output.message_type,
                 output.topic,
@@ -169,7 +166,7 @@ class PerceptionNode(LifecycleNode):
         self._input = ImageInput(self, source, self._statistics)
         self._processor = processor = FrameProcessor(
             predictor=self._predictor,
-            source=source,
+            message_type=source.message_type,
             publications=self._publications,
             camera_infos=self._input.camera_infos,
             settings=lambda: self._declared.settings,
@@ -179,9 +176,21 @@ class PerceptionNode(LifecycleNode):
         )
         if self._label_info is not None:
             self._label_info.publish()
-        threads = FrameThreads(self._input, processor.perceive, processor.publish)
+        threads = FrameThreads(
+            self._input, processor.perceive, processor.publish, self._on_frame_error
+        )
         threads.start()
         self._threads = threads
+
+    def _on_frame_error(self, error: Exception) -> None:
+        """Count and log an error with a frame; called in the thread where it occurred."""
+        if isinstance(error, HydranetError):
+            self._statistics.failed(str(error))
+            self.get_logger().warning(str(error), throttle_duration_sec=LOG_PERIOD)
+            return
+        self._statistics.failed(f'{type(error).__name__}: {error}')
+        trace = ''.join(traceback.format_exception(type(error), error, error.__traceback__))
+        self.get_logger().error(trace, throttle_duration_sec=LOG_PERIOD)
 
     def _deactivate(self, state: LifecycleState) -> None:
         if self._threads is not None:
@@ -202,16 +211,16 @@ class PerceptionNode(LifecycleNode):
     # Diagnostics.
 
     def _model_facts(self) -> dict[str, str]:
-        """Return model and runtime for log and diagnostics."""
+        """Describe model and runtime for log and diagnostics."""
         predictor = self._predictor
         if predictor is None:
             return {}
         return {
             'model': predictor.metadata.name,
             'label set': predictor.label_set.name if predictor.label_set else 'none',
-            'backend': predictor.backend_name,
-            'device': predictor.device,
-            'precision': predictor.precision,
+            'backend': predictor.backend.name,
+            'device': predictor.backend.device,
+            'precision': predictor.backend.precision,
         }
 
     def _publish_diagnostics(self) -> None:
@@ -234,7 +243,7 @@ class PerceptionNode(LifecycleNode):
 
 
 def _load_model(settings: Settings) -> Predictor:
-    """Load and warm up the model of the parameters."""
+    """Load and warm up the model that the parameters name."""
     model = settings.model or default_model()
     if model is None:
         raise HydranetError(
@@ -249,7 +258,7 @@ def _load_model(settings: Settings) -> Predictor:
         backend=settings.backend,
         precision=settings.precision,
         label_set=settings.label_set or None,
-        # The outputs of an exported graph are fixed.
+        # An exported graph has fixed outputs.
         fields=None if isinstance(loaded, ExportedModel) and not extra else fields,
         warm_up_size=(settings.warm_up_height, settings.warm_up_width),
     )
@@ -263,12 +272,12 @@ def _output_qos() -> QoSProfile:
 
 
 def main() -> int:
-    """Run the node until it is asked to end."""
+    """Run the node until a signal ends it."""
     return run_process(NODE_NAME, _spin)
 
 
 def _spin(stop: threading.Event) -> None:
-    """Run the node's callbacks, then shut it down in order."""
+    """Run the node's callbacks until ``stop`` is set, then shut the node down."""
     node = PerceptionNode()
     executor = SingleThreadedExecutor()
     executor.add_node(node)
@@ -276,7 +285,7 @@ def _spin(stop: threading.Event) -> None:
         while not stop.is_set():
             spin_once(executor, node, SPIN_PERIOD)
     finally:
-        # Before the node is destroyed, because its threads use it.
+        # First, because the threads use the node.
         if not node.finalized:
             node.trigger_shutdown()
         executor.shutdown()

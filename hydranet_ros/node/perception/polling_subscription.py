@@ -3,10 +3,10 @@
 """
 Subscriptions without a callback: messages stay in the middleware until they are taken.
 
-An executor takes every message out of the middleware and copies it into Python before anything can
-tell that a newer one has arrived. Here the middleware's history keeps the newest messages and
-drops older ones without running Python. It needs an executor that respects callback groups, as all
-but the experimental ``EventsExecutor`` do; :func:`rclpy.wait_for_message` waits in the same way.
+An executor would copy every message into Python, even if a newer one has already arrived. Here the
+middleware keeps the newest messages and drops older ones without running Python. The node's
+executor must respect callback groups; all do but the experimental ``EventsExecutor``.
+:func:`rclpy.wait_for_message` waits in the same way.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _NANOSECONDS = 1e9
 class Arrival:
     """A received message."""
 
-    data: Any  # the message, or its serialised bytes from a raw subscription
-    moment: float  # of reception by the middleware, in seconds of ``time.monotonic``
+    data: Any  # the message; its serialised bytes if the subscription is raw
+    moment: float  # of arrival at the middleware, in seconds of ``time.monotonic``
     missed: int = 0
     """
-    Messages of the same publisher that were dropped or lost between the last one taken and this
-    one; 0 where messages are not numbered (Humble, Cyclone DDS).
+    Number of messages that this publisher sent since the last one taken and that were dropped or
+    lost; 0 if messages are not numbered (Humble, Cyclone DDS).
     """
 
 
@@ -43,12 +43,12 @@ class PollingSubscription:
     """
     A subscription whose messages stay in the middleware until :meth:`take`.
 
-    The depth of ``qos`` is how many messages are kept; ``raw`` messages are taken serialised;
-    ``options`` go to ``Node.create_subscription``.
+    The depth of ``qos`` is the number of messages kept. With ``raw``, messages are taken
+    serialised. ``options`` are passed to ``Node.create_subscription``.
 
-    Events (incompatible quality of service, lost messages) are handled in the thread of a
-    :class:`Waiter` while it waits. In an executor they would wake it endlessly: Fast DDS signals
-    them by the same condition as unread messages.
+    Events (incompatible quality of service, lost messages) are handled by a :class:`Waiter` while
+    it waits. They would wake an executor endlessly, because Fast DDS signals events and unread
+    messages with the same condition.
     """
 
     def __init__(
@@ -75,14 +75,14 @@ class PollingSubscription:
         self._last_numbers: dict[bytes, int] = {}
 
     def take_newest(self) -> Arrival | None:
-        """Return the newest message, None without one; older ones count as missed."""
+        """Return the newest message, or None; older messages are discarded and count as missed."""
         newest = self.take()
         while newest is not None and (newer := self.take()) is not None:
             newest = replace(newer, missed=newest.missed + 1 + newer.missed)
         return newest
 
     def take(self) -> Arrival | None:
-        """Return the oldest message, None without one."""
+        """Return the oldest message, or None if there is none."""
         subscription = self.subscription
         taken = subscription.handle.take_message(subscription.msg_type, subscription.raw)
         if taken is None:
@@ -101,13 +101,13 @@ class PollingSubscription:
         self._node.destroy_subscription(self.subscription)
 
     def _missed(self, info: dict[str, Any]) -> int:
-        """Return how many of a publisher's messages are missing before this one."""
+        """Return how many messages of this publisher are missing before this one."""
         number = info.get('publication_sequence_number')
         if number is None:
             return 0
         gid = info.get('publisher_gid')
         if gid is None and self.publishers() > 1:
-            # Jazzy: the numbers of several publishers cannot be distinguished.
+            # Jazzy does not say which of several publishers a number belongs to.
             self._last_numbers.clear()
             return 0
         publisher = gid['data'] if gid else b''
@@ -127,7 +127,7 @@ class Waiter:
         self._wait_set = rclpy_implementation.WaitSet(1, 1, 0, 0, 0, events, node.context.handle)
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait for a message; False after ``timeout`` seconds (None: no limit) or :meth:`stop`."""
+        """Wait for a message; False after :meth:`stop` or ``timeout`` seconds (None: no limit)."""
         longest = _FOREVER if timeout is None else round(timeout * _NANOSECONDS)
         while not self._stopped:
             self._wait_set.clear_entities()
@@ -147,7 +147,7 @@ class Waiter:
         return False
 
     def stop(self) -> None:
-        """Make :meth:`wait` return False, now and from now on; thread-safe."""
+        """Make current and future calls of :meth:`wait` return False; thread-safe."""
         self._stopped = True
         self._wake.trigger()
 
@@ -161,7 +161,7 @@ class _Withheld(CallbackGroup):
     """Keeps a subscription away from the node's executor."""
 
     def can_execute(self, entity: Any) -> bool:
-        """Return that the executor must not wait for this entity."""
+        """Keep the executor from waiting for this entity."""
         return False
 
     def beginning_execution(self, entity: Any) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 WINDOW = 5.0
 """Seconds over which rate and percentiles are computed."""
 MAXIMUM_AGE = 60.0
-"""Seconds; an older frame has a stamp from another clock, e.g. of an old recording."""
+"""Seconds; a greater age means a stamp of another clock, e.g. of a recording."""
 
 _EVENTS = ('received', 'dropped', 'idle', 'processed', 'failed', 'lost')
 
@@ -30,24 +30,25 @@ class Percentiles:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The statistics at one moment; images are counted since activation."""
+    """The statistics at one moment; counts start at activation."""
 
     received: int = 0
-    dropped: int = 0  # replaced by a newer one before they were processed
+    dropped: int = 0  # replaced by a newer image before they were processed
     idle: int = 0  # discarded because no output had a subscriber
     processed: int = 0
     failed: int = 0
-    lost: int = 0  # in transport, as the middleware reports; not among the received ones
+    lost: int = 0  # in transport, as reported by the middleware; not counted as received
     rate: float = 0.0  # processed images per second within `WINDOW`
     durations: Mapping[str, Percentiles] = field(default_factory=dict)
     """
-    By stage within `WINDOW`; ``latency`` is from an image's arrival to its last output, ``age``
-    from its stamp to its last output.
+    Duration of each stage within `WINDOW`. ``latency`` is the time from an image's arrival to its
+    last output, ``age`` that from its stamp to its last output.
     """
     uptime: float = 0.0  # seconds since activation
     since_image: float | None = None
-    """Seconds since the last image was finished, 0 during one, None without any image."""
-    since_processed: float | None = None  # seconds since the last one, None if there was none
+    """Seconds since the last image was finished; 0 during processing, None before the first."""
+    # Seconds since the last event of each kind, None before the first.
+    since_processed: float | None = None
     since_idle: float | None = None
     since_failure: float | None = None
     since_loss: float | None = None
@@ -58,7 +59,7 @@ class Statistics:
     """
     Count what happens to frames; all methods are thread-safe.
 
-    ``clock`` returns monotonic seconds, so that jumps of the ROS time have no effect.
+    ``clock`` returns monotonic seconds, so that jumps of ROS time have no effect.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -72,7 +73,7 @@ class Statistics:
         self._busy = False
 
     def ready(self) -> None:
-        """Note that the next image can be taken; the time since the last one counts from now."""
+        """Note that the last image is finished; the time without an image counts from now."""
         with self._lock:
             self._busy = False
             if 'received' in self._last:
@@ -85,12 +86,12 @@ class Statistics:
             self._busy = True
 
     def dropped(self, count: int = 1) -> None:
-        """Count images that were replaced by a newer one before they were processed."""
+        """Count images that were replaced by a newer image before they were processed."""
         if count:
             self._count('dropped', count)
 
     def idle(self) -> None:
-        """Count an image without a subscriber of its results."""
+        """Count an image that was discarded because no output had a subscriber."""
         self._count('idle')
 
     def lost(self, count: int) -> None:
@@ -105,10 +106,10 @@ class Statistics:
 
     def processed(self, durations: Mapping[str, float], age: float) -> None:
         """
-        Count a processed image with the seconds of each stage.
+        Count a processed image with the duration of each stage in seconds.
 
-        ``age`` is from the image's stamp to its last output, in seconds; it is ignored where it
-        makes no sense (stamp of another clock, time that jumped back).
+        ``age`` is the time from the image's stamp to its last output, in seconds. It is ignored
+        if it is negative or above `MAXIMUM_AGE` (stamp of another clock, time that jumped back).
         """
         self._count('processed')
         stages = {**durations, 'age': age} if 0 <= age <= MAXIMUM_AGE else dict(durations)
@@ -136,7 +137,7 @@ class Statistics:
             )
 
     def _forget_old(self) -> None:
-        """Drop what is older than the window."""
+        """Drop records that are older than the window."""
         now = self._clock()
         while self._recent and now - self._recent[0][0] > WINDOW:
             self._recent.popleft()
@@ -156,7 +157,7 @@ def _rate(moments: list[float]) -> float:
 
 
 def _percentiles(records: list[Mapping[str, float]]) -> dict[str, Percentiles]:
-    """Return the percentiles of each stage over the records that have it."""
+    """Return the percentiles of each stage over the records that contain it."""
     stages = dict.fromkeys(stage for record in records for stage in record)
     result = {}
     for stage in stages:

@@ -46,8 +46,8 @@ class OnnxRuntimeBackend:
         self, image: NDArray[np.uint8], length_scale: float
     ) -> tuple[dict[str, NDArray[Any]], dict[str, float]]:
         """See :meth:`.Backend.run`; copies to and from the device are part of ``forward``."""
-        begin = time.perf_counter()
         session = self._sessions(*image.shape[:2])
+        begin = time.perf_counter()
         scale = np.array(length_scale, np.float32)
         ready = time.perf_counter()
         given = {'image': image, 'length_scale': scale}

@@ -47,8 +47,8 @@ class OpenVinoBackend:
     def run(
         self, image: NDArray[np.uint8], length_scale: float
     ) -> tuple[dict[str, NDArray[Any]], dict[str, float]]:
-        begin = time.perf_counter()
         request = self._requests(*image.shape[:2])
+        begin = time.perf_counter()
         scale = np.array(length_scale, np.float32)
         ready = time.perf_counter()
         request.infer([image, scale], share_inputs=True, share_outputs=True)

@@ -9,7 +9,7 @@ from sensor_msgs.msg import CameraInfo, RegionOfInterest
 from std_msgs.msg import Header
 
 from hydranet_ros.camera.calibration import camera_of, CameraInfoBuffer, CAPACITY
-from hydranet_ros.node.perception.camera_info import camera_info_for
+from hydranet_ros.node.perception.output_messages import camera_info_for
 
 K = [700.0, 0.0, 610.0, 0.0, 710.0, 180.0, 0.0, 0.0, 1.0]
 P = [690.0, 0.0, 600.0, -380.0, 0.0, 690.0, 170.0, 0.0, 0.0, 0.0, 1.0, 0.0]

@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.encodings import ENCODINGS
 from hydranet_ros.messages.images import compressed_to_rgb, image_to_rgb
-from hydranet_ros.node.perception.image_conversion import array_to_image
+from hydranet_ros.node.perception.output_messages import array_to_image
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40))
 PADDING = st.integers(0, 9)

@@ -15,8 +15,9 @@ from std_msgs.msg import Header
 
 from hydranet_ros.camera.calibration import CameraInfoBuffer
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.node.perception.frame_processor import FrameProcessor, Publication, SOURCES
-from hydranet_ros.node.perception.image_conversion import array_to_image
+from hydranet_ros.node.perception.frame_processor import FrameProcessor, Publication
+from hydranet_ros.node.perception.image_input import SOURCES
+from hydranet_ros.node.perception.output_messages import array_to_image
 from hydranet_ros.node.perception.outputs import OUTPUTS
 from hydranet_ros.node.perception.parameters import Settings, user_parameters
 from hydranet_ros.node.perception.polling_subscription import Arrival
@@ -62,7 +63,7 @@ class Pipeline:
         self.warnings = []
         self.processor = FrameProcessor(
             predictor=predictor,
-            source=SOURCES[transport],
+            message_type=SOURCES[transport].message_type,
             publications=[Publication(o, self.publishers[o.topic]) for o in OUTPUTS],
             camera_infos=self.camera_infos,
             settings=lambda: chosen,

@@ -20,7 +20,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
 from rclpy.serialization import serialize_message
 from rosbags.typesys import get_types_from_msg
-from sensor_msgs.msg import CameraInfo
+from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 import yaml
 
@@ -29,9 +29,9 @@ from hydranet_ros.camera.calibration import CameraInfoBuffer
 from hydranet_ros.model.bundle import save_bundle
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.node.perception import label_info, perception_node
-from hydranet_ros.node.perception.frame_processor import FrameProcessor, Publication, SOURCES
-from hydranet_ros.node.perception.image_conversion import array_to_image
+from hydranet_ros.node.perception.frame_processor import FrameProcessor, Publication
 from hydranet_ros.node.perception.label_info import LabelInfoOutput, message_types
+from hydranet_ros.node.perception.output_messages import array_to_image
 from hydranet_ros.node.perception.outputs import OUTPUTS
 from hydranet_ros.node.perception.parameters import PARAMETERS, Settings, user_parameters
 from hydranet_ros.node.perception.polling_subscription import Arrival
@@ -98,10 +98,8 @@ def test_one_index_serves_labels_confidence_and_points():
     infos, publishers = CameraInfoBuffer(), {o.topic: Recorder() for o in OUTPUTS}
     processor = FrameProcessor(
         predictor=predictor,
-        source=SOURCES['raw'],
-        publications=[
-            Publication(o, publishers[o.topic]) for o in OUTPUTS if o.field in predictor.fields
-        ],
+        message_type=Image,
+        publications=[Publication(o, publishers[o.topic]) for o in OUTPUTS if o.field in fields],
         camera_infos=infos,
         settings=lambda: settings,
         now=lambda: 0,

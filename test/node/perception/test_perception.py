@@ -23,9 +23,8 @@ from hydranet_ros.model.bundle import save_bundle
 from hydranet_ros.node import distributions
 from hydranet_ros.node.distributions import UnsupportedEventTypeError
 from hydranet_ros.node.perception import perception_node
-from hydranet_ros.node.perception.frame_processor import SOURCES
 from hydranet_ros.node.perception.frame_threads import FrameThreads
-from hydranet_ros.node.perception.image_input import ImageInput
+from hydranet_ros.node.perception.image_input import ImageInput, SOURCES
 from hydranet_ros.node.perception.perception_node import PerceptionNode
 from hydranet_ros.node.perception.polling_subscription import Arrival
 from hydranet_ros.node.perception.statistics import Statistics
@@ -156,10 +155,11 @@ class Input:
         self.input = ImageInput(self.node, SOURCES['raw'], self.statistics)
         self.camera = self.node.create_publisher(Image, 'image', 1)
         self.threads = None
+        self.errors = []
 
     def start(self, handle):
         """Handle images in the threads of a node."""
-        self.threads = FrameThreads(self.input, handle, lambda item: None)
+        self.threads = FrameThreads(self.input, handle, lambda item: None, self.errors.append)
         self.threads.start()
 
     def until(self, condition):
@@ -185,18 +185,27 @@ def images(context):
     made.close()
 
 
-def test_a_fault_in_the_worker_is_counted_and_told_and_the_next_image_comes(images):
-    handled = []
+def test_a_fault_in_a_thread_is_reported_and_the_next_image_comes(images):
+    fault = ZeroDivisionError('a bug')
 
-    def handle(arrival):
-        handled.append(arrival)
-        raise HydranetError('Refused.') if len(handled) == 1 else ZeroDivisionError('a bug')
+    def handle(_arrival):
+        raise fault
 
     images.start(handle)
-    images.until(lambda: images.statistics.snapshot().failed >= 3)
+    images.until(lambda: len(images.errors) >= 3)
+    assert set(images.errors) == {fault}
     snapshot = images.statistics.snapshot()
-    assert snapshot.last_error == 'ZeroDivisionError: a bug'
-    assert snapshot.received >= snapshot.failed + snapshot.dropped
+    assert snapshot.received >= 3 + snapshot.dropped
+
+
+def test_a_frame_that_fails_is_counted_with_its_reason(node):
+    for error, reason in (
+        (HydranetError('Refused.'), 'Refused.'),
+        (ZeroDivisionError('a bug'), 'ZeroDivisionError: a bug'),
+    ):
+        node._on_frame_error(error)
+        assert node._statistics.snapshot().last_error == reason
+    assert node._statistics.snapshot().failed == 2
 
 
 def test_the_calibration_that_comes_behind_its_image_is_found(images):
