@@ -11,6 +11,7 @@ from typing import Any
 
 from hydranet_ros.data.configuration import apply_overrides, build, own_variables, substitute
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.model.encoders import DEFAULT_ENCODER, ENCODERS
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.model.tasks import TASKS
 from hydranet_ros.resources import config_file, read_yaml
@@ -134,6 +135,7 @@ class Recipe:
     ``DATASET/SPLIT FIGURE`` that selects the best model, e.g. ``camvid/val mean_iou``; empty for
     the first figure.
     """
+    architecture: str = DEFAULT_ENCODER  # of the encoder, a key of ENCODERS
     encoder: str = ''
     """
     File with the encoder's ImageNet weights, or a model file to start from; empty for random
@@ -170,6 +172,7 @@ class Recipe:
         if bool(self.label_sets) != ('segmentation' in self.tasks):
             return 'label_sets are needed for the task segmentation, and only for it'
         choices = (
+            ('architecture', self.architecture, tuple(ENCODERS)),
             ('optimization.method', self.optimization.method, ('sgd', 'adamw')),
             ('optimization.schedule', self.optimization.schedule, ('poly', 'step')),
             ('losses.weighting', self.losses.weighting, ('fixed', 'uncertainty')),
