@@ -111,6 +111,13 @@ class Losses:
     ``linear``: berHu of metres, as in the paper. ``log``: of their logarithms, so that near and
     far count alike.
     """
+    depth_tolerance: float = 0.0
+    """
+    Metres at the canonical focal length by which depth may differ from the truth at no loss: half
+    of the step in which it is stored.
+    """
+    silog: float = 0.0  # weight of the scale-invariant logarithmic error beside berHu
+    depth_gradient: float = 0.0  # weight of the gradient of log depth beside berHu
     balance: dict[str, float] = field(default_factory=dict)
     """Label set to exponent b: a class weighs (its frequency) ** -b."""
     lovasz: float = 0.0
