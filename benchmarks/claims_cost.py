@@ -14,13 +14,14 @@ import numpy as np
 import yaml
 
 from hydranet_ros.model.bundle import Bundle
-from hydranet_ros.model.network import count_macs, count_parameters, HydraNet
+from hydranet_ros.model.network import count_macs, count_parameters
 from hydranet_ros.model.provenance import commit_of
 from hydranet_ros.runtime.benchmark import Timing, WARM_UP_ROUNDS
 from hydranet_ros.runtime.machine import machine
 from hydranet_ros.runtime.parity import synthetic_picture
 from hydranet_ros.runtime.predictor import Predictor
 from hydranet_ros.training.bundle_metadata import metadata_of
+from hydranet_ros.training.initial_weights import new_network
 from hydranet_ros.training.recipe import load_recipe
 
 BOTH = 'asymmetric/filled'
@@ -92,8 +93,7 @@ def _bundle(bench: Bench, arm: str) -> Bundle:
     recipe = merged(experiment.recipe, {**experiment.arms[arm_name].recipe, 'name': arm_name})
     path.write_text(yaml.safe_dump(recipe, sort_keys=False))
     loaded, _ = load_recipe(path, [f'claims={bench.folder}'])
-    metadata = metadata_of(loaded)
-    return Bundle.from_network(metadata, HydraNet(metadata.tasks, metadata.upsampling))
+    return Bundle.from_network(metadata_of(loaded), new_network(loaded))
 
 
 def cost_path(bench: Bench) -> Path:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.model.bundle import Bundle, BundleMetadata, LabelSlice
+from hydranet_ros.model.encoders import DEFAULT_ENCODER
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.model.network import HydraNet
 
@@ -25,7 +26,9 @@ VARIANTS: Mapping[str, tuple[tuple[str, ...], Mapping[str, int]]] = {
 """Published variants: label sets and tasks."""
 
 
-def published_weights(tasks: Mapping[str, int]) -> dict[str, NDArray[np.float32]]:
+def published_weights(
+    tasks: Mapping[str, int], architecture: str = DEFAULT_ENCODER
+) -> dict[str, NDArray[np.float32]]:
     """
     Fill every tensor of a network from a generator that its own name seeds.
 
@@ -33,7 +36,7 @@ def published_weights(tasks: Mapping[str, int]) -> dict[str, NDArray[np.float32]
     architecture with these weights.
     """
     weights = {}
-    for key, tensor in HydraNet(tasks).state_dict().items():
+    for key, tensor in HydraNet(tasks, architecture=architecture).state_dict().items():
         if key.endswith('num_batches_tracked'):
             continue
         shape = tuple(tensor.shape)
@@ -59,5 +62,5 @@ def published_bundle(variant: str = 'kitti6', **metadata: Any) -> Bundle:
     for name in label_sets:
         slices.append(LabelSlice(load_label_set(name), start))
         start = slices[-1].stop
-    described = BundleMetadata(variant, dict(tasks), tuple(slices))
-    return Bundle(replace(described, **metadata), published_weights(tasks))
+    described = replace(BundleMetadata(variant, dict(tasks), tuple(slices)), **metadata)
+    return Bundle(described, published_weights(tasks, described.architecture))

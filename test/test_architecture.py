@@ -35,7 +35,14 @@ FLOORS = {
     'cli': 7,
 }
 WITHOUT_TORCH = {
-    'hydranet_ros.model': {'network', 'rewrites', 'deployed_graph', 'export', 'torch_files'},
+    'hydranet_ros.model': {
+        'deployed_graph',
+        'encoder_layers',
+        'export',
+        'network',
+        'rewrites',
+        'torch_files',
+    },
     'hydranet_ros.runtime.backends': {'torch_backend', 'torch_compile_backend'},
     'hydranet_ros.runtime': {'quantization'},
 }

@@ -89,6 +89,7 @@ def describe(bundle: Bundle, size: tuple[int, int]) -> str:
         ('sha256', bundle.sha256),
         ('licence', metadata.license),
         ('tasks', ', '.join(f'{name} ({count})' for name, count in metadata.tasks.items())),
+        ('encoder', metadata.architecture),
         ('parameters', f'{count_parameters(network):,}'),
         ('operations', f'{macs / 1e9:.2f} G multiply-accumulates at {width}x{height}'),
         ('normalisation', f'mean {_numbers(metadata.mean)}, std {_numbers(metadata.std)}'),

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.model.encoders import DEFAULT_ENCODER, ENCODERS
 from hydranet_ros.model.labels import LabelSet
 from hydranet_ros.model.tasks import TASKS
 from hydranet_ros.resources import noted
@@ -72,6 +73,7 @@ class BundleMetadata:
     tasks: dict[str, int]  # task name to number of output channels
     label_slices: tuple[LabelSlice, ...] = ()
     """Of the segmentation logits; the first is the default."""
+    architecture: str = DEFAULT_ENCODER  # of the encoder, a key of ENCODERS
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # normalisation of RGB in [0, 1]
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     depth_range: tuple[float, float] = (1e-3, 1000.0)  # metres at the canonical focal length
@@ -105,7 +107,11 @@ class BundleMetadata:
         minimum, maximum = self.depth_range
         if not (math.isfinite(maximum) and 0 < minimum < maximum):
             return f'its depth range {minimum} to {maximum} m is not positive and increasing'
-        for attribute, known in (('interpolation', INTERPOLATIONS), ('upsampling', UPSAMPLINGS)):
+        for attribute, known in (
+            ('architecture', tuple(ENCODERS)),
+            ('interpolation', INTERPOLATIONS),
+            ('upsampling', UPSAMPLINGS),
+        ):
             if getattr(self, attribute) not in known:
                 return f'its {attribute} {getattr(self, attribute)!r} is not one of {known}'
         for focal in (self.canonical_focal, self.default_focal):
@@ -193,7 +199,10 @@ class Bundle:
     @classmethod
     def from_network(cls, metadata: BundleMetadata, network: HydraNet) -> Bundle:
         """Copy the weights of a network."""
-        if (network.tasks, network.upsampling) != (metadata.tasks, metadata.upsampling):
+        if any(
+            getattr(network, each) != getattr(metadata, each)
+            for each in ('tasks', 'upsampling', 'architecture')
+        ):
             raise ValueError(f'The network does not fit the metadata of model {metadata.name!r}.')
         weights = {
             key: tensor.detach().cpu().float().numpy().copy()
@@ -211,7 +220,8 @@ class Bundle:
 
         from hydranet_ros.model.network import HydraNet
 
-        network = HydraNet(self.metadata.tasks, self.metadata.upsampling).eval()
+        metadata = self.metadata
+        network = HydraNet(metadata.tasks, metadata.upsampling, metadata.architecture).eval()
         state = without_counters(network.state_dict())
         expected = {key: tuple(tensor.shape) for key, tensor in state.items()}
         found = {key: tuple(array.shape) for key, array in self.weights.items()}

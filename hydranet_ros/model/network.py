@@ -1,12 +1,12 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The network: MobileNet-v2 encoder, Light-Weight RefineNet decoder, one head per task.
+The network: an encoder, a Light-Weight RefineNet decoder, one head per task.
 
-Nekrasov et al., Real-Time Joint Semantic Segmentation and Depth Estimation Using Asymmetric
-Annotations (2018), arXiv 1809.04766. Parameters are named as in the authors' published
-checkpoints, so that these load unchanged; hence ``layer1``, ``conv8``, ``crp4``,
-``1_outvar_dimred`` and the like.
+With MobileNet-v2 as encoder it is the one of Nekrasov et al., Real-Time Joint Semantic
+Segmentation and Depth Estimation Using Asymmetric Annotations (2018), arXiv 1809.04766. Parameters
+are named as in the authors' published checkpoints, so that these load unchanged; hence ``layer1``,
+``conv8``, ``crp4``, ``1_outvar_dimred`` and the like.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from typing import Literal, TypeAlias
 import torch
 from torch import nn, Tensor
 from torch.nn import functional
+
+from hydranet_ros.model.encoder_layers import encoder_layers
+from hydranet_ros.model.encoders import DEFAULT_ENCODER, ENCODERS, STRIDES
 
 IMAGE_MEAN = (0.485, 0.456, 0.406)
 """Mean of red, green, blue in [0, 1] that the input is normalised with."""
@@ -43,92 +46,9 @@ DECODER_CHANNELS = 256
 HEAD_PREFIX = {'segmentation': 'segm', 'depth': 'depth', 'normals': 'normal'}
 """Name of each task's head in the published checkpoints."""
 
-# MobileNet-v2 (Sandler et al. 2018, table 2): expansion, output channels, repeats, stride.
-_ENCODER_STAGES = (
-    (1, 16, 1, 1),
-    (6, 24, 2, 2),
-    (6, 32, 3, 2),
-    (6, 64, 4, 2),
-    (6, 96, 3, 1),
-    (6, 160, 3, 2),
-    (6, 320, 1, 1),
-)
-_STEM_CHANNELS = 32
 # Ubuntu 24.04's torch 2.1 has no is_compiling.
 _is_compiling: Callable[[], bool] = getattr(torch.compiler, 'is_compiling', lambda: False)
 _POOLINGS_PER_CRP = 4
-
-
-class NormalizedConvolution(nn.Sequential):
-    """
-    A convolution without bias, its batch norm, and an optional activation.
-
-    In training on a CPU with frozen batch norm, batch norm is one factor and one offset per
-    channel. They are merged into the convolution, which saves two passes over its output, forward
-    and backward, and gives the same gradients. A GPU has the bandwidth for these passes, but would
-    have to launch many small operations on weights, half of all in a step.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map N x C x H x W features to N x C' x H/stride x W/stride features."""
-        convolution, norm, *rest = self
-        if not self.training or norm.training or x.is_cuda:
-            return super().forward(x)
-        assert isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d)
-        assert norm.running_mean is not None and norm.running_var is not None
-        factor = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-        x = functional.conv2d(
-            x,
-            convolution.weight * factor[:, None, None, None],
-            norm.bias - norm.running_mean * factor,
-            stride=convolution.stride,
-            padding=convolution.padding,
-            groups=convolution.groups,
-        )
-        for module in rest:
-            x = module(x)
-        return x
-
-
-def _conv_bn(
-    channels_in: int,
-    channels_out: int,
-    kernel: int,
-    *activation: nn.Module,
-    stride: int = 1,
-    groups: int = 1,
-) -> NormalizedConvolution:
-    convolution = nn.Conv2d(
-        channels_in, channels_out, kernel, stride, kernel // 2, groups=groups, bias=False
-    )
-    return NormalizedConvolution(convolution, nn.BatchNorm2d(channels_out, eps=1e-5), *activation)
-
-
-def _conv_bn_relu6(
-    channels_in: int, channels_out: int, kernel: int, **options: int
-) -> NormalizedConvolution:
-    return _conv_bn(channels_in, channels_out, kernel, nn.ReLU6(inplace=True), **options)
-
-
-class InvertedResidual(nn.Module):
-    """
-    Expand by a 1x1, filter by a depthwise 3x3, project by a linear 1x1 (MobileNet-v2).
-
-    The published network keeps the expansion even where its factor is 1.
-    """
-
-    def __init__(self, channels_in: int, channels_out: int, expansion: int, stride: int) -> None:
-        super().__init__()
-        hidden = channels_in * expansion
-        self.residual = stride == 1 and channels_in == channels_out
-        self.output = nn.Sequential(
-            _conv_bn_relu6(channels_in, hidden, 1),
-            _conv_bn_relu6(hidden, hidden, 3, stride=stride, groups=hidden),
-            _conv_bn(hidden, channels_out, 1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x + self.output(x) if self.residual else self.output(x)
 
 
 def upsample(x: Tensor, finer: Tensor, upsampling: Upsampling) -> Tensor:
@@ -197,10 +117,15 @@ class HydraNet(nn.Module):
     One encoder and decoder, shared by any number of dense tasks.
 
     ``tasks`` maps task names to numbers of output channels, e.g.
-    ``{'segmentation': 6, 'depth': 1}``.
+    ``{'segmentation': 6, 'depth': 1}``; ``architecture`` is a key of ``ENCODERS``.
     """
 
-    def __init__(self, tasks: Mapping[str, int], upsampling: Upsampling = 'fit') -> None:
+    def __init__(
+        self,
+        tasks: Mapping[str, int],
+        upsampling: Upsampling = 'fit',
+        architecture: str = DEFAULT_ENCODER,
+    ) -> None:
         super().__init__()
         if not tasks:
             raise ValueError('HydraNet needs at least one task.')
@@ -212,19 +137,15 @@ class HydraNet(nn.Module):
         self.tasks = dict(tasks)
         self.upsampling: Upsampling = upsampling
 
-        self.layer1 = _conv_bn_relu6(3, _STEM_CHANNELS, 3, stride=2)
-        channels = _STEM_CHANNELS
-        for number, (expansion, width, repeats, stride) in enumerate(_ENCODER_STAGES, start=2):
-            blocks = []
-            for repeat in range(repeats):
-                block_stride = stride if repeat == 0 else 1
-                blocks.append(InvertedResidual(channels, width, expansion, block_stride))
-                channels = width
-            self.add_module(f'layer{number}', nn.Sequential(*blocks))
+        self.architecture = architecture
+        self.encoder = ENCODERS[architecture]
 
+        for number, layer in enumerate(encoder_layers(self.encoder), start=1):
+            self.add_module(f'layer{number}', layer)
         wide = DECODER_CHANNELS
-        for number, (_, width, _, _) in reversed(list(enumerate(_ENCODER_STAGES, start=2))):
-            if number >= 3:
+        for stride in reversed(STRIDES):
+            for number in reversed(self.encoder.outputs[stride]):
+                width = self.encoder.channels(number)
                 self.add_module(f'conv{number}', nn.Conv2d(width, wide, 1, bias=False))
         for level in (4, 3, 2, 1):
             groups = wide if level == 1 else 1
@@ -272,36 +193,44 @@ class HydraNet(nn.Module):
         return functional.conv2d(x, weight[channels], bias[channels], padding=1)
 
     def encode(self, image: Tensor) -> dict[int, Tensor]:
-        """Return the outputs of layers 3 to 8 by layer number, at strides 4 to 32."""
+        """Return the features that the decoder takes, by layer number, at strides 4 to 32."""
+        taken = {number for numbers in self.encoder.outputs.values() for number in numbers}
         levels = {}
         x = image
-        for number in range(1, 9):
+        for number in range(1, max(taken) + 1):
             x = self.get_submodule(f'layer{number}')(x)
-            if number >= 3:
+            if number in taken:
                 levels[number] = x
         return levels
 
     def decode(self, levels: Mapping[int, Tensor]) -> Tensor:
         """Fuse the encoder's levels, coarse to fine, into N x 256 x ceil(H/4) x ceil(W/4)."""
-        l3 = self.get_submodule('conv3')(levels[3])
-        x = self._upsample(2, self.decode_coarse(levels), l3)
-        return self.get_submodule('crp1')(functional.relu6(l3 + x))
+        return self._refine(1, self._lateral(4, levels), self.decode_coarse(levels))
 
     def decode_coarse(self, levels: Mapping[int, Tensor]) -> Tensor:
-        """Fuse levels 4 to 8 into the output of CRP2, N x 256 x ceil(H/8) x ceil(W/8)."""
-        l4, l5, l6, l7, l8 = (
-            self.get_submodule(f'conv{number}')(levels[number]) for number in range(4, 9)
-        )
-        x = self.get_submodule('crp4')(functional.relu6(l8 + l7))
-        x = self.get_submodule('crp3')(functional.relu6(l5 + l6 + self._upsample(4, x, l6)))
-        return self.get_submodule('crp2')(functional.relu6(l4 + self._upsample(3, x, l4)))
+        """Fuse strides 8 to 32 into the output of CRP2, N x 256 x ceil(H/8) x ceil(W/8)."""
+        x = self.get_submodule('crp4')(functional.relu6(self._lateral(32, levels)))
+        x = self._refine(3, self._lateral(16, levels), x)
+        return self._refine(2, self._lateral(8, levels), x)
 
-    def _upsample(self, level: int, x: Tensor, finer: Tensor) -> Tensor:
-        """Adapt the features of a level and enlarge them to the next finer one."""
-        return upsample(self.get_submodule(f'conv_adapt{level}')(x), finer, self.upsampling)
+    def _lateral(self, stride: int, levels: Mapping[int, Tensor]) -> Tensor:
+        """Map the features of a stride to the decoder's channels, and add them."""
+        first, *others = (
+            self.get_submodule(f'conv{number}')(levels[number])
+            for number in self.encoder.outputs[stride]
+        )
+        for other in others:
+            first = first + other
+        return first
+
+    def _refine(self, level: int, lateral: Tensor, coarser: Tensor) -> Tensor:
+        """Add the enlarged features of the level before to those of this one, and pool."""
+        adapted = self.get_submodule(f'conv_adapt{level + 1}')(coarser)
+        enlarged = upsample(adapted, lateral, self.upsampling)
+        return self.get_submodule(f'crp{level}')(functional.relu6(lateral + enlarged))
 
     def encoder_parameters(self) -> Iterator[nn.Parameter]:
-        """Yield the parameters of MobileNet-v2."""
+        """Yield the parameters of the encoder."""
         for name, parameter in self.named_parameters():
             if name.startswith('layer'):
                 yield parameter

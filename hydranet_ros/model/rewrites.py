@@ -121,7 +121,7 @@ class FinestSlice(nn.Module):
     def __init__(self, network: HydraNet, channels: slice, tapwise: frozenset[str]) -> None:
         super().__init__()
         self._upsampling = network.upsampling
-        self.lateral = _keep_outputs(_convolution(network, 'conv3'), channels)
+        self.lateral = _keep_outputs(_convolution(network, f'conv{_finest(network)}'), channels)
         self.adapt = _keep_outputs(_convolution(network, 'conv_adapt2'), channels)
         links = network.get_submodule('crp1').modules()
         self.links = nn.ParameterList(
@@ -141,7 +141,7 @@ class FinestSlice(nn.Module):
         Parameters
         ----------
         fine
-            Output of layer 3: N x 24 x H x W.
+            The encoder's features of stride 4: N x C x H x W.
         coarse
             Output of CRP2: N x 256 x ceil(H/2) x ceil(W/2).
 
@@ -198,12 +198,18 @@ class RewrittenNetwork(nn.Module):
         """See :meth:`hydranet_ros.model.network.HydraNet.forward`."""
         levels = self.network.encode(image)
         coarse = self.network.decode_coarse(levels)
-        shares = [part(levels[3], coarse) for part in self.finest]
+        shares = [part(levels[_finest(self.network)], coarse) for part in self.finest]
         outputs = {}
         for name, bias in self.biases.items():
             total = _sum([share[name] for share in shares])
             outputs[name] = (shift_and_add(total) if name in self._tapwise else total) + bias
         return outputs
+
+
+def _finest(network: HydraNet) -> int:
+    """Return the number of the layer that gives the features of stride 4."""
+    (number,) = network.encoder.outputs[OUTPUT_STRIDE]
+    return number
 
 
 def _convolution(network: HydraNet, name: str) -> nn.Conv2d:

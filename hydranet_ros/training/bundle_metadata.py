@@ -16,6 +16,7 @@ import torch
 from hydranet_ros.data.configuration import without_paths
 from hydranet_ros.data.sample import Dataset
 from hydranet_ros.model.bundle import BundleMetadata, LabelSlice, load_bundle
+from hydranet_ros.model.encoders import ENCODERS
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.model.network import TRAINED_UPSAMPLING
 from hydranet_ros.training.recipe import Recipe
@@ -27,10 +28,14 @@ def metadata_of(
     figures: Mapping[str, Any] | None = None,
 ) -> BundleMetadata:
     """Return the metadata of a network trained by a recipe."""
+    encoder = ENCODERS[recipe.architecture]
     return BundleMetadata(
         name=recipe.name,
         tasks=recipe.channels(),
         label_slices=LabelSlice.concatenate(map(load_label_set, recipe.label_sets)),
+        architecture=recipe.architecture,
+        mean=encoder.mean,
+        std=encoder.std,
         depth_range=recipe.depth_range,
         interpolation='bilinear',
         upsampling=TRAINED_UPSAMPLING,

@@ -46,3 +46,13 @@ class Reduction:
             return value
         # Fabric reduces in place.
         return cast('Tensor', self._fabric.all_reduce(value.clone(), reduce_op=operation))
+
+
+def weighted_mean(losses: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
+    """
+    Return the weighted mean of per-pixel losses over all processes; zero where all weights are.
+
+    The weights have the shape of the losses and are zero where a pixel is not annotated.
+    """
+    total = reduction.sum(weights.sum().detach())
+    return reduction.processes * (losses * weights).sum() / total.clamp(min=1e-12)

@@ -3,10 +3,11 @@
 """
 The weights that a training starts from: random, from a model file, or from ImageNet.
 
-ImageNet files are MobileNet-v2 by torchvision: ``features.0`` (the stem), ``features.1`` to
-``features.17`` (the blocks) and, unused here, ``features.18`` and a classifier. The published
-joint network keeps an expansion in its first block, which MobileNet-v2 does not have: it starts as
-the identity.
+ImageNet files are of MobileNet-v2 with torchvision's names (``features.0`` is the stem,
+``features.1`` to ``features.17`` are the blocks), or of an EfficientNet-Lite with those of the
+PyPI package efficientnet-lite-pytorch. The layers that classify are not used. The published joint
+network has an expansion in its first block, which MobileNet-v2 does not have: it starts as the
+identity.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def start_network(recipe: Recipe, initial_depth: float) -> HydraNet:
     If that were far from the data's depth, all gradients would push the same way for some steps
     and drive most features of the decoder to where ReLU6 has no slope, for good.
     """
-    network = channels_last(HydraNet(recipe.channels(), TRAINED_UPSAMPLING))
+    network = new_network(recipe)
     loaded: frozenset[str] = frozenset()
     if recipe.encoder:
         loaded = initialize(network, recipe.encoder, recipe.label_sets, recipe.canonical_focal)
@@ -49,8 +50,10 @@ def start_network(recipe: Recipe, initial_depth: float) -> HydraNet:
     return network
 
 
-def channels_last(network: HydraNet) -> HydraNet:
-    """Store the weights with channels last, which is several times faster on CPUs."""
+def new_network(recipe: Recipe) -> HydraNet:
+    """Make a recipe's network, with random weights."""
+    network = HydraNet(recipe.channels(), TRAINED_UPSAMPLING, recipe.architecture)
+    # Weights with channels last are several times faster on CPUs.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 
@@ -87,13 +90,20 @@ def initialize(
         state = read_torch_file(path, "file of an encoder's weights")
         if isinstance(state, Mapping) and all(isinstance(v, Tensor) for v in state.values()):
             return load_imagenet(network, state, str(path))
-        raise HydranetError(f'{path} holds no state dict; give the weights of MobileNet-v2.')
+        raise HydranetError(
+            f'{path} holds no state dict; give the weights of {network.encoder.title}.'
+        )
 
     def is_of(task: str, key: str) -> bool:
         return key.partition('.')[0] == HEAD_PREFIX[task]
 
     own = network.state_dict()
     bundle = load_bundle(path)
+    if bundle.metadata.architecture != network.architecture:
+        raise HydranetError(
+            f'{path} has the encoder {bundle.metadata.architecture} and the network to train '
+            f'{network.architecture}; set `architecture`, or start from another file.'
+        )
     given = dict(bundle.weights)
     if [piece.labels.name for piece in bundle.metadata.label_slices] != list(label_sets):
         given = {key: value for key, value in given.items() if not is_of('segmentation', key)}
@@ -110,29 +120,32 @@ def initialize(
 @torch.no_grad()
 def load_imagenet(network: HydraNet, state: Mapping[str, Tensor], source: str) -> frozenset[str]:
     """
-    Copy MobileNet-v2's weights into the encoder, and return the keys copied.
+    Copy the weights of an image classifier into the encoder, and return the keys copied.
 
     Both list convolutions and batch norms in the order of use, so they are paired in that order;
     raises HydranetError if the shapes do not agree.
     """
-    make_identity(network.get_submodule(_FIRST_EXPANSION))
+    encoder = network.encoder
     own = {
         key: value
         for key, value in without_counters(network.state_dict()).items()
-        if key.startswith('layer') and not key.startswith(f'{_FIRST_EXPANSION}.')
+        if key.startswith('layer')
     }
-    encoder = tuple(f'features.{number}.' for number in range(18))
-    given = [item for item in without_counters(state).items() if item[0].startswith(encoder)]
+    if encoder.expands_always:
+        make_identity(network.get_submodule(_FIRST_EXPANSION))
+        own = {k: v for k, v in own.items() if not k.startswith(f'{_FIRST_EXPANSION}.')}
+    keys = encoder.imagenet_keys
+    given = [item for item in without_counters(state).items() if item[0].startswith(keys)]
     if len(own) != len(given):
         raise HydranetError(
             f'{source} has {len(given)} tensors for the encoder, which takes {len(own)}; give '
-            'the weights of MobileNet-v2 with width 1.'
+            f'the weights of {encoder.title}.'
         )
     for (key, target), (name, value) in zip(own.items(), given, strict=True):
         if target.shape != value.shape or key.rpartition('.')[2] != name.rpartition('.')[2]:
             raise HydranetError(
                 f'{source} has {name} {tuple(value.shape)} where the encoder has {key} '
-                f'{tuple(target.shape)}; give the weights of MobileNet-v2 with width 1.'
+                f'{tuple(target.shape)}; give the weights of {encoder.title}.'
             )
         target.copy_(value)
     return frozenset(own)

@@ -22,13 +22,13 @@ from tqdm import tqdm
 from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.bundle import Bundle, save_bundle
-from hydranet_ros.model.network import HydraNet, TRAINED_UPSAMPLING
+from hydranet_ros.model.network import HydraNet
 from hydranet_ros.model.provenance import provenance_of
 from hydranet_ros.training.batches import load_batches, TrainingBatches
 from hydranet_ros.training.bundle_metadata import describe_training, metadata_of
 from hydranet_ros.training.checkpoint import load_state, save_state, TrainingState
 from hydranet_ros.training.distributed import launch, Reduction
-from hydranet_ros.training.initial_weights import channels_last
+from hydranet_ros.training.initial_weights import new_network
 from hydranet_ros.training.malloc_settings import keep_freed_memory
 from hydranet_ros.training.monitor import compare, Monitor
 from hydranet_ros.training.network_with_loss import NetworkWithLoss
@@ -260,7 +260,7 @@ class Trainer:
         self._print(f'resuming at step {self.step} of {self.directory}')
 
     def _shipped_network(self) -> HydraNet:
-        network = channels_last(HydraNet(self.recipe.channels(), TRAINED_UPSAMPLING))
+        network = new_network(self.recipe)
         network.load_state_dict((self.average or self.network).state_dict())
         return network.eval()
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 import math
-from typing import Literal, Protocol
+from typing import Protocol
 
 import torch
 from torch import nn, Tensor
@@ -21,14 +21,13 @@ from torch.nn import functional
 from hydranet_ros.model.labels import UNLABELED
 from hydranet_ros.model.network import enlarge, TRAINED_UPSAMPLING
 from hydranet_ros.training.batches import Batch
-from hydranet_ros.training.distributed import Reduction
+from hydranet_ros.training.depth_losses import depth_loss
+from hydranet_ros.training.distributed import Reduction, weighted_mean
 from hydranet_ros.training.lovasz import lovasz_losses
+from hydranet_ros.training.recipe import Losses
 
 NEGLIGIBLE = -1e4
 """Logit of an excluded class."""
-_BERHU_SHARE = 0.2
-_TANGENT_FROM = 0.5
-DepthSpace = Literal['linear', 'log']
 
 
 class Head(Protocol):
@@ -47,59 +46,6 @@ class Head(Protocol):
 
         """
         ...
-
-
-def weighted_mean(losses: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
-    """
-    Return the weighted mean of per-pixel losses over all processes; zero where all weights are.
-
-    The weights have the shape of the losses and are zero where a pixel is not annotated.
-    """
-    total = reduction.sum(weights.sum().detach())
-    return reduction.processes * (losses * weights).sum() / total.clamp(min=1e-12)
-
-
-def berhu(error: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
-    """
-    Return the inverse Huber loss (Laina et al. 2016).
-
-    ``|e|`` up to ``c = 0.2 max |e|`` over the batch's valid pixels, ``(e² + c²) / 2c`` above.
-    Errors must be finite, and weights zero, where there is no ground truth.
-    """
-    size = error.abs()
-    largest = reduction.max((size * (weights > 0)).amax().detach())
-    threshold = (_BERHU_SHARE * largest).clamp(min=1e-12)
-    above = (size.square() + threshold.square()) / (2 * threshold)
-    return weighted_mean(torch.where(size <= threshold, size, above), weights, reduction)
-
-
-def depth_loss(raw: Tensor, batch: Batch, space: DepthSpace, reduction: Reduction) -> Tensor:
-    """
-    Return the berHu loss between predicted and true depth, in metres or their logarithm.
-
-    The absolute value of the bilinearly enlarged raw output, N x 1 x H/4 x W/4, is what gets
-    deployed. The linear loss is of that; the logarithmic one draws a negative output to the
-    positive side.
-    """
-    enlarged = _enlarge(raw, batch)[:, 0]
-    valid = torch.isfinite(batch.depth) & (batch.depth > 0)
-    # Where unknown, any finite positive depth: its weight is zero.
-    truth = torch.where(valid, batch.depth, 1.0)
-    error = log_ratio(enlarged, truth) if space == 'log' else enlarged.abs() - truth
-    return berhu(error, valid * batch.weights['depth'][:, None, None], reduction)
-
-
-def log_ratio(output: Tensor, truth: Tensor) -> Tensor:
-    """
-    Return ``log(output / truth)``, replaced by its tangent below half the truth.
-
-    The logarithm's slope is one over the output: where an output passes zero, as in the first
-    steps of a training, single pixels would outweigh all others. The tangent limits the slope to
-    two over the truth, and draws a negative output to the positive side.
-    """
-    ratio = output / truth
-    tangent = math.log(_TANGENT_FROM) + ratio / _TANGENT_FROM - 1
-    return torch.where(ratio > _TANGENT_FROM, ratio.clamp(min=_TANGENT_FROM).log(), tangent)
 
 
 def segmentation_loss(
@@ -184,10 +130,8 @@ class Criterion(nn.Module):
         Task name to fixed weight.
     slices, class_weights
         For every label set: its channels, and the weight of each class.
-    depth_space, lovasz
-        As for :class:`~hydranet_ros.training.recipe.Losses`.
-    learned
-        Whether the weights are learned from the tasks' uncertainty (Kendall et al. 2018):
+    options
+        Weights learned from the tasks' uncertainty (Kendall et al. 2018) make the sum
         ``exp(-s) L + s`` with one ``s`` per task, in place of the fixed weights.
 
     """
@@ -197,26 +141,28 @@ class Criterion(nn.Module):
         weights: Mapping[str, float],
         slices: Sequence[slice] = (),
         class_weights: Sequence[Tensor] = (),
-        *,
-        depth_space: DepthSpace = 'linear',
-        lovasz: float = 0.0,
-        learned: bool = False,
+        options: Losses | None = None,
         reduction: Reduction | None = None,
     ) -> None:
         super().__init__()
         self.weights = dict(weights)
         self.slices = tuple(slices)
         self.class_weights = [weight.float() for weight in class_weights]
-        self.depth_space: DepthSpace = depth_space
-        self.lovasz = lovasz
+        self.options = options or Losses()
         self.reduction = reduction or Reduction()
         self.log_variance = nn.ParameterDict(
-            {task: nn.Parameter(torch.zeros(())) for task in weights} if learned else {}
+            {task: nn.Parameter(torch.zeros(())) for task in weights}
+            if self.options.weighting == 'uncertainty'
+            else {}
         )
         self._losses: dict[str, Callable[[Head, Batch], Tensor]] = {
             'segmentation': self._segmentation,
             'depth': lambda head, batch: depth_loss(
-                head(), batch, self.depth_space, self.reduction
+                _enlarge(head(), batch)[:, 0],
+                batch.depth,
+                batch.weights['depth'],
+                self.options,
+                self.reduction,
             ),
             'normals': lambda head, batch: normals_loss(head(), batch, self.reduction),
         }
@@ -229,7 +175,7 @@ class Criterion(nn.Module):
     def _segmentation(self, head: Head, batch: Batch) -> Tensor:
         weights = [weight.to(batch.image.device) for weight in self.class_weights]
         return segmentation_loss(
-            head, batch, self.slices, weights, self.reduction, lovasz=self.lovasz
+            head, batch, self.slices, weights, self.reduction, lovasz=self.options.lovasz
         )
 
     def forward(self, heads: Mapping[str, Head], batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:

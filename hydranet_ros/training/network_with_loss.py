@@ -36,10 +36,8 @@ class NetworkWithLoss(nn.Module):
             {task: recipe.losses.weights[task] for task in recipe.tasks},
             [slice(piece.start, piece.stop) for piece in metadata.label_slices],
             [torch.from_numpy(weights) for weights in class_weights(recipe, datasets)],
-            depth_space='log' if recipe.losses.depth_space == 'log' else 'linear',
-            lovasz=recipe.losses.lovasz,
-            learned=recipe.losses.weighting == 'uncertainty',
-            reduction=reduction,
+            recipe.losses,
+            reduction,
         )
         self.network: HydraNet = start_network(recipe, typical_depth(recipe, datasets))
         self.criterion = criterion

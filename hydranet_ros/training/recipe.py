@@ -11,6 +11,7 @@ from typing import Any
 
 from hydranet_ros.data.configuration import apply_overrides, build, own_variables, substitute
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.model.encoders import DEFAULT_ENCODER, ENCODERS
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.model.tasks import TASKS
 from hydranet_ros.resources import config_file, read_yaml
@@ -110,6 +111,13 @@ class Losses:
     ``linear``: berHu of metres, as in the paper. ``log``: of their logarithms, so that near and
     far count alike.
     """
+    depth_tolerance: float = 0.0
+    """
+    Metres at the canonical focal length by which depth may differ from the truth at no loss: half
+    of the step in which it is stored.
+    """
+    silog: float = 0.0  # weight of the scale-invariant logarithmic error beside berHu
+    depth_gradient: float = 0.0  # weight of the gradient of log depth beside berHu
     balance: dict[str, float] = field(default_factory=dict)
     """Label set to exponent b: a class weighs (its frequency) ** -b."""
     lovasz: float = 0.0
@@ -134,6 +142,7 @@ class Recipe:
     ``DATASET/SPLIT FIGURE`` that selects the best model, e.g. ``camvid/val mean_iou``; empty for
     the first figure.
     """
+    architecture: str = DEFAULT_ENCODER  # of the encoder, a key of ENCODERS
     encoder: str = ''
     """
     File with the encoder's ImageNet weights, or a model file to start from; empty for random
@@ -170,6 +179,7 @@ class Recipe:
         if bool(self.label_sets) != ('segmentation' in self.tasks):
             return 'label_sets are needed for the task segmentation, and only for it'
         choices = (
+            ('architecture', self.architecture, tuple(ENCODERS)),
             ('optimization.method', self.optimization.method, ('sgd', 'adamw')),
             ('optimization.schedule', self.optimization.schedule, ('poly', 'step')),
             ('losses.weighting', self.losses.weighting, ('fixed', 'uncertainty')),

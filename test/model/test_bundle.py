@@ -126,6 +126,7 @@ def test_damaged_weights_are_found(tmp_path):
         ({'depth_range': (1.0, float('inf'))}, 'depth range'),
         ({'interpolation': 'nearest'}, 'interpolation'),
         ({'upsampling': 'nearest'}, 'upsampling'),
+        ({'architecture': 'resnet'}, "architecture 'resnet' is not one of"),
         ({'canonical_focal': -1.0}, 'focal length'),
     ],
 )
@@ -133,6 +134,12 @@ def test_contradictions_are_refused(changes, what):
     valid = published_bundle().metadata
     with pytest.raises(HydranetError, match=what):
         replace(valid, **changes)
+
+
+def test_files_from_before_there_was_a_choice_have_mobilenetv2():
+    content = json.loads(published_bundle().metadata.to_json())
+    del content['architecture']
+    assert BundleMetadata.from_json(json.dumps(content)).architecture == 'mobilenetv2'
 
 
 def test_label_slices_by_name():
@@ -150,7 +157,11 @@ def test_weights_of_another_network_are_no_model():
     from hydranet_ros.model.network import HydraNet
 
     metadata = published_bundle().metadata
-    for network in (HydraNet({'depth': 1}), HydraNet(metadata.tasks, 'double')):
+    for network in (
+        HydraNet({'depth': 1}),
+        HydraNet(metadata.tasks, 'double'),
+        HydraNet(metadata.tasks, architecture='efficientnet_lite0'),
+    ):
         with pytest.raises(ValueError, match='does not fit the metadata'):
             Bundle.from_network(metadata, network)
 

@@ -38,10 +38,15 @@ def own_cache(tmp_path_factory):
         yield
 
 
-@pytest.fixture(scope='module', params=['double', 'fit'])
+@pytest.fixture(
+    scope='module', params=[('double', 'efficientnet_lite0'), ('fit', 'mobilenetv2')], ids='-'.join
+)
 def bundle_file(request, tmp_path_factory):
     path = tmp_path_factory.mktemp('model') / 'kitti6.safetensors'
-    bundle = published_bundle('kitti6', interpolation='bilinear', upsampling=request.param)
+    upsampling, architecture = request.param
+    bundle = published_bundle(
+        'kitti6', interpolation='bilinear', upsampling=upsampling, architecture=architecture
+    )
     save_bundle(path, bundle, 'float32')
     return path
 

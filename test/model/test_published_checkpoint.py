@@ -37,7 +37,13 @@ def test_convert_and_info_of_every_published_variant(tmp_path, capsys, variant):
     capsys.readouterr()
     assert main(['info', str(model), '--size', '640x480']) == 0
     report = capsys.readouterr().out
-    for text in (*label_sets, 'multiply-accumulates at 640x480', 'published.ckpt', 'sha256'):
+    for text in (
+        *label_sets,
+        'mobilenetv2',
+        'multiply-accumulates at 640x480',
+        'published.ckpt',
+        'sha256',
+    ):
         assert text in report
 
 

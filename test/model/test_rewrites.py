@@ -69,11 +69,18 @@ def test_a_folded_batch_norm_is_that_batch_norm(seed):
 
 
 @pytest.mark.parametrize('slices', [1, 4])
-@pytest.mark.parametrize(('variant', 'height', 'width'), [('kitti6', 33, 97), ('nyud40', 64, 70)])
+@pytest.mark.parametrize(
+    ('variant', 'architecture', 'height', 'width'),
+    [
+        ('kitti6', 'mobilenetv2', 33, 97),
+        ('nyud40', 'mobilenetv2', 64, 70),
+        ('kitti6', 'efficientnet_lite0', 33, 70),
+    ],
+)
 @torch.no_grad()
-def test_the_rewritten_network_is_the_network(variant, height, width, slices):
+def test_the_rewritten_network_is_the_network(variant, architecture, height, width, slices):
     """In float64, where the rounding of these untrained weights does not blur the comparison."""
-    bundle = published_bundle(variant)
+    bundle = published_bundle(variant, architecture=architecture)
     x = _random(0, 1, 3, height, width).double()
     expected = bundle.network().double()(x)
     found = RewrittenNetwork(bundle.network().double(), slices)(x)

@@ -82,15 +82,16 @@ def bundles():
     return {
         'bicubic': published_bundle('kitti6'),
         'bilinear': published_bundle('kitti6', interpolation='bilinear', upsampling='double'),
+        'lite0': published_bundle('kitti6', architecture='efficientnet_lite0'),
     }
 
 
 @pytest.mark.parametrize(
-    ('backend', 'interpolation'),
-    [(INSTALLED[0], 'bicubic'), *((name, 'bilinear') for name in INSTALLED)],
+    ('backend', 'model'),
+    [(INSTALLED[0], 'bicubic'), *((name, m) for name in INSTALLED for m in ('bilinear', 'lite0'))],
 )
-def test_parity(bundles, backend, interpolation):
-    bundle = bundles[interpolation]
+def test_parity(bundles, backend, model):
+    bundle = bundles[model]
     predictor = Predictor(bundle, backend=backend, device='cpu', precision='float32')
     assert (predictor.backend.name, predictor.backend.precision) == (backend, 'float32')
     for height, width in SIZES:

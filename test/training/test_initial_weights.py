@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from training_data import small_recipe, write_streets
 from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.bundle import Bundle, save_bundle
+from hydranet_ros.model.encoders import Stage
 from hydranet_ros.model.network import HydraNet, TRAINED_UPSAMPLING
 from hydranet_ros.training.bundle_metadata import describe_training, metadata_of
 from hydranet_ros.training.initial_weights import initialize, start_network, typical_depth
@@ -30,6 +32,7 @@ STAGES = (
     (6, 160, 3, 2),
 )
 LAST_STAGE = (6, 320, 1, 1)
+Network = TypeVar('Network', bound=nn.Module)
 
 
 class _Block(nn.Module):
@@ -77,10 +80,10 @@ class MobileNetV2(nn.Module):
         return outputs
 
 
-def imagenet_like() -> MobileNetV2:
-    """Return a network with weights and statistics that are nobody's default."""
+def with_uncommon_weights(network: Network) -> Network:
+    """Give a network weights and statistics that are nobody's default."""
     torch.manual_seed(5)
-    network = MobileNetV2().eval()
+    network.eval()
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, nn.BatchNorm2d):
@@ -94,7 +97,7 @@ def imagenet_like() -> MobileNetV2:
 @torch.inference_mode()
 def test_features_agree_with_the_network_of_the_file(tmp_path: Path) -> None:
     """All stages give what MobileNet-v2 gives, though ours has one expansion more."""
-    teacher = imagenet_like()
+    teacher = with_uncommon_weights(MobileNetV2())
     path = tmp_path / 'mobilenet.pt'
     torch.save(teacher.state_dict(), path)
     network = HydraNet({'depth': 1}).eval()
@@ -108,6 +111,90 @@ def test_features_agree_with_the_network_of_the_file(tmp_path: Path) -> None:
         assert (ours - theirs).abs().max() < 1e-4 * scale
 
 
+class _Same(nn.Conv2d):
+    """A convolution with TensorFlow's padding: more at the end where the size is even."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernel, stride = self.kernel_size[0], self.stride[0]
+        needed = [max((-(-n // stride) - 1) * stride + kernel - n, 0) for n in x.shape[-2:]]
+        (top, left), (bottom, right) = [n // 2 for n in needed], [-(-n // 2) for n in needed]
+        x = nn.functional.pad(x, (left, right, top, bottom))
+        return nn.functional.conv2d(x, self.weight, None, self.stride, groups=self.groups)
+
+
+class _LiteBlock(nn.Module):
+    def __init__(self, width_in: int, stage: Stage, stride: int) -> None:
+        super().__init__()
+        hidden = width_in * stage.expansion
+        self.residual = stride == 1 and width_in == stage.channels
+        if stage.expansion > 1:
+            self._expand_conv = _Same(width_in, hidden, 1, bias=False)
+            self._bn0 = nn.BatchNorm2d(hidden, eps=1e-3)
+        self._depthwise_conv = _Same(
+            hidden, hidden, stage.kernel, stride, groups=hidden, bias=False
+        )
+        self._bn1 = nn.BatchNorm2d(hidden, eps=1e-3)
+        self._project_conv = _Same(hidden, stage.channels, 1, bias=False)
+        self._bn2 = nn.BatchNorm2d(stage.channels, eps=1e-3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = x
+        if hasattr(self, '_bn0'):
+            inner = self._bn0(self._expand_conv(x)).clamp(0, 6)
+        inner = self._bn1(self._depthwise_conv(inner)).clamp(0, 6)
+        inner = self._bn2(self._project_conv(inner))
+        return x + inner if self.residual else inner
+
+
+class EfficientNetLite(nn.Module):
+    """EfficientNet-Lite with the names of efficientnet-lite-pytorch, as such files hold it."""
+
+    def __init__(self, stages: tuple[Stage, ...]) -> None:
+        super().__init__()
+        self._conv_stem = _Same(3, 32, 3, 2, bias=False)
+        self._bn0 = nn.BatchNorm2d(32, eps=1e-3)
+        blocks, self.ends, width = [], [], 32
+        for stage in stages:
+            for repeat in range(stage.repeats):
+                blocks.append(_LiteBlock(width, stage, stage.stride if repeat == 0 else 1))
+                width = stage.channels
+            self.ends.append(len(blocks) - 1)
+        self._blocks = nn.ModuleList(blocks)
+        self._conv_head = _Same(width, 1280, 1, bias=False)
+        self._bn1 = nn.BatchNorm2d(1280, eps=1e-3)
+        self._fc = nn.Linear(1280, 5)
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Return the outputs of the stages."""
+        x = self._bn0(self._conv_stem(x)).clamp(0, 6)
+        outputs = []
+        for number, block in enumerate(self._blocks):
+            x = block(x)
+            if number in self.ends:
+                outputs.append(x)
+        return outputs
+
+
+@pytest.mark.parametrize('architecture', ['efficientnet_lite0', 'efficientnet_lite2'])
+@torch.inference_mode()
+def test_features_agree_with_efficientnet_lite(tmp_path: Path, architecture: str) -> None:
+    """Compared once with the package itself: equal to the bit, with its weights, at 256x256."""
+    network = HydraNet({'depth': 1}, architecture=architecture).eval()
+    teacher = with_uncommon_weights(EfficientNetLite(network.encoder.stages))
+    path = tmp_path / 'efficientnet.pth'
+    torch.save(teacher.state_dict(), path)
+    loaded = initialize(network, path)
+    assert loaded == {key for key in network.state_dict() if key.startswith('layer')} - {
+        key for key in network.state_dict() if key.endswith('num_batches_tracked')
+    }
+    image = torch.randn(1, 3, 64, 96)
+    expected = teacher(image)
+    found = network.encode(image)
+    assert list(found) == [3, 4, 6, 8]
+    for number, features in found.items():
+        torch.testing.assert_close(features, expected[number - 2], rtol=1e-4, atol=1e-4)
+
+
 def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
     """Missing, damaged, or of another network: one sentence that names the file."""
     network = HydraNet({'depth': 1})
@@ -117,7 +204,7 @@ def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
     damaged.write_bytes(b'no torch file')
     with pytest.raises(HydranetError, match=r'damaged\.pt'):
         initialize(network, damaged)
-    state = imagenet_like().state_dict()
+    state = MobileNetV2().state_dict()
     short = tmp_path / 'short.pt'
     torch.save({k: v for k, v in state.items() if not k.startswith('features.17')}, short)
     with pytest.raises(HydranetError, match=r'short\.pt has \d+ tensors'):
@@ -127,6 +214,8 @@ def test_files_that_do_not_fit_are_named(tmp_path: Path) -> None:
     torch.save(state, wide)
     with pytest.raises(HydranetError, match=r'features\.3\.conv\.0\.weight'):
         initialize(network, wide)
+    with pytest.raises(HydranetError, match='give the weights of EfficientNet-Lite0'):
+        initialize(HydraNet({'depth': 1}, architecture='efficientnet_lite0'), wide)
 
 
 def test_training_can_start_from_a_model_of_other_heads(tmp_path: Path) -> None:
@@ -144,6 +233,9 @@ def test_training_can_start_from_a_model_of_other_heads(tmp_path: Path) -> None:
     for key in ('crp1.0.1_outvar_dimred.weight', 'layer5.1.output.0.0.weight', 'conv8.weight'):
         assert torch.equal(ours[key], theirs[key])
     assert torch.equal(ours['segm.weight'], head)
+    other = HydraNet({'depth': 1}, architecture='efficientnet_lite0')
+    with pytest.raises(HydranetError, match='has the encoder mobilenetv2'):
+        initialize(other, path)
 
 
 def test_a_start_from_a_model_keeps_its_depth_and_is_told(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
@@ -21,17 +22,16 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import UNLABELED
 from hydranet_ros.training.batches import Batch, stack
 from hydranet_ros.training.class_weights import weights_of
+from hydranet_ros.training.depth_losses import berhu, gradient_loss, log_ratio, silog
 from hydranet_ros.training.distributed import Reduction
 from hydranet_ros.training.losses import (
-    berhu,
     Criterion,
-    depth_loss,
     Head,
-    log_ratio,
     normals_loss,
     segmentation_loss,
 )
 from hydranet_ros.training.lovasz import lovasz_softmax
+from hydranet_ros.training.recipe import Losses
 
 ALONE = Reduction()
 SIZE = (8, 12)
@@ -67,6 +67,12 @@ def head_of(output: Tensor) -> Head:
     return head
 
 
+def depth_loss(output: Tensor, batch: Batch, **options: Any) -> Tensor:
+    """Return the loss of depth alone."""
+    criterion = Criterion({'depth': 1.0}, options=Losses(**options))
+    return criterion({'depth': head_of(output)}, batch)[0]
+
+
 def test_berhu_is_the_published_formula() -> None:
     """|e| to c, then (e² + c²) / 2c; the mean over valid pixels, whatever lies in the others."""
     error = torch.tensor([0.5, -1.0, 4.0, -10.0, 1e6])
@@ -76,12 +82,18 @@ def test_berhu_is_the_published_formula() -> None:
     assert berhu(error, weights, ALONE).item() == pytest.approx(expected)
 
 
+ALL_TERMS = {'silog': 0.5, 'depth_gradient': 0.5, 'depth_tolerance': 0.02}
+
+
+@pytest.mark.parametrize('terms', [{}, ALL_TERMS])
 @pytest.mark.parametrize('space', ['linear', 'log'])
-def test_depth_unknown_everywhere_is_zero_loss_and_zero_gradient(space: str) -> None:
+def test_depth_unknown_everywhere_is_zero_loss_and_zero_gradient(
+    space: str, terms: dict[str, float]
+) -> None:
     """Nothing valid: zero, not NaN, and finite gradients."""
     batch = batch_of(sample(), sample())
     output = raw(1, 2)
-    loss = depth_loss(output, batch, space, ALONE)  # type: ignore[arg-type]
+    loss = depth_loss(output, batch, depth_space=space, **terms)
     loss.backward()
     assert loss.item() == 0.0
     assert output.grad is not None and (output.grad == 0).all()
@@ -94,14 +106,71 @@ def test_depth_loss_ignores_unknown_pixels() -> None:
     holes[:, ::2] = np.nan
     holes[0, :] = 0.0
     constant = torch.full((1, 1, 2, 3), -3.0)
-    losses = [
-        depth_loss(constant, batch_of(sample(depth=d)), 'linear', ALONE) for d in (depth, holes)
-    ]
+    losses = [depth_loss(constant, batch_of(sample(depth=d))) for d in (depth, holes)]
     # Of metres the output's sign does not count: |-3| - 5 = -2, c = 0.4.
     assert losses[0].item() == pytest.approx((4 + 0.16) / 0.8)
     assert losses[1].item() == pytest.approx(losses[0].item())
-    in_log = depth_loss(-constant, batch_of(sample(depth=holes)), 'log', ALONE).item()
+    in_log = depth_loss(-constant, batch_of(sample(depth=holes)), depth_space='log').item()
     assert in_log == pytest.approx(np.log(5 / 3) * (1 + 0.04) / 0.4, rel=1e-5)
+
+
+@pytest.mark.parametrize('space', ['linear', 'log'])
+def test_depth_within_the_tolerance_costs_nothing(space: str) -> None:
+    """Beyond it, the error counts from the tolerance on; at 5.1 m ± 0.04 m from 5.06 m."""
+    batch = batch_of(sample(depth=np.full(SIZE, 5.0, np.float32)))
+    near = torch.full((1, 1, 2, 3), 5.03, requires_grad=True)
+    loss = depth_loss(near, batch, depth_space=space, depth_tolerance=0.04)
+    loss.backward()
+    assert loss.item() == 0 and near.grad is not None and (near.grad == 0).all()
+    far = torch.full((1, 1, 2, 3), 5.1)
+    found = depth_loss(far, batch, depth_space=space, depth_tolerance=0.04)
+    edge = batch_of(sample(depth=np.full(SIZE, 5.04, np.float32)))
+    assert found.item() == pytest.approx(depth_loss(far, edge, depth_space=space).item(), rel=1e-4)
+
+
+def test_silog_is_eigens_formula_per_image_and_forgives_a_common_factor() -> None:
+    """A factor e^c on all depths of an image costs sqrt(0.15) c; images without depth nothing."""
+    generator = torch.Generator().manual_seed(1)
+    ratio = 0.3 * torch.randn(3, 6, 8, generator=generator)
+    ratio[1] = 0.4
+    valid = torch.rand(3, 6, 8, generator=generator) > 0.3
+    valid[2] = False
+    known = ratio[0][valid[0]]
+    first = (known.square().mean() - 0.85 * known.mean().square()).sqrt()
+    expected = (2 * first + 0.15**0.5 * 0.4) / 3
+    found = silog(ratio, valid, torch.tensor([2.0, 1.0, 5.0]), ALONE)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_gradient_loss_is_of_differences_between_known_neighbours() -> None:
+    """A common factor costs nothing; a step of the logarithm by 1 in a column one per pair."""
+    ratio = torch.full((1, 8, 8), 0.7)
+    weights = torch.ones(1, 8, 8)
+    assert gradient_loss(ratio, weights, ALONE).item() == 0
+    ratio[:, :, 4:] += 1
+    # Rows times columns of neighbours at steps 1, 2, 4; at 8 there are none.
+    pairs = 2 * (8 * 7 + 4 * 3 + 2 * 1)
+    assert gradient_loss(ratio, weights, ALONE).item() == pytest.approx((8 + 4 + 2) / pairs)
+    weights[:, :, 4] = 0  # the edge is unknown, at every scale
+    assert gradient_loss(ratio, weights, ALONE).item() == 0
+
+
+def test_terms_of_depth_are_added_by_their_weights() -> None:
+    """The sum is berHu and each weight times its term."""
+    depth = np.linspace(1, 9, SIZE[0] * SIZE[1], dtype=np.float32).reshape(SIZE)
+    batch = batch_of(sample(depth=depth))
+    output = 5 + raw(1)
+    plain, s, g, both = (
+        depth_loss(output, batch, depth_space='log', **terms).item()
+        for terms in (
+            {},
+            {'silog': 2.0},
+            {'depth_gradient': 3.0},
+            {'silog': 1.0, 'depth_gradient': 1.0},
+        )
+    )
+    assert s > plain and g > plain
+    assert both - plain == pytest.approx((s - plain) / 2 + (g - plain) / 3, rel=1e-4)
 
 
 def test_each_sample_meets_its_own_label_set_alone() -> None:
@@ -235,7 +304,7 @@ def test_criterion_sums_tasks_fixed_or_by_learned_uncertainty() -> None:
     weights = {'segmentation': 0.5, 'depth': 0.5}
     total, parts = Criterion(weights, SLICES, EQUAL)(outputs, batch)
     assert total.item() == pytest.approx(0.5 * sum(part.item() for part in parts.values()))
-    learned = Criterion(weights, SLICES, EQUAL, learned=True)
+    learned = Criterion(weights, SLICES, EQUAL, options=Losses(weighting='uncertainty'))
     total, _ = learned(outputs, batch)
     total.backward()
     for task, parameter in learned.log_variance.items():

@@ -1,0 +1,127 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The loss of depth: berHu of metres or their logarithms, and further terms on request."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from hydranet_ros.training.distributed import Reduction, weighted_mean
+from hydranet_ros.training.recipe import Losses
+
+_BERHU_SHARE = 0.2
+_TANGENT_FROM = 0.5
+_VARIANCE_FOCUS = 0.85
+_GRADIENT_STEPS = (1, 2, 4, 8)
+
+
+def depth_loss(
+    output: Tensor, truth: Tensor, weights: Tensor, options: Losses, reduction: Reduction
+) -> Tensor:
+    """
+    Return the loss between an output of the depth head and the true depth, both N x H x W.
+
+    The absolute value of the output is what gets deployed, in metres at the canonical focal
+    length. The linear loss is of that; the logarithmic one draws a negative output to the positive
+    side.
+
+    Parameters
+    ----------
+    truth
+        Metres; NaN or zero where unknown.
+    weights
+        N, of the samples.
+
+    """
+    valid = torch.isfinite(truth) & (truth > 0)
+    # Where unknown, any finite positive depth: its weight is zero.
+    truth = torch.where(valid, truth, 1.0)
+    in_log = options.depth_space == 'log'
+    predicted = output if in_log else output.abs()
+    if options.depth_tolerance:
+        # A prediction within the tolerance is its own truth: no error and no gradient.
+        nearest = torch.maximum(truth - options.depth_tolerance, truth / 2)
+        truth = predicted.detach().clamp(nearest, truth + options.depth_tolerance)
+    of_pixels = valid * weights[:, None, None]
+    error = log_ratio(predicted, truth) if in_log else predicted - truth
+    loss = berhu(error, of_pixels, reduction)
+    if options.silog or options.depth_gradient:
+        ratio = error if in_log else log_ratio(predicted, truth)
+        if options.silog:
+            loss = loss + options.silog * silog(ratio, valid, weights, reduction)
+        if options.depth_gradient:
+            loss = loss + options.depth_gradient * gradient_loss(ratio, of_pixels, reduction)
+    return loss
+
+
+def berhu(error: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
+    """
+    Return the inverse Huber loss (Laina et al. 2016).
+
+    ``|e|`` up to ``c = 0.2 max |e|`` over the batch's valid pixels, ``(e² + c²) / 2c`` above.
+    Errors must be finite, and weights zero, where there is no ground truth.
+    """
+    size = error.abs()
+    largest = reduction.max((size * (weights > 0)).amax().detach())
+    threshold = (_BERHU_SHARE * largest).clamp(min=1e-12)
+    above = (size.square() + threshold.square()) / (2 * threshold)
+    return weighted_mean(torch.where(size <= threshold, size, above), weights, reduction)
+
+
+def log_ratio(output: Tensor, truth: Tensor) -> Tensor:
+    """
+    Return ``log(output / truth)``, replaced by its tangent below half the truth.
+
+    The logarithm's slope is one over the output: where an output passes zero, as in the first
+    steps of a training, single pixels would outweigh all others. The tangent limits the slope to
+    two over the truth, and draws a negative output to the positive side.
+    """
+    ratio = output / truth
+    tangent = math.log(_TANGENT_FROM) + ratio / _TANGENT_FROM - 1
+    return torch.where(ratio > _TANGENT_FROM, ratio.clamp(min=_TANGENT_FROM).log(), tangent)
+
+
+def silog(ratio: Tensor, valid: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
+    """
+    Return the scale-invariant logarithmic error (Eigen et al. 2014), averaged over images.
+
+    ``sqrt(mean(r²) - 0.85 mean(r)²)`` over an image's valid pixels: a common factor on all depths
+    counts little, as in BTS (Lee et al. 2019).
+
+    Parameters
+    ----------
+    ratio, valid
+        N x H x W, ``log(output / truth)``, and whether the truth is known.
+    weights
+        N, of the images.
+
+    """
+    count = valid.sum(dim=(1, 2))
+    masked = ratio * valid
+    mean = masked.sum(dim=(1, 2)) / count.clamp(min=1)
+    square = masked.square().sum(dim=(1, 2)) / count.clamp(min=1)
+    # The slope of the root is unbounded at zero.
+    losses = (square - _VARIANCE_FOCUS * mean.square()).clamp(min=1e-8).sqrt()
+    return weighted_mean(losses, weights * (count > 0), reduction)
+
+
+def gradient_loss(ratio: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
+    """
+    Return the mean difference of ``log(output / truth)`` between neighbours, over four scales.
+
+    Li and Snavely, MegaDepth (2018): the edges of depth should be where those of the truth are.
+    Neighbours are 1, 2, 4 and 8 pixels apart, in rows and columns of every such step; a pair
+    weighs the lesser of its pixels' ``weights``, N x H x W as the ratios.
+    """
+    losses, of_pairs = [], []
+    for step in _GRADIENT_STEPS:
+        coarse, weight = ratio[:, ::step, ::step], weights[:, ::step, ::step]
+        for axis in (1, 2):
+            length = coarse.shape[axis]
+            first, second = (weight.narrow(axis, start, length - 1) for start in (0, 1))
+            of_pairs.append(torch.minimum(first, second).flatten())
+            losses.append(coarse.diff(dim=axis).abs().flatten())
+    return weighted_mean(torch.cat(losses), torch.cat(of_pairs), reduction)
