@@ -4,9 +4,9 @@
 Play a rosbag2 without ``ros2 bag``: ``ros2 run hydranet_ros bag_player --ros-args -p bag:=PATH``.
 
 The recorded bytes are published unchanged, at the recorded pace. Playback starts when the expected
-subscribers have been discovered, so that the first message is not lost. In lock-step an image is
-published when the one before has been replied to, however long that takes. The service ``~/pause``
-(std_srvs/SetBool) pauses and continues.
+subscribers have been discovered, so that the first message is not lost. In lock-step, an image is
+published only after the replies to the previous image. The service ``~/pause`` (std_srvs/SetBool)
+pauses and resumes.
 """
 
 from __future__ import annotations
@@ -43,36 +43,39 @@ from hydranet_ros.node.process import run_process
 PARAMETERS = {
     'bag': ('', 'Bag folder, .mcap or .db3 file to play.'),
     'topics': (Parameter.Type.STRING_ARRAY, 'Topics to play; all if empty.'),
-    'rate': (1.0, 'Recorded seconds per second.'),
+    'rate': (1.0, 'Playback rate, in recorded seconds per second.'),
     'start_offset': (0.0, 'Seconds of the recording to skip at the beginning.'),
     'loop': (False, 'Repeat until stopped.'),
-    'restamp': (False, 'Replace header stamps by the time of playback, so that ages are real.'),
-    'clock': (0.0, 'Publish the recorded time on /clock at this rate in Hz; 0 for never.'),
+    'restamp': (
+        False,
+        'Replace header stamps by the current time, so that ages are real.',
+    ),
+    'clock': (0.0, 'Publish the recorded time on /clock at this rate in Hz; 0 to not publish it.'),
     'wait_for': (
         Parameter.Type.STRING_ARRAY,
-        'Start once each of these topics has wait_subscribers subscribers, or N times as many if '
-        'it is named N times; if empty, once any topic has them.',
+        'Start once each of these topics has wait_subscribers subscribers; a topic that is listed '
+        'N times needs N times as many. If empty, start once any topic has them.',
     ),
     'wait_for_publishers': (
         Parameter.Type.STRING_ARRAY,
-        'Start once each of these topics has a publisher, too.',
+        'Also wait until each of these topics has a publisher.',
     ),
-    'wait_subscribers': (1, 'Number of subscribers to wait for; 0 starts at once.'),
+    'wait_subscribers': (1, 'Number of subscribers to wait for; 0 to start at once.'),
     'wait_timeout': (30.0, 'Seconds to wait for subscribers and publishers before giving up.'),
     'lock_step_image': ('', 'Topic of the images to play in lock-step; empty to play by time.'),
     'lock_step_replies': (
         Parameter.Type.STRING_ARRAY,
-        'Topics of replies, messages with a header: the next image is played when each of them '
-        'has had the stamp of the last.',
+        'Topics of replies to an image: messages with a header that has the stamp of the image. '
+        'The next image is played after a reply on each topic.',
     ),
     'lock_step_timeout': (10.0, 'Seconds to wait for replies before the next image is played.'),
 }
 
 QUEUE_DEPTH = 64
 _POLL = 0.02  # s between checks of the number of subscribers
-# This process discovers a subscriber a little before the subscriber discovers it (a best-effort
-# one loses earlier messages), and a recorder checks for new topics only periodically.
-_SETTLE = 0.5  # s that the subscribers must have been matched
+# The player discovers a subscriber shortly before the subscriber discovers the player, and until
+# then best-effort messages are lost. A recorder checks for new topics only periodically.
+_SETTLE = 0.5  # s for which the subscribers must have been matched
 _LONGEST_SLEEP = 0.1  # s, so that a pause takes effect soon
 _FLUSH = 5.0  # s to wait until reliable subscribers have received the last messages
 
@@ -129,14 +132,14 @@ class BagPlayer(Node):
                 qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
             publishers[name] = self.create_publisher(kind, name, qos)
             first = next(iter(kind.get_fields_and_field_types().items()), None)
-            if first == ('header', 'std_msgs/Header'):  # so the stamp leads the message
+            if first == ('header', 'std_msgs/Header'):  # so the message starts with the stamp
                 self._with_header.add(name)
         if not publishers:
-            raise HydranetError(f'{self._reader.path} has nothing that can be played.')
+            raise HydranetError(f'{self._reader.path} has no topic that can be played.')
         return publishers
 
     def _create_lock_step(self) -> LockStep | None:
-        """Return what waits for replies, None to play by time."""
+        """Return the lock-step that waits for replies, None to play by time."""
         image = self._settings['lock_step_image']
         if not image:
             return None
@@ -185,14 +188,14 @@ class BagPlayer(Node):
             stop.wait(_POLL)
 
     def _lacking(self, wanted: int) -> str:
-        """Return who is missing, in the words after "there are"; empty if nobody is."""
+        """Return who is missing, as the end of "there are …"; empty if nobody is."""
         names = absolute_names(self, self._settings['wait_for_publishers'])
         silent = [name for name in names if not self.count_publishers(name)]
         if self._lock_step is not None:
             silent += self._lock_step.connect()
         if silent:
             return f'no publishers of {", ".join(silent)}'
-        # As the publishers count them: others may be discovered but not matched yet.
+        # Counted by the publishers: other subscribers may be discovered but not yet matched.
         counts = {p.topic_name: p.get_subscription_count() for p in self._outlets.values()}
         needed = self._subscribers_needed(wanted)
         if not needed and max(counts.values()) < wanted:
@@ -210,7 +213,7 @@ class BagPlayer(Node):
         return {name: count * wanted for name, count in times.items() if name in played}
 
     def play(self, stop: threading.Event) -> None:
-        """Publish the whole bag in time, once or in a loop, until done or stopped."""
+        """Publish the whole bag, once or in a loop, until done or stopped."""
         self.get_logger().info(
             f'Playing {", ".join(sorted(self._outlets))} of {self._reader.path} '
             f'at {self._timeline.rate:g} times the recorded rate.'
@@ -254,7 +257,7 @@ class BagPlayer(Node):
             self._published += 1
 
     def _wait_until(self, due: float, stop: threading.Event) -> bool:
-        """Wait for a time of the replay while publishing the clock; False if stopped."""
+        """Wait until a time of the replay and publish the clock meanwhile; False if stopped."""
         while not stop.is_set():
             elapsed = self._watch.elapsed()
             if self._clock is not None:
@@ -268,7 +271,7 @@ class BagPlayer(Node):
 
 
 def play_bag(stop: threading.Event) -> None:
-    """Play the bag of the parameters."""
+    """Play the bag that the parameters name."""
     player = BagPlayer()
     executor = SingleThreadedExecutor()
     executor.add_node(player)

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Shared by the bag tools: parameters, topic names, message classes, receiving."""
+"""Code shared by the bag tools: parameters, topic names, message classes, receiving."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.stamps import NANOSECONDS
 
 ParameterTable = Mapping[str, tuple[Any, str]]
-"""Name -> (default, or `Parameter.Type.STRING_ARRAY` for an empty list of names; description)."""
+"""Name to default and description; the default `Parameter.Type.STRING_ARRAY` is an empty list."""
 
 
 LOOK_PERIOD = 0.1
 """Seconds between checks for new topics."""
 DRAIN_LIMIT = 5.0
-"""Longest time, in seconds, to receive messages that have already arrived at the end."""
+"""Longest time in seconds to handle messages that had arrived before the end."""
 IDLE_ROUNDS = 5
-"""Calls of the executor without a message after which nothing is left."""
+"""Number of executor calls without a message after which all messages are handled."""
 
 
 class Receiver(Protocol):
@@ -43,18 +43,18 @@ class Receiver(Protocol):
         ...
 
     def subscribe_to_new_topics(self) -> None:
-        """Subscribe to wanted topics that have appeared."""
+        """Subscribe to wanted topics that have appeared since the last call."""
         ...
 
     def idle(self, seconds: float) -> None:
-        """Note that no message has arrived for some seconds, and none is waiting."""
+        """Add to the time without messages; called only if no message is waiting."""
         ...
 
 
 def receive(
     receiver: Receiver, executor: SingleThreadedExecutor, is_over: Callable[[], bool]
 ) -> None:
-    """Receive messages until ``is_over``, then those that have already arrived."""
+    """Receive messages until ``is_over()``, then handle those that have already arrived."""
     look = 0.0
     while not is_over():
         if time.monotonic() >= look:
@@ -73,7 +73,7 @@ def receive(
 
 
 def matching_qos(publishers: Sequence[TopicEndpointInfo], depth: int) -> QoSProfile:
-    """Request what all of at least one publisher offer, so that no message is lost."""
+    """Return the strictest quality of service that all publishers of a topic offer."""
     offered = [info.qos_profile for info in publishers]
     qos = QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT)
     if all(profile.reliability == ReliabilityPolicy.RELIABLE for profile in offered):
@@ -85,7 +85,7 @@ def matching_qos(publishers: Sequence[TopicEndpointInfo], depth: int) -> QoSProf
 
 def declare_parameters(node: Node, table: ParameterTable) -> dict[str, Any]:
     """
-    Declare read-only parameters and return their values, lists of names as tuples.
+    Declare read-only parameters and return their values; lists become tuples.
 
     Raises HydranetError if a given value has the wrong type.
     """
@@ -101,14 +101,16 @@ def declare_parameters(node: Node, table: ParameterTable) -> dict[str, Any]:
 
 
 def required(values: Mapping[str, Any], name: str) -> str:
-    """Return a parameter that has no useful default; raises HydranetError if it is not set."""
+    """Return a required parameter; raises HydranetError if it is not set."""
     if not values[name]:
-        raise HydranetError(f'The parameter {name} is missing: --ros-args -p {name}:=….')
+        raise HydranetError(
+            f'The parameter {name} is missing: set it with --ros-args -p {name}:=….'
+        )
     return str(values[name])
 
 
 def absolute_names(node: Node, names: Sequence[str]) -> tuple[str, ...]:
-    """Resolve topic names with the node's namespace and remappings."""
+    """Return topic names with the node's namespace and remappings applied."""
     return tuple(node.resolve_topic_name(name) for name in names)
 
 
@@ -122,7 +124,7 @@ def message_class(message_type: str) -> Any | None:
 
 
 def stamp_header(stamp: int) -> Header:
-    """Return a header with a stamp in nanoseconds, the reply to an image."""
+    """Return the reply to an image: a header with its stamp, given in nanoseconds."""
     seconds, nanoseconds = divmod(stamp, NANOSECONDS)
     return Header(stamp=Time(sec=seconds, nanosec=nanoseconds))
 

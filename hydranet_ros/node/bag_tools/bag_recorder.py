@@ -3,9 +3,9 @@
 """
 Record topics into a rosbag2 without ``ros2 bag``.
 
-``ros2 run hydranet_ros bag_recorder --ros-args -p bag:=PATH -p topics:="['/image']"`` records the
-serialised bytes as they arrive, from when each topic appears until SIGINT, SIGTERM or the quiet
-timeout.
+``ros2 run hydranet_ros bag_recorder --ros-args -p bag:=PATH -p topics:="['/image']"`` records each
+topic from its appearance until SIGINT, SIGTERM or the quiet timeout. Messages are stored as the
+serialised bytes that arrive.
 """
 
 from __future__ import annotations
@@ -42,18 +42,18 @@ PARAMETERS = {
     'bag': ('', 'Folder to record into; it must not exist.'),
     'topics': (
         Parameter.Type.STRING_ARRAY,
-        'Topics to record; if empty all that appear and have message types of ROS 2 desktop.',
+        'Topics to record; if empty, all that have a message type of ROS 2 desktop.',
     ),
     'storage': ('mcap', 'Storage format: mcap or sqlite3.'),
     'quiet_timeout': (
         0.0,
-        'End when only diagnostics and logs have arrived for this many seconds after the first '
-        'message; 0 to end only on a signal.',
+        'End after this many seconds without a message other than diagnostics and logs, counted '
+        'from the first message; 0 to end only on a signal.',
     ),
     'answer_topics': (
         Parameter.Type.STRING_ARRAY,
-        'Recorded topics, of messages with a header. When all of them have had a stamp, it is '
-        'published on ~/recorded, which appears once all of them are subscribed to.',
+        'Recorded topics, whose messages have a header. When all have had a message with the same '
+        'stamp, the stamp is published on ~/recorded; this topic exists once all are subscribed.',
     ),
 }
 
@@ -66,9 +66,9 @@ class BagRecorder(Node):
     """
     Write the messages of topics into a bag.
 
-    The reply ``~/recorded`` (std_msgs/Header: the stamp) is published when all ``answer_topics``
-    of a frame are recorded; a player in lock-step waits for it. Raises HydranetError if the bag
-    cannot be made, or an answer topic is not recorded.
+    When all ``answer_topics`` of a frame are recorded, its stamp is published on ``~/recorded``
+    (std_msgs/Header); a player in lock-step waits for this reply. Raises HydranetError if the bag
+    cannot be created or an answer topic is not among the recorded topics.
     """
 
     def __init__(self) -> None:
@@ -98,31 +98,31 @@ class BagRecorder(Node):
         return sum(self.counts.values())
 
     def is_over(self) -> bool:
-        """Tell whether the quiet timeout has passed."""
+        """Return whether the quiet timeout has passed."""
         if self._quiet is None or self._quiet_timeout <= 0:
             return False
         return self._quiet > self._quiet_timeout
 
     def idle(self, seconds: float) -> None:
-        """Count time without messages; while the disk is busy, messages wait."""
+        """Add to the time since the last message; time spent on writing to disk does not count."""
         if self._quiet is not None:
             self._quiet += seconds
 
     def subscribe_to_new_topics(self) -> None:
-        """Record wanted topics that have appeared."""
+        """Record wanted topics that have appeared since the last call."""
         for name, types in self.get_topic_names_and_types():
             wanted = name in self._wanted if self._wanted else True
             if wanted and name not in self.counts and name not in self._refused:
                 self._subscribe(name, types[0])
         if self._answer is None and self._answer_topics and self._is_ready_to_answer():
-            # A player waits for this publisher before it starts.
+            # A player starts only when this publisher exists.
             self._answer = self.create_publisher(Header, '~/recorded', QUEUE_DEPTH)
 
     def _is_ready_to_answer(self) -> bool:
         return all(topic in self.counts for topic in self._answer_topics)
 
     def _subscribe(self, topic: str, message_type: str) -> None:
-        """Record a topic, or log once why not."""
+        """Record a topic, or log once why it is not recorded."""
         kind = message_class(message_type)
         publishers = self.get_publishers_info_by_topic(topic)
         if not publishers:
@@ -147,7 +147,7 @@ class BagRecorder(Node):
         """Return the callback that writes the messages of a topic."""
 
         def write(data: bytes, info: Mapping[str, int]) -> None:
-            # The time of arrival, not of this callback, if the middleware provides it.
+            # The time of arrival, if the middleware provides it, else that of this callback.
             received = info.get('received_timestamp') or time.time_ns()
             self._writer.write(topic, received, data)
             self.counts[topic] += 1
@@ -165,7 +165,7 @@ class BagRecorder(Node):
 
 
 def record_bag(stop: threading.Event) -> None:
-    """Record into the bag of the parameters, until stopped."""
+    """Record into the bag that the parameters name, until stopped."""
     recorder = BagRecorder()
     executor = SingleThreadedExecutor()
     executor.add_node(recorder)

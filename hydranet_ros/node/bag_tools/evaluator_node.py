@@ -1,11 +1,11 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Evaluate the perception node while it runs, against ground truth that is published with it.
+Evaluate the perception node while it runs, against published ground truth.
 
 Predictions and ground truth are joined by their stamps. Running figures are published on
-``/diagnostics`` and, one Float64 per topic, on ``~/<task>/<figure>`` for rqt_plot, PlotJuggler and
-Foxglove. The report is written at the end and by the service ``~/write_report``.
+``/diagnostics``, and as Float64 on ``~/<task>/<figure>`` for rqt_plot, PlotJuggler and Foxglove.
+The report is written at the end and on each call of the service ``~/write_report``.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ PARAMETERS = {
         Parameter.Type.STRING_ARRAY,
         'Tasks to evaluate; if empty: depth, and segmentation if a label set is given.',
     ),
-    'label_set': ('', 'Name or file of the label set of predicted and true ids.'),
+    'label_set': ('', 'Name or file of the label set of the predicted and the true class ids.'),
     'depth_minimum': (1e-3, 'Smallest true depth that is evaluated, in metres.'),
     'depth_maximum': (80.0, 'Largest true depth that is evaluated, in metres.'),
     'crop': ('', 'Crop in which depth is evaluated: garg, eigen or nyud; empty for none.'),
-    'source': ('live', 'Name of the recording in the report.'),
-    'model': ('', 'Name of the model in the report.'),
+    'source': ('live', 'Name of the recording, for the report.'),
+    'model': ('', 'Name of the model, for the report.'),
 }
 
 QUEUE_DEPTH = 64
@@ -66,9 +66,9 @@ class EvaluatorNode(Node):
     """
     Subscribe to predictions and ground truth, and accumulate the figures.
 
-    The reply ``~/evaluated`` (std_msgs/Header: the image's stamp) is published when an image and
-    all its predictions have arrived; a player in lock-step waits for it. Raises HydranetError if a
-    parameter is invalid.
+    When an image and all its predictions have arrived, the image's stamp is published on
+    ``~/evaluated`` (std_msgs/Header); a player in lock-step waits for this reply. Raises
+    HydranetError if a parameter is invalid.
     """
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class EvaluatorNode(Node):
         self._figures: dict[str, Publisher] = {}
         self._diagnostics = self.create_publisher(DiagnosticArray, '/diagnostics', 10)
         self.create_service(Trigger, '~/write_report', self._on_write_report)
-        # Not the ROS time, which stops in a paused replay.
+        # Steady, because ROS time stops in a paused replay.
         steady = Clock(clock_type=ClockType.STEADY_TIME)
         self.create_timer(_PERIOD, self.publish_figures, clock=steady)
 
@@ -103,7 +103,7 @@ class EvaluatorNode(Node):
         return self._received
 
     def idle(self, seconds: float) -> None:
-        """Do nothing: an evaluator waits as long as it runs."""
+        """Do nothing: an evaluator has no timeout."""
 
     def subscribe_to_new_topics(self) -> None:
         """Subscribe to topics that have a publisher; once all have, publish ``~/evaluated``."""
@@ -123,11 +123,11 @@ class EvaluatorNode(Node):
                     self.get_logger().info(f'Receiving the {part} from {topic}.')
                     break
         if self._subscribed == self._topics.keys():
-            # A player waits for this publisher before it starts.
+            # A player starts only when this publisher exists.
             self._answer = self.create_publisher(Header, '~/evaluated', QUEUE_DEPTH)
 
     def _take(self, part: str, kind: Any) -> Callable[[bytes], None]:
-        """Return the callback of a part."""
+        """Return the subscription callback of a part."""
 
         def take(data: bytes) -> None:
             self._received += 1
@@ -182,7 +182,7 @@ class EvaluatorNode(Node):
         return response
 
     def _write(self) -> str:
-        """Write the report; return a sentence on it."""
+        """Write the report; return a summary for the log."""
         about = {
             'bag': self._settings['source'],
             'mode': 'live',
@@ -208,7 +208,7 @@ def _protocol(settings: dict[str, Any]) -> Protocol:
 
 
 def _deserialize(content: tuple[bytes, Any]) -> Any:
-    """Return the message of received bytes."""
+    """Deserialise a received message."""
     data, kind = content
     try:
         return deserialize_message(data, kind)

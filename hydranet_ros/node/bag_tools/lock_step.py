@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Lock-step playback: wait for the replies to an image before the next one is played."""
+"""Lock-step playback: an image is played after the replies to the previous image."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hydranet_ros.messages.stamps import read_stamp
 from hydranet_ros.node.bag_tools.bag_process import matching_qos, message_class
 
 _DEPTH = 10
-# The node subscribes best effort: an image may be lost and must then be sent again.
+# The node subscribes as best effort: an image may be lost and must then be sent again.
 _RESEND = 3.0  # s
 
 
@@ -22,9 +22,9 @@ class LockStep:
     """
     Track which replies to an image have arrived.
 
-    ``replies`` are absolute topics; each carries the stamp of an image as the reply to it.
-    ``timeout`` is in seconds per image; ``unanswered`` counts images whose replies did not arrive
-    in time. The node must be spun elsewhere.
+    ``replies`` are absolute topics; a reply is a header with the stamp of the image. ``timeout``
+    is in seconds per image; ``unanswered`` counts images whose replies did not all arrive in time.
+    Another thread must spin the node.
     """
 
     def __init__(self, node: Node, replies: Sequence[str], timeout: float) -> None:
@@ -38,7 +38,7 @@ class LockStep:
         self.unanswered = 0
 
     def connect(self) -> tuple[str, ...]:
-        """Subscribe to the replies that have a publisher; return the topics that have none."""
+        """Subscribe to the reply topics that have a publisher; return those that have none."""
         types = dict(self._node.get_topic_names_and_types())
         for topic in self._replies:
             if topic in self._connected:
@@ -57,7 +57,7 @@ class LockStep:
         """
         Send an image and wait for its replies; return whether all arrived.
 
-        ``send`` is called again if no reply arrives for some seconds; ``stop`` ends the wait.
+        ``send`` is called again if no reply arrives within some seconds. ``stop`` ends the wait.
         """
         with self._changed:
             self._stamp, self._missing = stamp, set(self._replies)
