@@ -1,7 +1,7 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The calibration of an image: which camera_info belongs to it, and its focal length; without ROS.
+Find the camera_info that belongs to an image, and its camera; without ROS.
 
 A message is any object with the fields of ``sensor_msgs/CameraInfo``.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from hydranet_ros.camera.camera import Camera
 
 CAPACITY = 30
-"""Messages kept, so that an image that waited for the network still finds its calibration."""
+"""Number of messages kept: enough for an image that has waited for the network."""
 
 
 class CameraInfoBuffer:
@@ -28,7 +28,7 @@ class CameraInfoBuffer:
         self._messages: deque[Any] = deque(maxlen=CAPACITY)
 
     def put(self, message: Any) -> None:
-        """Keep a message."""
+        """Add a message; the oldest is dropped if the buffer is full."""
         with self._lock:
             self._messages.append(message)
 
@@ -36,8 +36,8 @@ class CameraInfoBuffer:
         """
         Return the message that belongs to an image with this header.
 
-        It is the one with the image's frame_id and stamp, else the latest with its frame_id (a
-        camera's calibration hardly changes, and the image may arrive first), else None.
+        This is the message with the image's frame_id and stamp. Without one it is the latest with
+        the frame_id, because calibrations hardly change and the image may arrive first; else None.
         """
         with self._lock:
             same_frame = [m for m in self._messages if m.header.frame_id == header.frame_id]
@@ -47,7 +47,7 @@ class CameraInfoBuffer:
         return same_frame[-1] if same_frame else None
 
     def latest_frame_id(self) -> str | None:
-        """Return the frame_id of the latest message, None if there is none."""
+        """Return the frame_id of the latest message, None before the first."""
         with self._lock:
             return self._messages[-1].header.frame_id if self._messages else None
 
@@ -72,8 +72,8 @@ def camera_of(message: Any, width: int, height: int) -> Camera:
     """
     Return the camera that took an image of this size in pixels.
 
-    The calibration may be for any size of the same view; region of interest and binning are
-    applied.
+    The calibration may be for another size of the same view. Its region of interest and binning
+    are applied.
     """
     matrix = np.array(message.k, np.float64).reshape(3, 3)
     projection = np.array(message.p, np.float64).reshape(3, 4)

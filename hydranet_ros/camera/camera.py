@@ -1,7 +1,7 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Camera models: intrinsics of a resized image, the ray of each pixel, points from depth.
+Camera models: intrinsics at any image size, the ray of each pixel, points from depth.
 
 The optical frame is that of REP 103: x right, y down, z forward; depth lies along z (REP 118).
 Pixel centres have integer coordinates.
@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from hydranet_ros.errors import HydranetError
 
 DISTORTION_COEFFICIENTS = {'plumb_bob': 5, 'rational_polynomial': 8}
-"""Supported lens models of CameraInfo and their numbers of coefficients."""
+"""Supported lens models of CameraInfo, with their number of coefficients."""
 
 _NEWTON_STEPS = 20
 _NEWTON_TOLERANCE = 1e-10
 _DIFFERENCE = 1e-6
 _LARGEST_RESIDUAL = 1e-6
-"""On normalised coordinates: a thousandth of a pixel at a focal length of 1000."""
+"""Tolerance in normalised coordinates: 0.001 pixel at a focal length of 1000 pixels."""
 
 Coordinates = NDArray[np.float64]
 
@@ -35,8 +35,8 @@ def depth_to_millimetres(depth: NDArray[np.float32]) -> NDArray[np.uint16]:
     """
     Convert depth in metres to whole millimetres for a 16-bit image (REP 118).
 
-    Invalid depth (NaN, zero) becomes 0. So does depth beyond 65.535 m: clipped, it would put walls
-    there.
+    Invalid depth (NaN, zero) and depth beyond 65.535 m become 0; clipping would show walls at
+    65.535 m.
     """
     with np.errstate(over='ignore', invalid='ignore'):
         millimetres = np.rint(depth * MILLIMETRES_PER_METRE)
@@ -53,11 +53,11 @@ class Camera:
     matrix: NDArray[np.float64]  # 3×3 camera matrix (``K`` of CameraInfo), pixels
     projection: NDArray[np.float64]
     """
-    3×4 projection matrix (``P`` of CameraInfo), pixels; its fourth column carries the baseline
-    of a stereo pair (``-fx·b``).
+    3×4 projection matrix (``P`` of CameraInfo), pixels; its fourth column holds the baseline of
+    a stereo pair (``-fx·b``).
     """
     distortion_model: str = 'plumb_bob'
-    """One of `DISTORTION_COEFFICIENTS`; ignored where all coefficients are zero."""
+    """One of `DISTORTION_COEFFICIENTS`; ignored if all coefficients are zero."""
     distortion: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     """
     Coefficients of the lens in the order of CameraInfo (and OpenCV): ``k1 k2 p1 p2 k3``, then ``k4
@@ -74,9 +74,9 @@ class Camera:
         """
         Return the intrinsics of the same view resized to another size in pixels.
 
-        The outer *edges* of the two images agree, as with ``cv2.resize``: a pixel centre at ``x``
-        comes to ``(x + 0.5)·s - 0.5``. Lens distortion acts on normalised coordinates and stays as
-        it is.
+        The outer *edges* of the two images coincide, as with ``cv2.resize``: a pixel centre at
+        ``x`` moves to ``(x + 0.5)·s - 0.5``. Lens distortion is in normalised coordinates and does
+        not change.
         """
         sx, sy = width / self.width, height / self.height
         resize = np.array([[sx, 0, (sx - 1) / 2], [0, sy, (sy - 1) / 2], [0, 0, 1]])
@@ -89,7 +89,7 @@ class Camera:
         )
 
     def rectified(self) -> Camera:
-        """Return the ideal camera of the rectified image (``image_rect``): ``P``, no lens."""
+        """Return the camera of the rectified image (``image_rect``): ``P`` without distortion."""
         # Drivers without rectification leave P zero.
         matrix = self.projection[:, :3] if self.projection[0, 0] > 0 else self.matrix
         return replace(self, matrix=matrix, distortion=np.zeros(0))
@@ -98,8 +98,8 @@ class Camera:
         """
         Return the ray of each pixel of every N-th row and column; compute it once per camera.
 
-        A ray is the point at depth 1 that is seen in the pixel; NaN where the lens model maps no
-        point there. The shape is ceil(height / stride) × ceil(width / stride) × 3, float32. Raises
+        The ray is the point at depth 1 that the pixel shows; NaN if the lens model maps no point
+        to the pixel. The shape is ceil(height / stride) × ceil(width / stride) × 3, float32. Raises
         HydranetError if the camera is not calibrated or its lens model is not supported.
         """
         if self.focal_length is None or not self.matrix[1, 1] > 0:
@@ -117,7 +117,7 @@ class Camera:
         return np.stack([x, y, z], axis=-1).astype(np.float32)
 
     def _lens(self) -> NDArray[np.float64]:
-        """Return ``k1 k2 p1 p2 k3 k4 k5 k6``."""
+        """Return the lens coefficients ``k1 k2 p1 p2 k3 k4 k5 k6``."""
         coefficients = np.zeros(8)
         if not self.distortion.any():
             return coefficients
@@ -134,26 +134,26 @@ class Camera:
 
 
 def pinhole(width: int, height: int, matrix: NDArray[np.float64]) -> Camera:
-    """Return the camera without distortion of a 3×3 matrix."""
+    """Return a camera without distortion from its 3×3 matrix."""
     return Camera(width, height, matrix, np.hstack([matrix, np.zeros((3, 1))]))
 
 
 def ideal_camera(width: int, height: int, focal_length: float) -> Camera:
-    """Return the camera without distortion whose principal point is the image's centre."""
+    """Return a camera without distortion whose principal point is the image's centre."""
     center = (width - 1) / 2, (height - 1) / 2
     matrix = np.array([[focal_length, 0, center[0]], [0, focal_length, center[1]], [0, 0, 1]])
     return pinhole(width, height, matrix)
 
 
 class RayTable:
-    """Cache the rays of the current camera, until the camera changes."""
+    """Cache the rays of a camera until another camera is requested."""
 
     def __init__(self) -> None:
         self._key: tuple[object, ...] = ()
         self._rays = np.zeros((0, 0, 3), np.float32)
 
     def rays(self, camera: Camera, stride: int = 1) -> NDArray[np.float32]:
-        """Return :meth:`Camera.rays`; the array is shared, do not write to it."""
+        """Return :meth:`Camera.rays`; the array is shared and must not be modified."""
         key = (
             (camera.width, camera.height, stride, camera.distortion_model),
             (camera.matrix.tobytes(), camera.distortion.tobytes()),
@@ -179,13 +179,13 @@ def depth_to_points(
     rays
         :meth:`Camera.rays` of the depth image's camera for the same stride.
     stride
-        Take every N-th row and column.
+        Use every N-th row and column.
     maximum_range
         Points farther from the camera, in metres, become invalid.
 
     Returns
     -------
-    The shape of ``rays``, float32; NaN where invalid.
+    Points in the shape of ``rays``, float32; NaN where invalid.
 
     """
     taken = depth[::stride, ::stride]
@@ -205,8 +205,8 @@ def distort(
     """
     Apply a lens to the normalised coordinates ``X / Z`` and ``Y / Z`` of an ideal camera.
 
-    The coefficients are ``k1 k2 p1 p2 k3 k4 k5 k6``: Brown (1966), with the rational radial part
-    of OpenCV.
+    The coefficients are ``k1 k2 p1 p2 k3 k4 k5 k6`` of Brown (1966) with OpenCV's rational radial
+    part.
     """
     k1, k2, p1, p2, k3, k4, k5, k6 = coefficients
     r2 = x * x + y * y
@@ -220,9 +220,9 @@ def distort(
 def _undistort(
     seen_x: Coordinates, seen_y: Coordinates, coefficients: NDArray[np.float64]
 ) -> tuple[Coordinates, Coordinates]:
-    """Invert :func:`distort` by Newton's method; NaN where it has no inverse."""
+    """Invert :func:`distort` with Newton's method; NaN where it has no inverse."""
     x, y = seen_x.copy(), seen_y.copy()
-    # Far outside the picture a lens model may fold over or overflow; such pixels become NaN.
+    # Far outside the image a lens model may fold over or overflow; such pixels become NaN.
     with np.errstate(all='ignore'):
         for _ in range(_NEWTON_STEPS):
             at = np.stack(distort(x, y, coefficients))
@@ -238,8 +238,8 @@ def _undistort(
                 break
         again_x, again_y = distort(x, y, coefficients)
         residual = np.hypot(again_x - seen_x, again_y - seen_y)
-        # Behind its fold the model gives a second, wrong solution: the picture is mirrored there
-        # along the radius, or, farther out, through the centre.
+        # Beyond the fold there is a second, wrong solution, where the image is mirrored along the
+        # radius or, farther out, through the centre.
         upright = (determinant > 0) & (x * seen_x + y * seen_y >= 0)
         good = (residual < _LARGEST_RESIDUAL) & upright
     return np.where(good, x, np.nan), np.where(good, y, np.nan)

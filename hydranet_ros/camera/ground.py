@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Level ground in front of a camera: its depth follows from the row in the image."""
+"""Level ground in front of a camera, whose depth follows from the row in the image."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from hydranet_ros.errors import HydranetError
 
 _ALIGNED_BY = 25.0
-"""Metres up to which a teacher's depth of the ground is used to align it."""
+"""Metres; a teacher's depth is aligned with the ground up to this depth."""
 _ENOUGH_GROUND = 0.015
-"""Least share of the image that must be such ground."""
+"""Smallest share of the image's pixels that must be ground for an alignment."""
 
 
 @dataclass(frozen=True)
@@ -22,33 +22,35 @@ class Ground:
     """
     Level ground, whose depth follows from its row in the image.
 
-    On a plane the inverse of depth grows linearly with the rows below the horizon. A teacher
-    trained with one camera assumes that camera's horizon, and predicts the ground and what stands
-    on it accordingly. With ``align``, the line that maps the predicted inverse depth of the ground
-    to its true one is applied to all inverse depths.
+    On a plane, inverse depth grows linearly with the rows below the horizon. A teacher that was
+    trained for one camera assumes the horizon of this camera, so its depth of the ground and of
+    objects on it is wrong for other cameras. ``align`` fits a line from predicted to true inverse
+    depth on the ground and applies it to the whole image.
     """
 
-    classes: tuple[str, ...]  # classes of the dataset's labels that lie on it
-    height: float  # of the camera above it, in metres
-    horizon: float  # row of the horizon, as a share of the image's height
+    classes: tuple[str, ...]  # classes of the dataset's labels that lie on the ground
+    height: float  # of the camera above the ground, in metres
+    horizon: float  # row of the horizon divided by the image's height
     horizons: dict[str, float] = field(default_factory=dict)
-    """The same by the beginning of an image's name, for datasets of several cameras."""
+    """The same for datasets of several cameras, by the prefix of the images' names."""
     maximum: float = 40.0
-    """Depth up to which the ground counts as level, in metres; farther ground is unknown."""
+    """Depth in metres up to which the ground is level; farther ground has no depth."""
     align: bool = False
-    """Whether all depth is aligned with the ground; images with too little of it get no depth."""
+    """Whether to align depth with the ground; images with too little ground get no depth."""
 
     def __post_init__(self) -> None:
         if not (self.height > 0 and self.maximum > 0):
-            raise HydranetError('The ground of a distillation needs height and maximum above 0.')
+            raise HydranetError(
+                'The ground of a distillation needs a height and a maximum above 0.'
+            )
 
     def laid(
         self, depth: NDArray[np.float32], on_it: NDArray[np.bool_], fx: float, name: str
     ) -> NDArray[np.float32]:
         """
-        Return a teacher's depth with the ground at its true depth.
+        Return a teacher's depth with the ground replaced by its true depth.
 
-        ``on_it`` marks the ground; ``fx`` is in pixels; ``name`` is the image's.
+        ``on_it`` marks the pixels of the ground; ``fx`` is in pixels; ``name`` is the image's.
         """
         rows = len(depth)
         share = next((v for k, v in self.horizons.items() if name.startswith(k)), self.horizon)
@@ -66,7 +68,7 @@ class Ground:
 def _line(
     depth: NDArray[np.float32], on_it: NDArray[np.bool_], inverse: NDArray[np.float32]
 ) -> tuple[float, float] | None:
-    """Return slope and offset of a teacher's inverse depth of the ground by the true one."""
+    """Return slope and offset of a teacher's inverse depth as a line of the true one."""
     seen = on_it & (depth > 0) & (depth < _ALIGNED_BY)
     if seen.mean() < _ENOUGH_GROUND:
         return None
@@ -74,7 +76,7 @@ def _line(
     theirs = 1 / depth[seen].astype(np.float64)
     kept = np.ones_like(theirs, bool)
     for _ in range(6):
-        # A least-squares line without outliers such as a kerb or the car's bonnet.
+        # Least squares without outliers such as a kerb or the car's bonnet.
         slope, offset = np.polyfit(ours[kept], theirs[kept], 1)
         miss = np.abs(theirs - slope * ours - offset)
         kept = miss <= 3.7 * np.median(miss) + 1e-6
@@ -82,7 +84,7 @@ def _line(
 
 
 def _moved(depth: NDArray[np.float32], slope: float, offset: float) -> NDArray[np.float32]:
-    """Map a teacher's depth by the line of the ground; NaN beyond a kilometre."""
+    """Correct a teacher's depth with the line of the ground; NaN beyond a kilometre."""
     with np.errstate(invalid='ignore', divide='ignore'):
         inverse = (1 / depth - offset) / slope
         return np.where(inverse > 1e-3, 1 / np.maximum(inverse, 1e-3), np.nan).astype(np.float32)

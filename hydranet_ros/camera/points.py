@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Organised point clouds: a point with colour and label for each pixel."""
+"""Organised point clouds: one point with colour and label per pixel."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from hydranet_ros.camera.camera import depth_to_points
 
 POINT = np.dtype([('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('rgb', '<f4'), ('label', '<u4')])
 """
-A point as PCL's ``PointXYZRGBL`` and rviz read it: metres, colour as the bytes 0 r g b stored as
-a float, class id.
+Point type of PCL (``PointXYZRGBL``) and rviz: x y z in metres, the colour bytes 0 r g b stored as
+a float, and the class id.
 """
 
 
@@ -38,14 +38,14 @@ def organized_cloud(
     rgb, labels
         H×W×3 and H×W uint8.
     stride
-        Take every N-th row and column.
+        Use every N-th row and column.
     maximum_range
         Points farther from the camera, in metres, become invalid.
 
     Returns
     -------
-    The height and width of ``rays``, of type `POINT`: the point of pixel (stride·i, stride·j) at
-    (i, j); x y z are NaN where invalid.
+    Points of type `POINT` in the height and width of ``rays``: element (i, j) is the point of
+    pixel (stride·i, stride·j); x y z are NaN where invalid.
 
     """
     cloud = np.empty(rays.shape[:2], POINT)

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Camera poses at a time: recorded poses and the tree of frames, interpolated; without ROS."""
+"""Interpolate camera poses from recorded poses or a tree of frames; without ROS."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Numbers = Sequence[float] | NDArray[np.float64]
 
 LONGEST_GAP = 500_000_000
 """
-Longest gap between two poses, in nanoseconds, that is interpolated; up to half of it before the
-first pose and after the last one, the nearest pose is used.
+Longest gap between two poses, in nanoseconds, that is interpolated. The first pose is also used up
+to half this time before it, and the last pose up to half this time after it.
 """
 
 
 def pose_matrix(translation: Numbers, quaternion: Numbers) -> Matrix:
-    """Return the 4×4 matrix of x y z and a quaternion x y z w of any length but zero."""
+    """Return the 4×4 matrix of x y z and a quaternion x y z w of any non-zero length."""
     x, y, z, w = np.asarray(quaternion, np.float64) / np.linalg.norm(quaternion)
     matrix = np.eye(4)
     matrix[:3, :3] = [
@@ -38,8 +38,8 @@ def quaternion(rotation: Matrix) -> NDArray[np.float64]:
     """
     Return the quaternion x y z w of a 3×3 rotation, as `pose_matrix` takes it.
 
-    It is the eigenvector of Bar-Itzhack (2000), which also accepts a matrix with rounding errors
-    and gives the nearest rotation.
+    The method of Bar-Itzhack (2000) also accepts a matrix with rounding errors and then returns
+    the nearest rotation.
     """
     (a, b, c), (d, e, f), (g, h, i) = rotation
     symmetric = np.array(
@@ -54,14 +54,14 @@ def quaternion(rotation: Matrix) -> NDArray[np.float64]:
 
 
 class Track:
-    """Poses over time, linear between them."""
+    """Poses over time, with interpolation between them."""
 
     def __init__(self) -> None:
         self._times: list[int] = []
         self._poses: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
 
     def put(self, time: int, translation: Numbers, quaternion: Numbers) -> None:
-        """Add a pose: time in nanoseconds, in any order; x y z; x y z w."""
+        """Add a pose at a time in nanoseconds: x y z and x y z w; the order of calls is free."""
         rotation = np.asarray(quaternion, np.float64)
         entry = (np.asarray(translation, np.float64), rotation / np.linalg.norm(rotation))
         index = bisect(self._times, time)
@@ -69,7 +69,7 @@ class Track:
         self._poses.insert(index, entry)
 
     def at(self, time: int) -> Matrix | None:
-        """Return the 4×4 pose at a time, None if none was recorded near it."""
+        """Return the 4×4 pose at a time, None if no pose was recorded near this time."""
         after = bisect(self._times, time)
         if after and self._times[after - 1] == time:
             return pose_matrix(*self._poses[after - 1])
@@ -91,10 +91,10 @@ def _between(
     end: tuple[NDArray[np.float64], NDArray[np.float64]],
     share: float,
 ) -> Matrix:
-    """Interpolate; the rotation on the great circle (Shoemake, 1985)."""
+    """Interpolate positions linearly and rotations spherically (Shoemake, 1985)."""
     translation = (1 - share) * start[0] + share * end[0]
     cosine = float(start[1] @ end[1])
-    # A quaternion and its negative are the same rotation: take the short way.
+    # A quaternion and its negative are the same rotation; choose the shorter path.
     target = end[1] if cosine >= 0 else -end[1]
     angle = np.arccos(min(abs(cosine), 1.0))
     if angle < 1e-6:
@@ -105,7 +105,7 @@ def _between(
 
 @dataclass
 class _Edge:
-    """A frame in its parent."""
+    """The pose of a frame in its parent."""
 
     parent: str
     track: Track = field(default_factory=Track)
@@ -139,7 +139,7 @@ class FrameTree:
             edge.track.put(time, translation, quaternion)
 
     def root(self, frame: str) -> str:
-        """Return the frame at the top of a frame's tree."""
+        """Return the root of the tree that contains a frame."""
         seen = {frame}
         while frame in self._edges and self._edges[frame].parent not in seen:
             frame = self._edges[frame].parent
@@ -148,9 +148,9 @@ class FrameTree:
 
     def pose(self, frame: str, world: str, time: int) -> Matrix | None:
         """
-        Return the 4×4 pose of ``frame`` in ``world``, a frame above it, at a time in nanoseconds.
+        Return the 4×4 pose of ``frame`` in its ancestor ``world`` at a time in nanoseconds.
 
-        None where the tree has no transform at that time.
+        Returns None if the tree has no transform at that time.
         """
         result = np.eye(4)
         for _ in range(len(self._edges) + 1):

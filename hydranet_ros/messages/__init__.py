@@ -1,3 +1,3 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""ROS messages to arrays and back, without rclpy."""
+"""Convert ROS messages to arrays and back, without rclpy."""

@@ -1,11 +1,12 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Messages of labels, depth and normals, predicted or annotated, to arrays; without ROS.
+Read predicted or annotated labels, depth and normals from messages; without ROS.
 
-A message is any object with the fields of ``sensor_msgs/Image``, or of
-``sensor_msgs/CompressedImage`` as image_transport's plugins ``compressed`` and ``compressedDepth``
-write it. Each reader raises HydranetError for anything else than it describes.
+A message is any object with the fields of ``sensor_msgs/Image``, or of the
+``sensor_msgs/CompressedImage`` that image_transport's plugins ``compressed`` and
+``compressedDepth`` write. A reader raises HydranetError for every other type or encoding than
+those in its docstring.
 """
 
 from __future__ import annotations
@@ -23,18 +24,18 @@ from hydranet_ros.messages.encodings import ENCODINGS, RESULT_ENCODINGS
 from hydranet_ros.messages.images import decode_file, view_pixels
 
 _MILLIMETRE = np.float32(0.001)
-# compressedDepth's header before the PNG: an enumerator and the two parameters of the quantisation
-# of inverse depth.
+# The header of compressedDepth before the PNG: an enumerator and two parameters of inverse-depth
+# quantisation.
 _DEPTH_HEADER = struct.Struct('<iff')
 
 
 def read_labels(message: Any) -> NDArray[np.uint8]:
-    """Return H×W class ids of a message of encoding mono8 or 8UC1, or of an 8-bit PNG."""
+    """Return H×W class ids from a mono8 or 8UC1 image, or from an 8-bit PNG."""
     if hasattr(message, 'format'):
         data = bytes(message.data)
         if not data.startswith(b'\x89PNG'):
             raise HydranetError(
-                f'Labels of format {message.format!r} are not PNG; other compression changes ids.'
+                f'Labels of format {message.format!r} are not PNG; lossy compression changes ids.'
             )
         values = _decode(data, message)
     else:
@@ -50,7 +51,7 @@ def read_depth(message: Any) -> NDArray[np.float32]:
     """
     Return H×W depth in metres, NaN where invalid.
 
-    The message has encoding 32FC1 (metres) or 16UC1 (millimetres), or is compressed by
+    The image has encoding 32FC1 (metres) or 16UC1 (millimetres), or is compressed with
     compressedDepth (PNG) or as a 16-bit PNG.
     """
     values = _compressed_depth(message) if hasattr(message, 'format') else image_values(message)
@@ -72,10 +73,10 @@ def read_normals(message: Any) -> NDArray[np.float32]:
 
 
 def image_values(message: Any) -> NDArray:
-    """Return H×W or H×W×3 values of an image of `RESULT_ENCODINGS` in native byte order."""
+    """Return the H×W or H×W×3 values of an image in one of `RESULT_ENCODINGS`."""
     if message.encoding not in RESULT_ENCODINGS:
         raise HydranetError(
-            f'A result of encoding {message.encoding!r} cannot be read; expected one of '
+            f'A result of encoding {message.encoding!r} cannot be read; expected is one of '
             f'{", ".join(RESULT_ENCODINGS)}.'
         )
     values = view_pixels(message, ENCODINGS[message.encoding])
@@ -87,11 +88,11 @@ READERS: Mapping[str, Callable[[Any], NDArray]] = {
     'depth': read_depth,
     'normals': read_normals,
 }
-"""Task name to how its messages are read."""
+"""Task name to the reader of its messages."""
 
 
 def _compressed_depth(message: Any) -> NDArray:
-    """Undo image_transport's compressedDepth, or a plain PNG."""
+    """Decode an image of image_transport's compressedDepth, or a plain PNG."""
     data = bytes(message.data)
     if 'compressedDepth' not in message.format:
         return _decode(data, message)

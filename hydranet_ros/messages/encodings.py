@@ -1,7 +1,7 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The encodings of images: how pixels are stored, and how those of cameras become RGB.
+Image encodings: the storage of pixels, and the conversion of camera images to RGB.
 
 A new camera encoding with packed pixels (H×W×C) is one more entry of `ENCODINGS`. Planar formats
 such as nv21 and nv24 do not fit the table; cv_bridge converts them, if it is installed.
@@ -31,7 +31,7 @@ class PixelFormat:
         """
         Convert H×W(×C) pixels of either byte order to H×W×3 uint8 RGB with contiguous rows.
 
-        Of 16-bit values the upper byte is used.
+        16-bit values are reduced to their upper byte.
         """
         assert self.convert is not None
         if self.dtype.itemsize == 2:
@@ -48,12 +48,12 @@ def _opencv(code: int) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
 
 
 def _yuv422(code: int, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Convert pairs of pixels that share their colour; the last one of an odd row is alone."""
+    """Convert pairs of pixels that share their colour; an odd row ends with half a pair."""
     width = pixels.shape[1]
     if width % 2 == 0:
         return np.asarray(cv2.cvtColor(pixels, code), np.uint8)
-    # Of the last pair only the first pixel was sent: its missing half of the colour comes from
-    # the pair before (from itself in an image one pixel wide).
+    # The last pair lacks its second pixel and with it half of the colour. Take that half from the
+    # previous pair, or from the pixel itself if the image is one pixel wide.
     complete = np.concatenate([pixels, pixels[:, max(width - 2, 0)][:, None]], axis=1)
     return np.ascontiguousarray(cv2.cvtColor(complete, code)[:, :width], np.uint8)
 
@@ -65,7 +65,7 @@ def _encodings() -> dict[str, PixelFormat]:
         'rgba': (4, _opencv(cv2.COLOR_RGBA2RGB)),
         'bgra': (4, _opencv(cv2.COLOR_BGRA2RGB)),
         'mono': (1, _opencv(cv2.COLOR_GRAY2RGB)),
-        # OpenCV names a mosaic after the second row's second and third pixel.
+        # OpenCV names a mosaic after the second and third pixel of the second row.
         'bayer_rggb': (1, _opencv(cv2.COLOR_BayerBG2RGB)),
         'bayer_bggr': (1, _opencv(cv2.COLOR_BayerRG2RGB)),
         'bayer_gbrg': (1, _opencv(cv2.COLOR_BayerGR2RGB)),
@@ -76,7 +76,7 @@ def _encodings() -> dict[str, PixelFormat]:
         for bits in (8, 16)
         for name, (channels, convert) in colors.items()
     }
-    # Publishers use OpenCV's channel order where the encoding does not name one.
+    # These encodings do not give a channel order; publishers use OpenCV's.
     for bits in (8, 16):
         for channels, name in ((1, 'mono'), (3, 'bgr'), (4, 'bgra')):
             encodings[f'{bits}UC{channels}'] = encodings[f'{name}{bits}']

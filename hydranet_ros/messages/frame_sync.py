@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Join the messages of several topics into frames by stamp, in constant memory; without ROS."""
+"""Join messages of several topics into frames by stamp, in constant memory; without ROS."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Key = tuple[int, int]
 
 @dataclass
 class StampedFrame:
-    """The messages with one stamp."""
+    """All messages with the same stamp."""
 
-    lap: int  # how often the stamps have jumped back before
+    lap: int  # number of times that stamps had jumped back before
     stamp: int  # nanoseconds
     parts: dict[str, Any] = field(default_factory=dict)  # by the name of the part
 
@@ -31,10 +31,9 @@ class Completeness:
 
     def add(self, part: str, stamp: int) -> bool:
         """
-        Note that a part has arrived; return whether all parts with this stamp now have.
+        Record the arrival of a part; return whether the frame with this stamp is now complete.
 
-        Parts other than the named ones are ignored. A frame can be completed again, as when an
-        image is repeated.
+        Unknown parts are ignored. A frame can be completed again if its messages are repeated.
         """
         if part not in self._parts:
             return False
@@ -52,11 +51,11 @@ class FrameStream:
     """
     Collect the parts of frames until no more can arrive for them.
 
-    Stamps rise on each topic, so a frame is done when each part has arrived or a later one of the
-    same topic has. Frames are returned in the order of their stamps, whatever the order between
-    topics. With ``laps``, a stamp that jumps back starts a new lap, as when a recording loops;
-    without, the part is late. At most ``window`` frames wait, for parts that arrive rarely or
-    never. ``late`` counts the parts whose frame was already returned, and repeated parts.
+    Stamps rise on each topic, so a frame is done when every topic has delivered its part or a
+    later one. Frames are returned in the order of their stamps; the order between topics does not
+    matter. With ``laps``, a stamp that jumps back starts a new lap, as in a looped recording;
+    otherwise such a part is late. At most ``window`` frames wait for their parts. ``late`` counts
+    parts whose frame was already returned, and repeated parts.
     """
 
     def __init__(self, parts: Sequence[str], *, laps: bool = False, window: int = _WINDOW) -> None:
@@ -70,7 +69,7 @@ class FrameStream:
 
     def put(self, part: str, stamp: int, content: Any) -> Iterator[StampedFrame]:
         """
-        Add a part with the stamp of its image in nanoseconds; yield the frames that are done.
+        Add a part with the stamp of its image in nanoseconds; yield the frames that are done now.
 
         The generator must be exhausted.
         """
@@ -90,7 +89,7 @@ class FrameStream:
             yield self._return(first)
 
     def flush(self) -> Iterator[StampedFrame]:
-        """Yield the frames that still wait, at the end of all topics."""
+        """Yield the frames that still wait; call this at the end of all topics."""
         while self._waiting:
             yield self._return(min(self._waiting))
 
@@ -99,7 +98,7 @@ class FrameStream:
         return self._waiting.pop(key)
 
     def _is_settled(self, key: Key) -> bool:
-        """Tell whether each part has arrived or been skipped."""
+        """Return whether each part has arrived or was skipped."""
         parts = self._waiting[key].parts
         return all(part in parts or self._latest.get(part, (-1, -1)) > key for part in self._parts)
 
@@ -108,8 +107,8 @@ class FrameStream:
         lap, last = self._latest.get(part, (0, -1))
         if not self._laps:
             return 0
-        # Another topic may have started the new lap already, and a sparse topic's stamps need not
-        # jump back then.
+        # If another topic has already started the new lap, the stamps of a sparse topic need not
+        # jump back.
         newest = max((known for known, _ in self._latest.values()), default=0)
         if stamp <= last or (lap, stamp) not in self._waiting:
             for later in range(newest, lap, -1):

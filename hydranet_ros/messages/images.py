@@ -1,12 +1,11 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Image messages to arrays and back, received or read from a bag, without ROS.
+Convert image messages, received or read from a bag, to arrays and back; without ROS.
 
-The encodings that cameras publish are decoded here, through numpy views and OpenCV, so that the
-result does not depend on which cv_bridge, NumPy and OpenCV happen to be installed together;
-``cv_bridge``, where it is installed, is asked about every other encoding. A message is any object
-with the fields of its type.
+The usual encodings of cameras are decoded here with numpy and OpenCV, so that the result does not
+depend on the installed cv_bridge. All other encodings are passed to cv_bridge, if it is installed.
+A message is any object with the fields of its type.
 """
 
 from __future__ import annotations
@@ -32,9 +31,9 @@ def image_to_rgb(message: Any) -> NDArray[np.uint8]:
     """
     Decode a ``sensor_msgs/Image`` to H×W×3 uint8 RGB, where possible a view of its data.
 
-    It may have any colour encoding of `ENCODINGS`, rows padded or not, either byte order; others
-    if a cv_bridge is installed that knows them. Raises HydranetError if the encoding is not known
-    or the data does not fit the header.
+    It may have any colour encoding of `ENCODINGS` in either byte order, with or without padded
+    rows; other encodings need cv_bridge. Raises HydranetError if the encoding is not supported or
+    the data does not fit the header.
     """
     pixel_format = ENCODINGS.get(message.encoding)
     if pixel_format is None or pixel_format.convert is None:
@@ -51,16 +50,16 @@ def compressed_to_rgb(message: Any) -> NDArray[np.uint8]:
     """
     encoding, _, stored = message.format.partition(';')
     encoding = encoding.strip()
-    # A Bayer mosaic is compressed as it is. A rotation noted in the file is not applied: the
-    # calibration is about the pixels as they are stored.
+    # A Bayer mosaic is compressed unchanged. A rotation in the file's metadata is ignored, because
+    # the calibration refers to the stored pixels.
     mosaic = encoding.startswith('bayer_') and encoding in ENCODINGS
     mode = cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH if mosaic else cv2.IMREAD_COLOR
     pixels = decode_file(message.data, message.format, mode | cv2.IMREAD_IGNORE_ORIENTATION)
-    if mosaic and pixels.dtype == np.uint8:  # a JPEG has no more
+    if mosaic and pixels.dtype == np.uint8:  # JPEG has 8 bits only
         encoding = encoding.replace('16', '8')
     if mosaic:
         return ENCODINGS[encoding].to_rgb(pixels)
-    # Old publishers stored RGB where the file format says BGR, and say so in the format.
+    # Old publishers stored RGB in the order of BGR; their format says so.
     if 'compressed rgb' in stored:
         return pixels
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
@@ -80,7 +79,7 @@ def view_pixels(message: Any, pixel_format: PixelFormat) -> NDArray:
     itemsize = pixel_format.dtype.itemsize
     row = width * pixel_format.channels * itemsize
     if step < row:
-        raise HydranetError(f'{what}, has a step of {step} bytes, less than the {row} of a row.')
+        raise HydranetError(f'{what}, has a step of {step} bytes; a row needs {row}.')
     needed = (height - 1) * step + row
     if len(message.data) < needed:
         raise HydranetError(f'{what}, needs {needed} bytes of data and has {len(message.data)}.')
@@ -94,10 +93,10 @@ def view_pixels(message: Any, pixel_format: PixelFormat) -> NDArray:
 
 def image_fields(pixels: NDArray, encoding: str) -> tuple[dict[str, Any], NDArray[np.uint8]]:
     """
-    Return the fields of the ``sensor_msgs/Image`` of H×W(×C) pixels, and its data.
+    Return the fields of a ``sensor_msgs/Image`` except header and data, and the data.
 
-    The fields are all but header and data; the data is a view of the pixels if they are
-    contiguous. Raises ValueError if the encoding cannot hold the pixels.
+    The pixels are H×W(×C); the data is a view of contiguous pixels. Raises ValueError if the
+    encoding cannot hold the pixels.
     """
     pixel_format = ENCODINGS[encoding]
     height, width = pixels.shape[:2]
@@ -115,11 +114,11 @@ def image_fields(pixels: NDArray, encoding: str) -> tuple[dict[str, Any], NDArra
 
 
 def decode_file(data: Any, form: str, mode: int) -> NDArray:
-    """Decode a JPEG or PNG in memory by OpenCV's ``imdecode``; ``form`` names it in the error."""
+    """Decode a JPEG or PNG in memory with ``cv2.imdecode``; errors quote the format ``form``."""
     content = np.frombuffer(data, np.uint8)
     try:
         pixels = cv2.imdecode(content, mode)
-    except cv2.error:  # how empty data is refused
+    except cv2.error:  # raised for empty data
         pixels = None
     if pixels is None:
         raise HydranetError(
@@ -130,7 +129,7 @@ def decode_file(data: Any, form: str, mode: int) -> NDArray:
 
 
 def _by_cv_bridge(message: Any) -> NDArray[np.uint8]:
-    """Decode an encoding that is not in the table, where cv_bridge is installed and knows it."""
+    """Decode an encoding that is not in the table with cv_bridge, if it is installed."""
     convert = _cv_bridge_converter()
     known = (name for name, pixel_format in ENCODINGS.items() if pixel_format.convert)
     sentence = (
@@ -148,7 +147,7 @@ def _by_cv_bridge(message: Any) -> NDArray[np.uint8]:
 
 
 def _cv_bridge_converter() -> Callable[[Any, str], NDArray[np.uint8]] | None:
-    """Return cv_bridge's conversion, None where it is missing or broken by another NumPy."""
+    """Return cv_bridge's conversion, None if it is missing or incompatible with NumPy."""
     try:
         from cv_bridge import CvBridge
     except (ImportError, AttributeError):

@@ -1,11 +1,11 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The time stamp of a serialised message, read and replaced without deserialising it.
+Read and replace the time stamp of a serialised message without deserialising it.
 
-Messages whose first field is ``std_msgs/Header`` begin, in the CDR serialisation of ROS 2, with
-four bytes of encapsulation (the second gives the byte order) and the stamp as int32 seconds and
-uint32 nanoseconds. Replacing the stamp of a camera image thus costs one copy.
+In the CDR serialisation of ROS 2, a message whose first field is ``std_msgs/Header`` begins with
+four bytes of encapsulation, of which the second gives the byte order. The stamp follows as int32
+seconds and uint32 nanoseconds. So replacing the stamp of an image costs one copy.
 
 Both functions raise HydranetError if the data is too short to hold a stamp.
 """
@@ -33,13 +33,13 @@ def read_stamp(data: bytes) -> int:
 
 
 def replace_stamp(data: bytes, nanoseconds: int) -> bytes:
-    """Return a copy of a serialised message with another header stamp in nanoseconds."""
+    """Return a copy of a serialised message with a new header stamp in nanoseconds."""
     stamp = _layout(data).pack(*divmod(nanoseconds, NANOSECONDS))
     return b''.join((data[:_ENCAPSULATION_BYTES], stamp, memoryview(data)[_STAMP_END:]))
 
 
 def _layout(data: bytes) -> struct.Struct:
-    """Return the stamp's layout in the byte order that the encapsulation gives."""
+    """Return the layout of the stamp in the message's byte order."""
     if len(data) < _STAMP_END:
         raise HydranetError(
             f'A message of {len(data)} bytes is too short to have a header; the bag is damaged.'

@@ -1,9 +1,9 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Names of topics: results, ground truth, and what image_transport and camera drivers add.
+Names of topics: results, ground truth, compressed images and calibrations.
 
-A task's results are on the topic named after it (``/depth``), its ground truth on
+A task's results are on the topic named after the task (``/depth``), its ground truth is on
 ``/ground_truth/<task>``.
 """
 
@@ -13,12 +13,12 @@ import posixpath
 
 COMPRESSED_SUFFIX = '/compressed'
 TRANSPORT_SUFFIXES = ('', COMPRESSED_SUFFIX, '/compressedDepth')
-"""What image_transport appends to the topic of an image."""
+"""Suffix that image_transport appends to the topic of an image."""
 CAMERA_INFO = 'camera_info'
-"""Last part of the name of a calibration's topic."""
+"""Last part of the topic name of a calibration."""
 TRUTH_PREFIX = '/ground_truth'
 RESULTS = ('segmentation', 'depth', 'normals', 'confidence', 'overlay', 'points')
-"""First part of the names of the node's outputs."""
+"""First part of the topic names of the node's outputs."""
 
 
 def truth_topic(task: str) -> str:
@@ -27,7 +27,7 @@ def truth_topic(task: str) -> str:
 
 
 def base_topic(topic: str) -> str:
-    """Return a topic without what image_transport appends."""
+    """Return a topic without the suffix of image_transport."""
     return next(
         (topic.removesuffix(end) for end in TRANSPORT_SUFFIXES if end and topic.endswith(end)),
         topic,
@@ -35,10 +35,10 @@ def base_topic(topic: str) -> str:
 
 
 def camera_info_topic(image_topic: str) -> str:
-    """Return the topic of the calibration: ``camera_info`` beside the raw images."""
+    """Return the topic of the calibration: ``camera_info`` in the namespace of the images."""
     return posixpath.join(posixpath.dirname(base_topic(image_topic)), CAMERA_INFO)
 
 
 def is_result_or_truth(topic: str) -> bool:
-    """Tell whether an absolute topic is one of the node's outputs, or ground truth."""
+    """Return whether an absolute topic is an output of the node or ground truth."""
     return topic.lstrip('/').split('/')[0] in (*RESULTS, TRUTH_PREFIX.lstrip('/'))
