@@ -99,8 +99,8 @@ class Camera:
         Return the ray of each pixel of every N-th row and column; compute it once per camera.
 
         The ray is the point at depth 1 that the pixel shows; NaN if the lens model maps no point
-        to the pixel. The shape is ceil(height / stride) × ceil(width / stride) × 3, float32. Raises
-        HydranetError if the camera is not calibrated or its lens model is not supported.
+        to the pixel. The result is ceil(height / stride) × ceil(width / stride) × 3, float32.
+        Raises HydranetError if the camera is not calibrated or its lens model is not supported.
         """
         if self.focal_length is None or not self.matrix[1, 1] > 0:
             raise HydranetError(

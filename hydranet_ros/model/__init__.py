@@ -1,3 +1,3 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a model is: network, deployed graph, tasks, label sets, the bundle file, exports."""
+"""A model: network, deployed graph, tasks, label sets, bundle file and exports."""

@@ -1,11 +1,11 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The model file: weights, and everything needed to use and to judge them.
+The model file: weights, and everything needed to use and to assess them.
 
 A bundle is a ``.safetensors`` file. Its tensors are the network's state dict, in float16 or
-float32; the entry ``hydranet`` of its metadata is a JSON object with the fields of
-:class:`BundleMetadata`. Reading it does not need torch, and nothing is unpickled.
+float32. The entry ``hydranet`` of its metadata is a JSON object with the fields of
+:class:`BundleMetadata`. A bundle is read without torch and without unpickling.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class LabelSlice:
     """
     A label set and its first channel in the segmentation logits.
 
-    A network trained on several datasets outputs the logits of all their label sets, concatenated;
-    class ``id`` of this label set is channel ``start + id``.
+    A network that was trained on several label sets outputs the logits of all, one after the
+    other; class ``id`` of this label set is channel ``start + id``.
     """
 
     labels: LabelSet
@@ -53,7 +53,7 @@ class LabelSlice:
 
     @classmethod
     def concatenate(cls, label_sets: Iterable[LabelSet]) -> tuple[LabelSlice, ...]:
-        """Return the slices of label sets in the order of their logits."""
+        """Return the slices of label sets, given in the order of their logits."""
         slices: list[LabelSlice] = []
         for labels in label_sets:
             slices.append(cls(labels, slices[-1].stop if slices else 0))
@@ -61,7 +61,7 @@ class LabelSlice:
 
     @property
     def stop(self) -> int:
-        """Return one past the last channel."""
+        """Return the index after the last channel."""
         return self.start + self.labels.size
 
 
@@ -72,26 +72,26 @@ class BundleMetadata:
     name: str
     tasks: dict[str, int]  # task name to number of output channels
     label_slices: tuple[LabelSlice, ...] = ()
-    """Of the segmentation logits; the first is the default."""
+    """Label sets of the segmentation logits; the first is the default."""
     architecture: str = DEFAULT_ENCODER  # of the encoder, a key of ENCODERS
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # normalisation of RGB in [0, 1]
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     depth_range: tuple[float, float] = (1e-3, 1000.0)  # metres at the canonical focal length
-    interpolation: str = 'bicubic'  # how raw outputs are enlarged to image size
-    upsampling: Upsampling = 'fit'  # how coarse maps are enlarged, see hydranet_ros.model.network
+    interpolation: str = 'bicubic'  # of raw outputs to image size
+    upsampling: Upsampling = 'fit'  # of coarse maps, see hydranet_ros.model.network
     canonical_focal: float | None = None
     """
-    Focal length in pixels that depth is given for; None for a model of one camera. Metric depth =
-    output x fx / canonical_focal (Yin et al., Metric3D, 2023).
+    Focal length in pixels to which the depth output refers; None if the model was trained for one
+    camera. Metric depth = output x fx / canonical_focal (Yin et al., Metric3D, 2023).
     """
-    default_focal: float | None = None  # assumed if the camera's is unknown, pixels
+    default_focal: float | None = None  # pixels, assumed if that of the camera is unknown
     license: str = 'unknown'
     provenance: dict[str, Any] = field(default_factory=dict)  # how the weights were made
-    figures: dict[str, Any] = field(default_factory=dict)  # what was measured
+    figures: dict[str, Any] = field(default_factory=dict)  # measured, e.g. mIoU
 
     def __post_init__(self) -> None:
         if fault := self._fault():
-            raise HydranetError(f'Model {self.name!r} contradicts itself: {fault}.')
+            raise HydranetError(f'Model {self.name!r} is inconsistent: {fault}.')
 
     def _fault(self) -> str | None:
         if not self.tasks:
@@ -134,9 +134,7 @@ class BundleMetadata:
 
     def label_slice(self, name: str | None = None) -> LabelSlice | None:
         """
-        Return the slice of a label set, by default the first.
-
-        Without segmentation, returns None.
+        Return the slice of a label set, by default the first; None without segmentation.
         """
         if not name:
             return self.label_slices[0] if self.label_slices else None
@@ -161,16 +159,16 @@ class BundleMetadata:
     @classmethod
     def from_json(cls, text: str, source: str = 'The model') -> BundleMetadata:
         """
-        Read what :meth:`to_json` wrote.
+        Parse the text that :meth:`to_json` returns.
 
-        Raises HydranetError if it is invalid or of another version.
+        Raises HydranetError if it is invalid or has another format version.
         """
         try:
             content = json.loads(text)
             version = content.pop('format_version')
             if version != FORMAT_VERSION:
                 raise HydranetError(
-                    f'{source} has format version {version} and this package reads version '
+                    f'{source} has format version {version}, but this package reads version '
                     f'{FORMAT_VERSION}; use a matching release of hydranet_ros.'
                 )
             content['label_slices'] = tuple(
@@ -194,11 +192,11 @@ class Bundle:
     metadata: BundleMetadata
     weights: Weights = field(repr=False)  # state-dict key to float32 array
     path: Path | None = None  # None for a model made in memory
-    sha256: str | None = None  # of the file
+    sha256: str | None = None  # of the file, hexadecimal
 
     @classmethod
     def from_network(cls, metadata: BundleMetadata, network: HydraNet) -> Bundle:
-        """Copy the weights of a network."""
+        """Make a bundle from metadata and a copy of a network's weights."""
         if any(
             getattr(network, each) != getattr(metadata, each)
             for each in ('tasks', 'upsampling', 'architecture')
@@ -214,7 +212,7 @@ class Bundle:
         """
         Build the network with these weights, in evaluation mode; needs torch.
 
-        Raises HydranetError if the weights do not fit the metadata's tasks.
+        Raises HydranetError if the weights do not fit the tasks in the metadata.
         """
         import torch
 
@@ -229,7 +227,7 @@ class Bundle:
             if expected.get(key) != found.get(key):
                 raise HydranetError(
                     f'{self.path or "The model"} does not fit its own metadata: {key} should be '
-                    f'{_shape(expected.get(key))} and is {_shape(found.get(key))}; convert or '
+                    f'{_shape(expected.get(key))} but is {_shape(found.get(key))}; convert or '
                     'train it again.'
                 )
         state = {key: torch.from_numpy(np.array(array)) for key, array in self.weights.items()}
@@ -238,7 +236,7 @@ class Bundle:
 
 
 def without_counters(state: Mapping[str, T]) -> dict[str, T]:
-    """Return a state dict without batch norm's step counters, which no model needs."""
+    """Return a state dict without the step counters of batch norm, which no model needs."""
     return {key: value for key, value in state.items() if not key.endswith('num_batches_tracked')}
 
 
@@ -281,14 +279,14 @@ def save_bundle(path: str | Path, bundle: Bundle, dtype: StorageType = 'float16'
     """
     Write a model file and return the bundle with the file's path and hash.
 
-    An existing file is replaced atomically. float16 halves the file and changes
-    weights by about 1e-3 relative.
+    An existing file is replaced atomically. float16 halves the file size, with a relative error of
+    the weights of about 1e-3.
     """
     from safetensors.numpy import save
 
     path = Path(path)
     if path.suffix != '.safetensors':
-        raise HydranetError(f'A model file ends in .safetensors, which {path} does not.')
+        raise HydranetError(f'The name of a model file must end in .safetensors: {path}.')
     limit = float(np.finfo(dtype).max)
     for key, array in bundle.weights.items():
         if not (np.abs(array) <= limit).all():

@@ -3,9 +3,10 @@
 """
 The deployed graph: a uint8 RGB image in, labels and metres out.
 
-Everything between the camera's pixels and the published values is one torch module: a runtime can
-fuse it, and no processing is left to numpy. It differs from the trained network by exact rewrites
-only (:mod:`hydranet_ros.model.rewrites`), and skips the logits of unused label sets.
+Everything between the camera's pixels and the published values is one torch module. So a runtime
+can optimise all of it, and nothing is left to numpy. It computes the same function as the trained
+network, rewritten for speed (:mod:`hydranet_ros.model.rewrites`) and without the logits of unused
+label sets.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ class DeployedGraph(nn.Module):
         for name in wanted:
             if name not in known:
                 raise HydranetError(
-                    f'Model {metadata.name!r} cannot give {name!r}; it has: {", ".join(known)}.'
+                    f'Model {metadata.name!r} cannot predict {name!r}; it has: {", ".join(known)}.'
                 )
         self.fields = tuple(name for name in known if name in wanted)
         self.interpolation = metadata.interpolation
@@ -77,7 +78,7 @@ class DeployedGraph(nn.Module):
     def exported(
         self, path: Path, file_format: str, size: tuple[int, int] | None = None
     ) -> ExportedModel:
-        """Describe this graph as exported to a file, for one (height, width) or any."""
+        """Return the description of this graph in a file, for one (height, width) or any."""
         return ExportedModel(
             self.metadata,
             file_format,
@@ -110,7 +111,7 @@ class DeployedGraph(nn.Module):
         wanted = frozenset(self.fields)
         outputs: dict[str, Tensor] = {}
         for name, low in raw.items():
-            # The raw outputs are enlarged, never the class ids: no class is invented at a border.
+            # Enlarge the raw outputs, not the class ids, so that borders get no wrong class.
             full = enlarge(
                 low, image.shape[0], image.shape[1], self.upsampling, self.interpolation
             )

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Export the deployed graph to the formats that runtimes read."""
+"""Export the deployed graph to file formats of several runtimes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from hydranet_ros.model.deployed_graph import DeployedGraph
 from hydranet_ros.model.exported_model import ExportedModel, FORMAT_OF_SUFFIX
 
 INPUTS = ('image', 'length_scale')
-"""Names of the graph's inputs; its outputs have the names of the prediction's fields."""
+"""Names of the graph's inputs; its outputs are named after the prediction's fields."""
 _TRACED_SIZE = (64, 96)
-# torch.export keeps a size dynamic only where no level of the network shrinks to one cell.
+# torch.export keeps a size dynamic only if no level of the network shrinks to one cell.
 _OPEN_SIZES = {'min': 33, 'max': 8192}
 _AXES = {0: 'height', 1: 'width'}
 _ONNX_OPSET = 17
@@ -29,7 +29,7 @@ def export_graph(graph: DeployedGraph, model: ExportedModel) -> None:
     """Write a graph to ``model.path`` in ``model.format``."""
     if FORMAT_OF_SUFFIX.get(model.path.suffix) != model.format:
         suffix = next(key for key, value in FORMAT_OF_SUFFIX.items() if value == model.format)
-        raise HydranetError(f'A file of format {model.format} ends in {suffix}: {model.path}.')
+        raise HydranetError(f'A {model.format} file must end in {suffix}: {model.path}.')
     try:
         model.path.parent.mkdir(parents=True, exist_ok=True)
         _WRITERS[model.format](graph.eval(), model)
@@ -68,9 +68,7 @@ def _trace(graph: DeployedGraph, size: tuple[int, int] | None) -> torch.jit.Scri
 @contextmanager
 def _without_deprecations() -> Iterator[None]:
     """
-    Silence the warnings of tracing.
-
-    It is deprecated, but every runtime's converter takes it.
+    Silence the warnings of tracing, which is deprecated but works with every converter.
     """
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', DeprecationWarning)
@@ -96,7 +94,7 @@ def _write_onnx(graph: DeployedGraph, model: ExportedModel) -> None:
     import onnx
 
     axes = {} if model.size else dict.fromkeys(('image', *graph.fields), _AXES)
-    # dynamo=False: the newer exporter takes fifteen times as long for the same graph.
+    # dynamo=False, because the newer exporter takes 15 times as long for the same graph.
     with _without_deprecations():
         torch.onnx.export(
             graph,
@@ -129,7 +127,7 @@ def _write_torch_export(graph: DeployedGraph, model: ExportedModel) -> None:
         graph,
         _example(model.size),
         dynamic_shapes=shapes,
-        # It cannot prove its assumptions about the sizes: check them at run time.
+        # torch.export cannot prove its assumptions about sizes; the graph checks them when run.
         prefer_deferred_runtime_asserts_over_guards=True,
     )
     torch.export.save(program, model.path, extra_files={METADATA_KEY: model.to_json()})

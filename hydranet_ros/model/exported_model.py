@@ -1,11 +1,11 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Exported graphs: files that a runtime can run without this package's network.
+Exported graphs: files that a runtime runs without torch.
 
-Beside the graph the file holds the metadata of its bundle, so that a predictor needs nothing else.
-It is read here with the standard library alone: a robot may have only one runtime, and not the one
-that wrote the file.
+The file holds the graph and the metadata of its bundle, so a predictor needs no other file. The
+metadata is read here with the standard library only, because a robot may not have the runtime that
+wrote the file.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ FORMAT_OF_SUFFIX = {
     '.ts': 'torchscript',
     '.pt2': 'torch-export',
 }
-"""Suffix of a file to the format of the graph in it."""
+"""Suffix of a file to its format."""
 _ONNX_METADATA_FIELD = 14
-"""Number of ``metadata_props`` in onnx.proto's ``ModelProto``."""
+"""Field number of ``metadata_props`` in the ``ModelProto`` of onnx.proto."""
 
 
 @dataclass(frozen=True)
 class ExportedModel:
     """A deployed graph in a file."""
 
-    metadata: BundleMetadata  # of the bundle it was made from
+    metadata: BundleMetadata  # of the exported bundle
     format: str  # a value of FORMAT_OF_SUFFIX
     fields: tuple[str, ...]  # the graph's outputs, in order
     label_set: str | None  # predicted label set; None without segmentation
-    size: tuple[int, int] | None  # the only (height, width) it takes; None for any
+    size: tuple[int, int] | None  # the only (height, width) it accepts; None for any
     precision: str  # float32, or int8 for a quantised graph
     path: Path
 
@@ -57,7 +57,7 @@ class ExportedModel:
 
 
 def read_model(path: Path) -> Bundle | ExportedModel:
-    """Read a model file of any kind, by its suffix."""
+    """Read a model file of any format; its suffix names the format."""
     if path.suffix not in FORMAT_OF_SUFFIX:
         return load_bundle(path)
     try:
@@ -111,7 +111,7 @@ def _read_onnx(path: Path) -> str | None:
 
 
 def _protobuf_fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """Yield number and content of the length-delimited fields of a protocol-buffers message."""
+    """Yield number and content of each length-delimited field of a Protocol Buffers message."""
     position = 0
     while position < len(message):
         tag, position = _varint(message, position)

@@ -21,7 +21,7 @@ UNLABELED = 255
 
 @dataclass(frozen=True, eq=False)
 class LabelSet:
-    """An ordered set of classes; a class's id is its index."""
+    """An ordered set of classes; the id of a class is its index."""
 
     name: str
     classes: tuple[str, ...]
@@ -34,7 +34,7 @@ class LabelSet:
             raise HydranetError('A label set needs a name.')
         if not 1 <= count <= UNLABELED:
             raise HydranetError(
-                f'Label set {self.name!r} has {count} classes; ids in a mono8 image allow 1 to '
+                f'Label set {self.name!r} has {count} classes; a mono8 image allows 1 to '
                 f'{UNLABELED}.'
             )
         repeated = {name for name in self.classes if self.classes.count(name) > 1}
@@ -59,7 +59,7 @@ class LabelSet:
         return isinstance(other, LabelSet) and self.to_dict() == other.to_dict()
 
     def __hash__(self) -> int:
-        """Hash consistently with equality."""
+        """Return a hash that is consistent with equality."""
         return hash((self.name, self.classes, self.ignore_id))
 
     @property
@@ -68,13 +68,13 @@ class LabelSet:
         return len(self.classes)
 
     def palette(self) -> NDArray[np.uint8]:
-        """Return a 256 x 3 uint8 RGB table by id; ids without a class are black."""
+        """Return a 256 x 3 uint8 table of RGB colours by id; ids without a class are black."""
         table = np.zeros((256, 3), np.uint8)
         table[: self.size] = self.colors
         return table
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the content of the label set's file, in plain JSON types."""
+        """Return the content of a label set file, in plain JSON types."""
         return {
             'name': self.name,
             'ignore_id': self.ignore_id,
@@ -87,10 +87,10 @@ class LabelSet:
     @classmethod
     def from_dict(cls, content: Any, source: str = 'label set') -> LabelSet:
         """
-        Build a label set from the content of its file.
+        Build a label set from the content of a label set file.
 
-        That is a mapping with ``name``, ``classes`` (each with ``name`` and ``color``) and,
-        optionally, ``ignore_id``; ``source`` names it in errors.
+        The content is a mapping with ``name``, ``classes`` (each with ``name`` and ``color``) and
+        optionally ``ignore_id``; error messages name it ``source``.
         """
         try:
             if not isinstance(content, Mapping):
@@ -114,7 +114,7 @@ def label_set_names() -> list[str]:
 
 
 def load_label_set(name_or_path: str | Path) -> LabelSet:
-    """Load a label set by one of :func:`label_set_names`, or from a YAML file."""
+    """Load a label set, given by one of :func:`label_set_names` or by a YAML file."""
     is_file = Path(name_or_path).suffix in ('.yaml', '.yml')
     if not is_file and str(name_or_path) not in label_set_names():
         raise HydranetError(

@@ -3,10 +3,10 @@
 """
 The network: an encoder, a Light-Weight RefineNet decoder, one head per task.
 
-With MobileNet-v2 as encoder it is the one of Nekrasov et al., Real-Time Joint Semantic
-Segmentation and Depth Estimation Using Asymmetric Annotations (2018), arXiv 1809.04766. Parameters
-are named as in the authors' published checkpoints, so that these load unchanged; hence ``layer1``,
-``conv8``, ``crp4``, ``1_outvar_dimred`` and the like.
+With the encoder MobileNet-v2 it is the network of Nekrasov et al., Real-Time Joint Semantic
+Segmentation and Depth Estimation Using Asymmetric Annotations (2018), arXiv 1809.04766. Parameter
+names such as ``layer1``, ``conv8``, ``crp4`` and ``1_outvar_dimred`` are those of the authors'
+published checkpoints, so that these load unchanged.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ from hydranet_ros.model.encoder_layers import encoder_layers
 from hydranet_ros.model.encoders import DEFAULT_ENCODER, ENCODERS, STRIDES
 
 IMAGE_MEAN = (0.485, 0.456, 0.406)
-"""Mean of red, green, blue in [0, 1] that the input is normalised with."""
+"""Mean of red, green and blue in [0, 1] for the normalisation of the input."""
 IMAGE_STD = (0.229, 0.224, 0.225)
-"""Standard deviation of red, green, blue that the input is normalised with."""
+"""Standard deviation of red, green and blue for the normalisation of the input."""
 OUTPUT_STRIDE = 4
 
 Upsampling: TypeAlias = Literal['double', 'fit']
 """
 How a coarse level is enlarged to a finer one.
 
-``double`` enlarges it by exactly two and crops: every cell stays over the pixels it was computed
-from, at any image size. ``fit`` stretches it to the finer level's size, as the published models
-do. They differ if a side of the image is not a multiple of 32: ``fit`` then shifts coarse levels
-towards the bottom right corner, where the error reaches almost one cell, 32 pixels
-(docs/experiments/training.md has the effect on accuracy).
+``double`` enlarges it by exactly two and crops, so that every cell stays over the pixels it was
+computed from. ``fit`` stretches it to the finer level's size, as in the published models. They
+differ if a side of the image is not a multiple of 32: ``fit`` then shifts coarse levels towards
+the bottom right corner, by up to almost one cell (32 pixels). docs/experiments/training.md has the
+effect on accuracy.
 """
 
 TRAINED_UPSAMPLING: Upsampling = 'double'
-"""Used by the networks that this package trains."""
+"""Upsampling of the networks that this package trains."""
 
 DECODER_CHANNELS = 256
 HEAD_PREFIX = {'segmentation': 'segm', 'depth': 'depth', 'normals': 'normal'}
-"""Name of each task's head in the published checkpoints."""
+"""Task to the name prefix of its head in the published checkpoints."""
 
 # Ubuntu 24.04's torch 2.1 has no is_compiling.
 _is_compiling: Callable[[], bool] = getattr(torch.compiler, 'is_compiling', lambda: False)
@@ -79,17 +79,17 @@ def _resize(
 def upper_left(maps: Tensor, height: int, width: int) -> Tensor:
     """Crop maps to their first rows and columns."""
     if _is_compiling():
-        # If nothing is cropped for the example, torch.export assumes that for all sizes: pad, so
-        # that there is always something to crop.
+        # If nothing is cropped in the example, torch.export assumes this for all sizes. Padding
+        # makes sure that something is cropped.
         maps = functional.pad(maps, (0, 1, 0, 1))
     return maps[..., :height, :width]
 
 
 def max_pool_5x5(x: Tensor) -> Tensor:
     """
-    Take the maximum over each 5x5 neighbourhood, at stride 1.
+    Return the maximum of each 5x5 neighbourhood, at stride 1.
 
-    Pooling columns, then rows, gives the same values with 8 instead of 24 comparisons per pixel.
+    Pooling columns and then rows gives the same values with 8 instead of 24 comparisons per pixel.
     """
     rows = functional.max_pool2d(x, (1, 5), stride=1, padding=(0, 2))
     return functional.max_pool2d(rows, (5, 1), stride=1, padding=(2, 0))
@@ -114,7 +114,7 @@ class ChainedResidualPooling(nn.Module):
 
 class HydraNet(nn.Module):
     """
-    One encoder and decoder, shared by any number of dense tasks.
+    An encoder and a decoder that are shared by any number of dense tasks.
 
     ``tasks`` maps task names to numbers of output channels, e.g.
     ``{'segmentation': 6, 'depth': 1}``; ``architecture`` is a key of ``ENCODERS``.
@@ -171,8 +171,8 @@ class HydraNet(nn.Module):
         Returns
         -------
         dict
-            Task name to raw output, N x C x ceil(H/4) x ceil(W/4): logits, signed metres,
-            unnormalised normals.
+            Task name to raw output, N x C x ceil(H/4) x ceil(W/4): logits, depth in metres with an
+            arbitrary sign, normals of any length.
 
         """
         features = self.decode(self.encode(image))
@@ -182,7 +182,7 @@ class HydraNet(nn.Module):
         """
         Map the decoder's features to the raw output of a task.
 
-        ``channels`` selects output channels, e.g. those of one label set; all if None.
+        ``channels`` selects output channels, e.g. those of one label set; None selects all.
         """
         prefix = HEAD_PREFIX[task]
         x = functional.relu6(self.get_submodule(f'pre_{prefix}')(features))
@@ -236,7 +236,7 @@ class HydraNet(nn.Module):
                 yield parameter
 
     def decoder_parameters(self) -> Iterator[nn.Parameter]:
-        """Yield all other parameters: those of the decoder and the heads."""
+        """Yield the parameters of the decoder and the heads."""
         for name, parameter in self.named_parameters():
             if not name.startswith('layer'):
                 yield parameter
@@ -252,8 +252,8 @@ def count_macs(network: nn.Module, height: int, width: int) -> int:
     """
     Count the multiply-accumulates of the convolutions for one image.
 
-    The published "GFLOPs" of this network count these. Runs the network once on the meta device,
-    which computes shapes only.
+    The published "GFLOPs" of this network are multiply-accumulates. The network is run once on the
+    meta device, which computes shapes only.
     """
     total = 0
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The code and the files that a result was made with: computed, never a list kept by hand."""
+"""Determine the code and the files that a result was made with."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from hydranet_ros.resources import files_read, PACKAGE, share_directory
 @lru_cache
 def sources_of(module: str) -> dict[str, Path]:
     """
-    Return the package's modules that a module imports, itself included, and their files.
+    Return this module and all modules of the package that it imports, with their files.
 
-    Import statements inside functions count, even if they have not run yet.
+    Imports inside functions are included, even if they have not run yet.
     """
     found: dict[str, Path] = {}
     waiting = [module]
@@ -30,10 +30,10 @@ def sources_of(module: str) -> dict[str, Path]:
         if name in found or name.split('.')[0] != PACKAGE:
             continue
         path = _source_file(name)
-        if path is None:  # an object of a module, not a module
+        if path is None:  # not a module but an object in a module
             continue
         found[name] = path
-        waiting.append(name.rpartition('.')[0])  # importing a module runs its package first
+        waiting.append(name.rpartition('.')[0])  # importing a module also runs its package
         for node in ast.walk(ast.parse(path.read_bytes())):
             if isinstance(node, ast.Import):
                 waiting += [alias.name for alias in node.names]
@@ -46,13 +46,13 @@ def sources_of(module: str) -> dict[str, Path]:
 def _source_file(module: str) -> Path | None:
     try:
         spec = find_spec(module)
-    except ModuleNotFoundError:  # its parent is a module, not a package
+    except ModuleNotFoundError:  # the parent is a module, not a package
         return None
     return Path(spec.origin) if spec and spec.origin else None
 
 
 def source_digest(*modules: str) -> str:
-    """Return the SHA-256, in hexadecimal, of all source files that the modules need."""
+    """Return one SHA-256, in hexadecimal, over all source files that the modules need."""
     files = {name: path for module in modules for name, path in sources_of(module).items()}
     digest = hashlib.sha256()
     for name, path in sorted(files.items()):
@@ -62,7 +62,7 @@ def source_digest(*modules: str) -> str:
 
 def provenance_of(*modules: str) -> dict[str, Any]:
     """
-    Return what a result is made with, in plain JSON types; call it before a long computation.
+    Describe code and input files of a result in plain JSON; call it before a long computation.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def provenance_of(*modules: str) -> dict[str, Any]:
 
 
 def _portable_name(path: Path) -> str:
-    """Return a path relative to the package's files, or the bare name of any other file."""
+    """Return the path of a file of the package relative to it, or the name of any other file."""
     share = share_directory().resolve()
     return str(path.relative_to(share)) if path.is_relative_to(share) else path.name
 
@@ -90,9 +90,9 @@ def commit_of(*paths: str | Path) -> str:
     """
     Return the commit of the running code.
 
-    " with changes" is appended if one of the paths differs from it. Paths are files or git
-    pathspecs; files outside the repository are ignored. Outside a git repository, e.g. in a
-    container, returns the environment variable HYDRANET_COMMIT, or ''.
+    " with changes" is appended if one of the paths differs from the commit. Paths are files or git
+    pathspecs; files outside the repository are ignored. Without a git repository, e.g. in a
+    container, the environment variable HYDRANET_COMMIT is returned, or ''.
     """
     root = share_directory().resolve()
     specs = [

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Convert published checkpoints, pickled torch files of a state dict, to bundles."""
+"""Convert published checkpoints (state dicts, pickled with torch) to bundles."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def convert_checkpoint(
     Parameters
     ----------
     path
-        A file by ``torch.save``, from Python 2 or 3: a state dict, or a mapping with one under
-        ``state_dict``; keys may have the prefix ``module.`` of a data-parallel network.
+        A file written by ``torch.save`` in Python 2 or 3. It holds a state dict, or a mapping that
+        has it under ``state_dict``; keys may have the prefix ``module.`` of data parallelism.
     label_sets
         The label sets of the segmentation logits, in the order of their channels.
     name
@@ -50,8 +50,8 @@ def convert_checkpoint(
     if count != tasks.get('segmentation', 0):
         names = ' + '.join(f'{labels.name} ({labels.size})' for labels in label_sets) or 'none'
         raise HydranetError(
-            f'{path} segments into {tasks["segmentation"]} classes and the label sets given have '
-            f'{count}: {names}; name those it was trained on with --labels, in their order.'
+            f'{path} segments into {tasks["segmentation"]} classes, but the given label sets have '
+            f'{count}: {names}; name the label sets of the training with --labels, in order.'
         )
     metadata = BundleMetadata(
         name=name or path.name.split('.')[0],

@@ -1,9 +1,9 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Exact rewrites of the network for deployment: the same function, cheaper to compute.
+Rewrites of the network for deployment: the same function, computed faster.
 
-Results are equal up to float32 rounding, as tests check; docs/experiments/performance.md has the
+Tests check that results are equal up to float32 rounding; docs/experiments/performance.md has the
 speed-ups.
 """
 
@@ -29,7 +29,7 @@ from hydranet_ros.model.network import (
 
 _TAPS = 9
 _TAPS_LIMIT = 64
-"""Largest number of tap maps for which a head is computed by taps."""
+"""A head with at most this number of tap maps is computed by taps."""
 
 
 def fold_batch_norm(module: nn.Module) -> None:
@@ -46,7 +46,7 @@ def fold_batch_norm(module: nn.Module) -> None:
 
 
 def keep_channels(network: HydraNet, start: int, stop: int) -> None:
-    """Drop the segmentation logits outside a slice, in place."""
+    """Remove the segmentation logits outside a slice, in place."""
     head = _convolution(network, HEAD_PREFIX['segmentation'])
     kept = nn.Conv2d(head.in_channels, stop - start, 3, padding=1)
     assert head.bias is not None and kept.bias is not None
@@ -62,7 +62,7 @@ def enlarge(x: Tensor, height: int, width: int, upsampling: Upsampling, mode: st
 
     Interpolation is linear and separable, so one small matrix holds the weights of the rows and
     another those of the columns. Runtimes multiply matrices far faster than they interpolate few
-    channels, and the result has the memory layout that the argmax over channels wants.
+    channels, and the result has the best memory layout for the argmax over channels.
     """
     rows = _interpolation_matrix(x, x.shape[2], height, upsampling, mode)
     columns = _interpolation_matrix(x, x.shape[3], width, upsampling, mode)
@@ -72,7 +72,7 @@ def enlarge(x: Tensor, height: int, width: int, upsampling: Upsampling, mode: st
 def _interpolation_matrix(
     like: Tensor, size: int, new_size: int, upsampling: Upsampling, mode: str
 ) -> Tensor:
-    """Return the new_size x size weights; a constant once the sizes are known."""
+    """Return the new_size x size weights, which are constant for fixed sizes."""
     identity = torch.eye(size, dtype=like.dtype, device=like.device)[None, None]
     rows = new_size if upsampling == 'fit' else OUTPUT_STRIDE * size
     weights = functional.interpolate(identity, size=(rows, size), mode=mode, align_corners=False)
@@ -83,9 +83,9 @@ def convolution_by_taps(convolution: nn.Conv2d) -> nn.Conv2d:
     """
     Turn a 3x3 convolution into a 1x1 that outputs its nine taps as separate channels.
 
-    Runtimes pad a convolution's output channels to the width of a vector register, e.g. 16. A head
-    with one output channel wastes fifteen sixteenths of it; nine taps side by side waste less than
-    half. :func:`shift_and_add` completes the result, except for the bias.
+    Runtimes pad the output channels of a convolution to the width of a vector register, e.g. 16.
+    With one output channel, a head wastes 15 of 16; with nine taps it wastes less than half.
+    :func:`shift_and_add` turns the taps into the result, except for the bias.
     """
     channels_out, channels_in = convolution.weight.shape[:2]
     taps = nn.Conv2d(channels_in, _TAPS * channels_out, 1, bias=False)
@@ -98,7 +98,7 @@ def shift_and_add(taps: Tensor) -> Tensor:
     """Shift the maps of nine taps, N x 9 C x H x W, into place and sum them to N x C x H x W."""
     height, width = taps.shape[-2:]
     channels = taps.shape[1] // _TAPS
-    # Outside the image a 3x3 reads zeros, which a 1x1 without bias maps to zeros.
+    # Zeros outside the image, as a 3x3 pads them: a 1x1 without bias maps zeros to zeros.
     padded = functional.pad(taps, (1, 1, 1, 1))
     shifted = []
     for tap in range(_TAPS):
@@ -113,9 +113,9 @@ class FinestSlice(nn.Module):
     """
     A slice of the channels of the decoder's finest level, from its inputs to the heads.
 
-    At this level only the heads mix channels, by a sum; upsampling, pooling and the depthwise 1x1s
-    act on each channel alone. Computed in slices, the maps that pooling reads repeatedly stay in
-    the processor's cache. A depthwise 1x1 becomes a multiplication by one number per channel.
+    At this level upsampling, pooling and depthwise 1x1s act on each channel separately; only the
+    heads combine channels, by a sum. In slices, the maps that pooling reads repeatedly fit the
+    processor's cache. A depthwise 1x1 becomes a multiplication with one number per channel.
     """
 
     def __init__(self, network: HydraNet, channels: slice, tapwise: frozenset[str]) -> None:
@@ -167,10 +167,10 @@ class RewrittenNetwork(nn.Module):
     Parameters
     ----------
     network
-        In evaluation mode; it is modified and must not be used afterwards.
+        A network in evaluation mode; it is modified and must not be used afterwards.
     slices
-        Number of parts in which the finest level is computed: 1 for a GPU, which prefers few large
-        operations, 4 for a processor with a few megabytes of cache.
+        Number of slices in which the finest level is computed: 1 for a GPU, which prefers few
+        large operations, 4 for a processor with a few megabytes of cache.
 
     """
 
@@ -224,7 +224,7 @@ def _scale(depthwise: nn.Conv2d, channels: slice) -> nn.Parameter:
 
 
 def _keep_outputs(convolution: nn.Conv2d, channels: slice) -> nn.Conv2d:
-    """Return a 1x1 convolution reduced to these output channels."""
+    """Return a 1x1 convolution with only these output channels."""
     weight = convolution.weight.detach()[channels]
     kept = nn.Conv2d(weight.shape[1], weight.shape[0], 1, bias=False)
     kept.weight = nn.Parameter(weight.clone())
@@ -232,7 +232,7 @@ def _keep_outputs(convolution: nn.Conv2d, channels: slice) -> nn.Conv2d:
 
 
 def _keep_inputs(convolution: nn.Conv2d, channels: slice) -> nn.Conv2d:
-    """Return a 3x3 convolution reduced to these input channels, without bias."""
+    """Return a 3x3 convolution with only these input channels, without bias."""
     weight = convolution.weight.detach()[:, channels]
     kept = nn.Conv2d(weight.shape[1], weight.shape[0], 3, padding=1, bias=False)
     kept.weight = nn.Parameter(weight.clone())

@@ -3,10 +3,9 @@
 """
 The table of tasks: one entry per kind of dense output.
 
-Code outside an entry iterates over tasks and does not check which one it has. An entry says how
-the deployed graph post-processes the raw output and which fields of a prediction result.
-Training's half (loss, metric, augmentation) is in ``training`` and ``evaluation`` under the same
-task name. This module does not import torch: post-processing works on the tensors it is given.
+An entry defines how the deployed graph post-processes the raw output, and which fields of a
+prediction this gives. Loss and augmentation of a task are in ``training``, its metrics in
+``evaluation``. This module can be imported without torch.
 """
 
 from __future__ import annotations
@@ -21,10 +20,10 @@ CONFIDENCE_LEVELS = 255
 
 @dataclass(frozen=True)
 class PostProcessing:
-    """Options of the tasks' post-processing."""
+    """Options of the post-processing."""
 
     depth_range: tuple[float, float]
-    """Metres at the canonical focal length; depth is clipped to it."""
+    """Metres at the canonical focal length; depth is clipped to this range."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,8 @@ class Task:
     """One kind of dense output."""
 
     name: str  # in HydraNet.tasks, bundles and recipes
-    fields: tuple[Field, ...]  # those after the first are computed on request
-    fixed_channels: int | None  # of the raw output; None if the label sets decide
+    fields: tuple[Field, ...]  # all but the first are computed only on request
+    fixed_channels: int | None  # of the raw output; None if given by the label sets
     post_process: Callable[[Any, PostProcessing, frozenset[str]], dict[str, Any]] = field(
         repr=False
     )
@@ -58,7 +57,7 @@ def _segmentation(logits: Any, _options: PostProcessing, wanted: frozenset[str])
 
     outputs = {}
     if 'confidence' in wanted:
-        # Softmax probability of the best class, without computing the others.
+        # Softmax probability of the best class only.
         best, labels = logits.max(dim=1)
         probability = (best - torch.logsumexp(logits, dim=1)).exp()
         outputs['confidence'] = (probability * CONFIDENCE_LEVELS).round().to(torch.uint8)
@@ -71,7 +70,7 @@ def _segmentation(logits: Any, _options: PostProcessing, wanted: frozenset[str])
 def _depth(raw: Any, options: PostProcessing, _wanted: frozenset[str]) -> dict[str, Any]:
     import torch
 
-    # The published models were trained through abs(): the sign has no meaning.
+    # The published models were trained with abs() of the output: the sign has no meaning.
     minimum, maximum = options.depth_range
     return {'depth': raw[:, 0].abs().clamp(minimum, maximum).to(torch.float32)}
 
@@ -99,7 +98,7 @@ TASKS: Mapping[str, Task] = {
 
 
 def available_fields(tasks: Mapping[str, int]) -> tuple[Field, ...]:
-    """Return every field that a network of these tasks can give, in the table's order."""
+    """Return every field that a network with these tasks can predict, in the table's order."""
     return tuple(field for name, task in TASKS.items() if name in tasks for field in task.fields)
 
 

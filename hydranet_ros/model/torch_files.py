@@ -1,9 +1,9 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Files written by ``torch.save``: the only place that unpickles anything.
+Read files written by ``torch.save``; no other module unpickles anything.
 
-It uses ``weights_only=True``, so a file can hold tensors and plain containers, but no code.
+With ``weights_only=True``, a file can hold tensors and plain containers, but no code.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from hydranet_ros.resources import noted
 
 def read_torch_file(path: Path, meaning: str) -> Any:
     """
-    Read a file written by ``torch.save``, onto the CPU.
+    Read a file written by ``torch.save`` into CPU memory.
 
-    ``meaning`` is what the file should be, for the error message: "not a MEANING".
+    ``meaning`` says what the file should be, for the error message "not a MEANING".
     """
     import torch
 

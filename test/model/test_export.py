@@ -147,7 +147,7 @@ def test_export_of_one_size_takes_that_size_alone(bundle_file, tmp_path, capsys)
 def test_suffix_must_fit_the_format(bundle_file, tmp_path, capsys):
     output = str(tmp_path / 'm.onnx')
     assert main(['export', str(bundle_file), '--format', 'torchscript', '-o', output]) == 1
-    assert 'ends in .ts' in capsys.readouterr().err
+    assert 'must end in .ts' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize('suffix', sorted(FORMAT_OF_SUFFIX))
