@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""``hydranet bench``: how fast a model runs on this machine."""
+"""``hydranet bench``: measure the speed of a model on this machine."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hydranet_ros.model.exported_model import ExportedModel
     from hydranet_ros.runtime.benchmark import Report
 
-HELP = 'measure how fast a model runs here'
+HELP = 'measure the speed of a model on this machine'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,33 +37,37 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--precisions',
         nargs='+',
         default=['auto'],
-        help='precisions (default: auto); a runtime that lacks one is skipped with a message',
+        help='precisions (default: auto); a runtime without one of them is skipped with a message',
     )
-    parser.add_argument('--device', default='auto', help='as for run (default: auto)')
+    parser.add_argument(
+        '--device',
+        default='auto',
+        help='auto, cpu, cuda, cuda:N; with OpenVINO also gpu, npu (default: auto)',
+    )
     parser.add_argument('--rounds', type=int, default=20, help='images per case (default: 20)')
     parser.add_argument(
         '--against',
         choices=('eager',),
-        help='also run plain torch eager in float32 with numpy and OpenCV, alternating with the '
-        'others, and print the speed-up',
+        help='also run plain eager torch in float32 with numpy and OpenCV, alternating with the '
+        'other runtimes, and print the speed-up',
     )
     parser.add_argument(
         '--plain-model',
         metavar='MODEL',
-        help='the .safetensors model that --against runs if the first MODEL is an exported file',
+        help='.safetensors model for --against, if MODEL is an exported file',
     )
     parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures to FILE')
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure and print."""
+    """Measure, and print the figures."""
     from hydranet_ros.model.bundle import Bundle, load_bundle
     from hydranet_ros.model.exported_model import read_model
     from hydranet_ros.resources import model_path
     from hydranet_ros.runtime.benchmark import Case, measure
 
     if arguments.rounds < 1:
-        raise HydranetError('At least one round is needed: --rounds 20.')
+        raise HydranetError('--rounds must be at least 1.')
     model = read_model(model_path(arguments.model))
     plain = None
     if arguments.against:
@@ -95,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _possible_ways(
     model: Bundle | ExportedModel, arguments: argparse.Namespace
 ) -> list[tuple[str, str]]:
-    """Return the runtimes and precisions that can run the model here; print why others cannot."""
+    """Return the runtimes and precisions that can run the model; print why others cannot."""
     ways = list(itertools.product(arguments.backends, arguments.precisions))
     faults = {way: _fault(model, way, arguments.device) for way in ways}
     possible = [way for way in ways if not faults[way]]
@@ -107,7 +111,7 @@ def _possible_ways(
 
 
 def _fault(model: Bundle | ExportedModel, way: tuple[str, str], device: str) -> str | None:
-    """Return why a runtime and precision cannot run the model here; None if they can."""
+    """Return why a runtime and precision cannot run the model, None if they can."""
     from hydranet_ros.runtime.predictor import Predictor
 
     backend, precision = way

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Shared by several subcommands: arguments, and opening the model."""
+"""Code shared by several subcommands: arguments, opening models and bags."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def positive(text: str) -> int:
 
 
 def add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare where and how the network runs, as :class:`Predictor` takes it."""
+    """Declare device, backend and precision of the :class:`Predictor`."""
     parser.add_argument(
         '--device', default='auto', help='auto, cpu, cuda, cuda:N; with OpenVINO also gpu, npu'
     )
@@ -55,10 +55,10 @@ def add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
 
 def open_predictor(arguments: argparse.Namespace, dataset_labels: str | None = None) -> Predictor:
     """
-    Open the model in the arguments on the runtime that they ask for.
+    Open the model that the arguments name.
 
-    The predicted label set is ``--label-set``, else the one with the classes of ``dataset_labels``
-    (a label set's name), else the model's first.
+    The predicted label set is ``--label-set``, else the model's label set with the same classes as
+    the label set named ``dataset_labels``, else the model's first.
     """
     from hydranet_ros.model.exported_model import read_model
     from hydranet_ros.resources import model_path
@@ -75,7 +75,7 @@ def open_predictor(arguments: argparse.Namespace, dataset_labels: str | None = N
 
 
 def matching_label_set(metadata: BundleMetadata, dataset_labels: str | None) -> str | None:
-    """Return the name of the model's label set with a dataset's classes, None without one."""
+    """Return the name of the model's label set with a dataset's classes, or None."""
     from hydranet_ros.model.labels import load_label_set
 
     if dataset_labels is None:
@@ -94,7 +94,7 @@ def open_bag(
     label_topic: str | None = None,
     **poses: str | None,
 ) -> SampleSource:
-    """Open a bag as `open_bag_samples`; ground truth is by default where make-bag writes it."""
+    """Call `open_bag_samples`, by default with the ground-truth topics of ``make-bag``."""
     from hydranet_ros.bags.bag_files import BagReader
     from hydranet_ros.bags.conversion import TRUTH_DEPTH, TRUTH_LABELS
     from hydranet_ros.bags.samples import open_bag_samples
@@ -112,13 +112,13 @@ def open_bag(
 
 
 def about_backend(predictor: Predictor) -> dict[str, str]:
-    """Return what a report says about the runtime of a model."""
+    """Describe the runtime of a model for a report."""
     used = predictor.backend
     return {'backend': used.name, 'device': used.device, 'precision': used.precision}
 
 
 def software_versions() -> dict[str, str]:
-    """Return what a report says about the software."""
+    """Describe the software for a report."""
     from importlib.metadata import version
     import platform
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""``hydranet compare``: reports of two models or commits side by side."""
+"""``hydranet compare``: compare reports of several models or commits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from hydranet_ros.cli.common import positive
 from hydranet_ros.errors import HydranetError, naming_write_faults
 
-HELP = 'compare reports of the same recording, with an interval of each difference'
+HELP = 'compare reports of the same recording, with confidence intervals of the differences'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,19 +19,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         type=Path,
         metavar='REPORT',
-        help='two or more reports of evaluate-bag or replay (folder or report.json); the others '
-        'are compared with the first',
+        help='two or more reports of evaluate-bag or replay (folder or report.json); each is '
+        'compared with the first',
     )
     parser.add_argument(
         '--block',
         type=positive,
         metavar='N',
-        help='neighbouring frames that the bootstrap draws together, since they resemble one '
-        'another (default: the square root of their number)',
+        help='number of neighbouring frames that the bootstrap draws together, because they are '
+        'similar (default: square root of the number of frames)',
     )
-    parser.add_argument('--draws', type=positive, default=2000, help='(default: 2000)')
     parser.add_argument(
-        '--confidence', type=float, default=0.95, help='of the intervals (default: 0.95)'
+        '--draws', type=positive, default=2000, help='bootstrap draws (default: 2000)'
+    )
+    parser.add_argument(
+        '--confidence',
+        type=float,
+        default=0.95,
+        help='confidence level of the intervals (default: 0.95)',
     )
     parser.add_argument('-o', '--output', type=Path, help='also write the table into this file')
 
@@ -47,9 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     if len(arguments.reports) < 2:
         raise HydranetError('Give two reports or more.')
     if not 0 < arguments.confidence < 1:
-        raise HydranetError(
-            f'--confidence lies between 0 and 1, and {arguments.confidence:g} does not.'
-        )
+        raise HydranetError(f'--confidence must be between 0 and 1, not {arguments.confidence:g}.')
     reports = [read_report(path) for path in arguments.reports]
     comparisons = [
         compare_reports(
@@ -70,5 +73,5 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _names(paths: list[Path]) -> list[str]:
-    """Return what to call the reports: their folders."""
+    """Return the names of the reports in the table: their folders."""
     return [str(path.parent if path.name == 'report.json' else path) for path in paths]

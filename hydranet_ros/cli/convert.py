@@ -11,15 +11,15 @@ HELP = 'convert a published checkpoint to a model file'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('checkpoint', type=Path, help='file by torch.save, e.g. .ckpt or .pth.tar')
+    parser.add_argument('checkpoint', type=Path, help='file written by torch.save, e.g. .ckpt')
     parser.add_argument(
         '--labels',
         nargs='+',
         action='extend',
         default=[],
         metavar='NAME',
-        help='label sets of the segmentation logits in order, by name or .yaml path; several '
-        'if the network has several (NYUD + KITTI: --labels nyud40 kitti6)',
+        help='label sets of the segmentation logits in order, by name or .yaml path; a network '
+        'for NYUD and KITTI has two: --labels nyud40 kitti6',
     )
     parser.add_argument(
         '-o', '--output', type=Path, required=True, help='model file, .safetensors'
@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         nargs=2,
         metavar=('MIN', 'MAX'),
-        help='range that depths are clipped to, in metres (default: 0.001 1000)',
+        help='range to which depth is clipped, in metres (default: 0.001 1000)',
     )
     parser.add_argument('--license', default='unknown', help='terms of use of the weights')
     parser.add_argument(

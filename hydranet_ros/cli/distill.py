@@ -21,15 +21,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'overrides',
         nargs='*',
         metavar='KEY=VALUE',
-        help='replaces a value of the file, as split=val or segmentation.confidence=0.7; '
-        'data=FOLDER and distilled=FOLDER are the folders to read from and write to',
+        help='replaces a value of the file, e.g. split=val or segmentation.confidence=0.7; '
+        'data=FOLDER is read and distilled=FOLDER is written',
     )
     parser.add_argument(
         '--measure',
         action='store_true',
         help='compare the teacher with the annotations of the dataset; write nothing',
     )
-    parser.add_argument('--limit', type=int, help='with --measure: largest number of images')
+    parser.add_argument('--limit', type=int, help='with --measure: maximum number of images')
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     share = f' (process {rank} of {world_size})' if world_size > 1 else ''
     print(
         f'{distillation.dataset.name}{share}: {done["written"]} written, {done["kept"]} kept, '
-        f'{done["edited"]} left as edited by hand, {done["annotated"]} had annotations.'
+        f'{done["edited"]} kept because edited by hand, {done["annotated"]} already annotated.'
     )
     return 0
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""``hydranet evaluate``: measure a model on a dataset by the benchmarks' protocol."""
+"""``hydranet evaluate``: measure a model on a dataset with the protocol of the benchmarks."""
 
 from __future__ import annotations
 
@@ -35,26 +35,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='NAME=VALUE',
         help='variables of the dataset file, such as data=FOLDER',
     )
-    parser.add_argument('--split', default='val', help='which split (default: val)')
+    parser.add_argument('--split', default='val', help='split of the dataset (default: val)')
     parser.add_argument(
         '--tasks', nargs='+', help='tasks to measure (default: all that model and dataset share)'
     )
-    parser.add_argument(
-        '--label-set', help="which of the model's label sets (default: the dataset's)"
-    )
+    parser.add_argument('--label-set', help="label set of the model (default: the dataset's)")
     parser.add_argument(
         '--depth-range',
         type=float,
         nargs=2,
         default=(1e-3, 80.0),
         metavar=('MINIMUM', 'MAXIMUM'),
-        help='true depths that count, in metres (default: 0.001 80, as KITTI; NYUD: 0.001 10)',
+        help='range of true depth that counts, in metres (default: 0.001 80; NYUD: 0.001 10)',
     )
     parser.add_argument(
         '--crop', choices=('garg', 'eigen', 'nyud'), help='measure depth in this part of the image'
     )
     parser.add_argument(
-        '--limit', type=int, help='measure at most N images, spread evenly', metavar='N'
+        '--limit', type=int, help='measure at most N images, evenly spaced', metavar='N'
     )
     parser.add_argument('--json', type=Path, help='write all figures into this file')
     parser.add_argument(
@@ -66,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure, print, and write the requested files."""
+    """Measure, print the figures, and write the requested files."""
     import numpy as np
     from tqdm import tqdm
 
@@ -76,10 +74,10 @@ def run(arguments: argparse.Namespace) -> int:
     from hydranet_ros.evaluation.report import json_report, text_report
 
     if arguments.sheet is not None:
-        # An unknown format is an error now, not after an hour.
+        # Report an unknown format now, not after the measurement.
         _encode(np.zeros((1, 1, 3), np.uint8), arguments.sheet)
     if arguments.limit is not None and arguments.limit < 1:
-        raise HydranetError(f'--limit is a number of images, at least 1, not {arguments.limit}.')
+        raise HydranetError(f'--limit must be at least 1, not {arguments.limit}.')
     dataset = load_dataset(
         arguments.dataset, arguments.split, parse_variables(arguments.variables)
     )
@@ -103,8 +101,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if not evaluation.figures:
         raise HydranetError(
-            f'None of the images has ground truth for {" or ".join(tasks)}; choose a dataset or '
-            'split that has.'
+            f'None of the images has ground truth for {" or ".join(tasks)}; choose another '
+            'dataset or split.'
         )
     title = f'{predictor.metadata.name} on {dataset.name}'
     print(text_report(title, evaluation))
@@ -123,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _tasks(
     wanted: Sequence[str] | None, predictor: Predictor, dataset: Dataset
 ) -> tuple[str, ...]:
-    """Return the tasks to measure: those that are wanted, each checked, or all."""
+    """Return the tasks to measure: the wanted ones after a check, or all possible ones."""
     from hydranet_ros.evaluation.dataset_evaluation import annotated_tasks, measurable_tasks
 
     possible = measurable_tasks(predictor, dataset)
@@ -131,8 +129,8 @@ def _tasks(
     for task in wanted or ():
         if task in predicted and task in annotated and task not in possible:
             raise HydranetError(
-                f'The labels of {dataset.name} are of {dataset.label_set}, which '
-                f'{predictor.metadata.name} does not predict here; choose another dataset or '
+                f'{dataset.name} is labelled in {dataset.label_set}, which '
+                f'{predictor.metadata.name} does not predict; choose another dataset or '
                 '--label-set.'
             )
         if task not in possible:
@@ -180,7 +178,7 @@ def _encode(picture: Any, path: Path) -> bytes:
     except cv2.error:
         encoded = False
     if not encoded:
-        raise HydranetError(f'{path} is not named like a picture; use .png or .jpg.')
+        raise HydranetError(f'{path} must end in .png or .jpg.')
     return content.tobytes()
 
 

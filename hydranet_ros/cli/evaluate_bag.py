@@ -34,41 +34,46 @@ TASKS = ('segmentation', 'depth', 'normals')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument('bags', nargs='+', type=Path, metavar='BAG', help='bags, one or several')
+    parser.add_argument('bags', nargs='+', type=Path, metavar='BAG', help='one or several bags')
     parser.add_argument(
         '--model',
         help='model file, or the name of a shipped model, to run on the images (default: measure '
-        'the predictions that are recorded in the bag)',
+        'the predictions in the bag)',
     )
     parser.add_argument(
         '-o',
         '--output',
         type=Path,
         default=Path('evaluation'),
-        help='folder of the report; several bags each get one in it (default: evaluation)',
+        help='folder of the report; with several bags, one folder per bag in it (default: evaluation)',
     )
     add_protocol_arguments(parser)
     topics = parser.add_argument_group('topics')
-    topics.add_argument('--image', help='images (default: the only ones beside results)')
-    topics.add_argument('--camera-info', help='calibration (default: beside the images)')
+    topics.add_argument('--image', help='images (default: the only image topic besides results)')
+    topics.add_argument(
+        '--camera-info', help='calibration (default: camera_info in the namespace of the images)'
+    )
     for task in TASKS:
-        topics.add_argument(f'--{task}', help=f'predicted (default: /{task})')
-        topics.add_argument(f'--true-{task}', help=f'(default: /ground_truth/{task})')
+        topics.add_argument(f'--{task}', help=f'predicted {task} (default: /{task})')
+        topics.add_argument(f'--true-{task}', help=f'true {task} (default: /ground_truth/{task})')
     parser.add_argument(
-        '--rectified', action='store_true', help='the images are rectified: take fx from P'
+        '--rectified', action='store_true', help='the images are rectified: use P, not K'
     )
     parser.add_argument(
-        '--jobs', type=positive, default=1, help='bags to evaluate at a time (default: 1)'
+        '--jobs',
+        type=positive,
+        default=1,
+        help='number of bags to evaluate in parallel (default: 1)',
     )
     add_runtime_arguments(parser)
 
 
 def add_protocol_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments that say how to measure."""
+    """Declare the arguments of the evaluation protocol."""
     parser.add_argument(
         '--label-set',
-        help="label set of the ground truth (default: the model's first; without a model it must "
-        'be given for segmentation)',
+        help="label set of the ground truth (default: the model's first); without --model it is "
+        'required for segmentation',
     )
     parser.add_argument(
         '--depth-range',
@@ -76,9 +81,11 @@ def add_protocol_arguments(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         default=(1e-3, 80.0),
         metavar=('MINIMUM', 'MAXIMUM'),
-        help='true depths that count, in metres (default: 0.001 80)',
+        help='range of true depth that counts, in metres (default: 0.001 80)',
     )
-    parser.add_argument('--crop', choices=('garg', 'eigen', 'nyud'), help='part that counts')
+    parser.add_argument(
+        '--crop', choices=('garg', 'eigen', 'nyud'), help='measure depth in this part of the image'
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -88,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
     work = partial(_evaluate, arguments, several and arguments.jobs > 1)
     pairs = list(zip(arguments.bags, folders, strict=True))
     if several and arguments.jobs > 1:
-        # Not fork: threads of the inference runtimes do not survive it.
+        # Not fork, which the threads of inference runtimes do not survive.
         context = get_context('spawn')
         with ProcessPoolExecutor(min(arguments.jobs, len(pairs)), context) as pool:
             outcomes = list(pool.map(work, pairs))
@@ -118,7 +125,7 @@ def _folders(output: Path, bags: list[Path]) -> list[Path]:
 def _evaluate(
     arguments: argparse.Namespace, quiet: bool, pair: tuple[Path, Path]
 ) -> tuple[str, str]:
-    """Evaluate one bag; returns the text to print and the error."""
+    """Evaluate one bag; return the text to print and the error, one of them empty."""
     from tqdm import tqdm
 
     from hydranet_ros.evaluation.bag_evaluation import evaluate_bag
@@ -133,7 +140,7 @@ def _evaluate(
     bag, folder = pair
     try:
         predictor = open_predictor(arguments) if arguments.model else None
-        # Bars of several processes would overwrite each other.
+        # The bars of parallel processes would overwrite each other.
         with tqdm(desc=bag.name, unit='message', leave=False, disable=quiet or None) as bar:
             evaluation = evaluate_bag(
                 bag,
@@ -176,13 +183,13 @@ def _choose_topics(
 
 
 def _named(arguments: argparse.Namespace, prefix: str) -> dict[str, str]:
-    """Return the topics that the user names, by task."""
+    """Return the topics in the arguments, by task."""
     topics = {task: getattr(arguments, f'{prefix}{task}') for task in TASKS}
     return {task: topic for task, topic in topics.items() if topic}
 
 
 def protocol_of(arguments: argparse.Namespace, predictor: Predictor | None) -> Protocol:
-    """Return how to measure, from the arguments and the model's label set."""
+    """Return the evaluation protocol of the arguments and the model's label set."""
     from hydranet_ros.evaluation.measures import Protocol
     from hydranet_ros.model.labels import load_label_set
 

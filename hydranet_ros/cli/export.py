@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""``hydranet export``: one file that a runtime runs without torch."""
+"""``hydranet export``: write a model as a file that a runtime runs without torch."""
 
 from __future__ import annotations
 
@@ -13,20 +13,22 @@ from hydranet_ros.errors import HydranetError
 HELP = 'write a model as ONNX, OpenVINO, TorchScript or torch.export'
 FORMATS = ('onnx', 'openvino', 'torchscript', 'torch-export')
 LABELS_AGREE = 0.99
-"""Least share of pixels with equal labels for an export to pass."""
+"""Smallest share of pixels with equal labels that an export must reach."""
 DEPTH_TOLERANCE = 0.01
-"""Largest median relative difference of depth for an export to pass."""
+"""Largest median relative difference of depth that an export may have."""
 _ANY_SIZE_CHECKED = (240, 320)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('model', help='model file, or the name of a shipped model')
-    parser.add_argument('--format', choices=FORMATS, default='onnx', help='(default: onnx)')
+    parser.add_argument(
+        '--format', choices=FORMATS, default='onnx', help='file format (default: onnx)'
+    )
     parser.add_argument(
         '--size',
         type=image_size,
         metavar='WxH',
-        help='the only image size that the exported model will accept (default: any)',
+        help='the only image size that the exported model accepts (default: any)',
     )
     parser.add_argument('--label-set', help='label set to predict (default: the first)')
     parser.add_argument(
@@ -41,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--output',
         type=Path,
         required=True,
-        help='the file: .onnx, .xml (OpenVINO), .ts (TorchScript) or .pt2 (torch.export)',
+        help='output file: .onnx, .xml (OpenVINO), .ts (TorchScript) or .pt2 (torch.export)',
     )
 
 
@@ -68,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         fields=arguments.fields,
         warm_up_size=None,
     )
-    # Both in float32: the rounding of bfloat16 (AMX) would hide faults of the export.
+    # Both in float32, because the rounding of bfloat16 (AMX) would hide errors of the export.
     written = Predictor(arguments.output, device='cpu', precision='float32', warm_up_size=None)
     parity = compare(reference, written, size or _ANY_SIZE_CHECKED)
     megabytes = sum(

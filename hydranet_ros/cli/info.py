@@ -30,15 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--legend',
         type=Path,
         metavar='FILE.png',
-        help='also write the colours and names of the classes as a picture',
+        help='also write a picture with the colours and names of the classes',
     )
-    parser.add_argument(
-        '--label-set', help="the legend's label set, where the model has several (default: first)"
-    )
+    parser.add_argument('--label-set', help="label set of the legend (default: the model's first)")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the report, and write the legend if asked."""
+    """Print the report, and write the legend if requested."""
     from hydranet_ros.model.bundle import Bundle
     from hydranet_ros.model.exported_model import read_model
     from hydranet_ros.resources import model_path
@@ -60,7 +58,7 @@ def write_legend(bundle: Bundle, label_set: str | None, path: Path) -> None:
     """
     Write the colours and names of a model's classes as a PNG.
 
-    ``label_set`` is one of its label sets, by default the first.
+    ``label_set`` names one of the model's label sets; None for the first.
     """
     from hydranet_ros.data.media import write_image
     from hydranet_ros.pictures.render import legend
@@ -69,14 +67,12 @@ def write_legend(bundle: Bundle, label_set: str | None, path: Path) -> None:
     if piece is None:
         raise HydranetError(f'Model {bundle.metadata.name!r} has no classes to draw a legend for.')
     if path.suffix.lower() != '.png':
-        raise HydranetError(
-            f'The legend is a PNG file: give a name that ends in .png, not {path}.'
-        )
+        raise HydranetError(f'The legend is a PNG file and must end in .png: {path}.')
     write_image(path, legend(piece.labels))
 
 
 def describe(bundle: Bundle, size: tuple[int, int]) -> str:
-    """Describe a model in lines of text, with its operations for an image width and height."""
+    """Describe a model in text, with its operations for an image of this width and height."""
     from hydranet_ros.model.network import count_macs, count_parameters
 
     metadata = bundle.metadata

@@ -33,7 +33,7 @@ COMMANDS = {
 }
 """
 Subcommand to module. A module has ``HELP``, ``add_arguments(parser)`` and
-``run(arguments) -> exit status``, and imports what is heavy or optional only when it runs.
+``run(arguments) -> exit status``. It imports heavy and optional packages only in ``run``.
 """
 
 
@@ -56,8 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     Run ``hydranet``.
 
-    The exit status is 0; 1 after an error, which is printed in one sentence; 2 for wrong usage;
-    130 when interrupted.
+    The exit status is 0 for success, 1 after an error, which is printed in one sentence, 2 for
+    wrong usage and 130 after an interrupt.
     """
     parsed = build_parser().parse_args(arguments)
     try:
@@ -69,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f'hydranet {parsed.command}: interrupted', file=sys.stderr)
         return 130
     except BrokenPipeError:
-        # The reader of the output, e.g. head, has ended.
+        # The program that reads the output, e.g. head, has ended.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
 

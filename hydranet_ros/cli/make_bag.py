@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""``hydranet make-bag``: a dataset, folder or video as a rosbag2 with ground truth, and back."""
+"""``hydranet make-bag``: convert datasets, folders and videos to bags, and bags to folders."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _DEFAULT_RATE = 10.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         'source',
-        help='dataset file, or the name of one in config/datasets; folder with image/ and, if it '
-        'has them, depth/, segmentation/, pose/ and camera-intrinsics.txt; folder of images; '
+        help='dataset file, or the name of one in config/datasets; folder with image/ and '
+        'optionally depth/, segmentation/, pose/ and camera-intrinsics.txt; folder of images; '
         'video; with --extract: a bag',
     )
     parser.add_argument('output', type=Path, help='bag to make, or folder to extract to')
@@ -42,25 +42,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--rate',
         type=float,
-        help=f"frames per second (default: the recorded times, else {_DEFAULT_RATE:g}; a drive's "
-        'are in timestamps.txt beside its image folder)',
+        help=f'frames per second (default: the recorded times, else {_DEFAULT_RATE:g}; KITTI '
+        'drives have their times in timestamps.txt beside the image folder)',
     )
     parser.add_argument('--every', type=positive, default=1, metavar='N', help='every N-th frame')
     parser.add_argument('--max-frames', type=positive, metavar='N', help='stop after N frames')
     parser.add_argument(
-        '--fx', type=float, help='focal length in pixels, where the source has no calibration'
+        '--fx', type=float, help='focal length in pixels, if the source has no calibration'
     )
     parser.add_argument(
         '--depth-unit',
         type=float,
         default=0.001,
-        help="metres that one step of a folder's depth PNG stands for (default: 0.001)",
+        help="metres per step of a folder's depth PNGs (default: 0.001)",
     )
     parser.add_argument(
         '--format',
         choices=('raw', 'png', 'jpeg'),
         default='raw',
-        help='of the images (default: raw); ground truth is never compressed',
+        help='format of the images (default: raw); ground truth is never compressed',
     )
     parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap')
     parser.add_argument('--image', default='/image', help='topic of the images (default: /image)')
@@ -75,7 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     from hydranet_ros.data.sample_source import Selection
 
     if arguments.rate is not None and not arguments.rate > 0:
-        raise HydranetError(f'--rate is a number of frames per second, not {arguments.rate:g}.')
+        raise HydranetError(f'--rate must be above 0, not {arguments.rate:g}.')
     selection = Selection(arguments.every, arguments.max_frames)
     source = (_open_bag if arguments.extract else _open_source)(arguments, selection)
     samples = tqdm(
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _open_source(arguments: argparse.Namespace, selection: Selection) -> SampleSource:
-    """Open a dataset by its file or name, or else what is at the path."""
+    """Open a dataset, given as file or name, or a folder, video or image at a path."""
     from hydranet_ros.data.open_dataset import load_dataset
     from hydranet_ros.data.readers.kitti import drive_focal_length
     from hydranet_ros.data.sample_source import dataset_samples, open_samples
@@ -127,7 +127,7 @@ def _open_bag(arguments: argparse.Namespace, selection: Selection) -> SampleSour
 def _timed(
     samples: Iterable[Sample], arguments: argparse.Namespace
 ) -> Iterator[tuple[int, Sample]]:
-    """Give each sample its stamp: at the rate asked for, else as recorded, else at the default."""
+    """Give each sample a stamp: at the given rate, else as recorded, else at the default rate."""
     from hydranet_ros.bags.conversion import FIRST_STAMP
     from hydranet_ros.data.readers.kitti import drive_times
     from hydranet_ros.messages.stamps import NANOSECONDS
@@ -144,8 +144,8 @@ def _timed(
         if recorded:
             if index >= len(recorded):
                 raise HydranetError(
-                    f'{path.parent}/timestamps.txt has {len(recorded)} times, fewer than there '
-                    'are images; give --rate.'
+                    f'{path.parent}/timestamps.txt has only {len(recorded)} times, fewer than '
+                    'there are images; give --rate.'
                 )
             yield recorded[index], sample
             continue

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""``hydranet quantize``: convert a model to 8-bit integers and measure the loss."""
+"""``hydranet quantize``: convert a model to 8-bit integers, and measure the loss of accuracy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hydranet_ros.model.bundle import Bundle
     from hydranet_ros.runtime.predictor import Predictor
 
-HELP = 'quantise a model to 8-bit integers and measure the loss'
+HELP = 'quantise a model to 8-bit integers, and measure the loss of accuracy'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,14 +30,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--data',
         required=True,
         metavar='DATASET_OR_BAG',
-        help='where the loss is measured: a dataset file, the name of one in config/datasets, '
+        help='data for measuring the loss: a dataset file, the name of one in config/datasets, '
         'or a bag with ground truth',
     )
-    parser.add_argument('--split', default='val', help="a dataset's split (default: val)")
+    parser.add_argument('--split', default='val', help='split of the dataset (default: val)')
     parser.add_argument(
         '--calibrate',
         metavar='SPLIT_OR_IMAGES',
-        help='where activation ranges are observed: a split of the dataset, or an image, a folder '
+        help='images for the ranges of activations: a split of the dataset, or an image, a folder '
         'of images, a video or a bag (default: the split train, or the bag itself)',
     )
     parser.add_argument('--image', metavar='TOPIC', help='topic of the images of a bag')
@@ -52,13 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--calibration-images',
         type=int,
         default=128,
-        help='calibrate on at most this many (default: 128)',
+        help='calibrate on at most N images (default: 128)',
     )
     parser.add_argument(
         '--images',
         type=int,
         default=200,
-        help='measure at most this many of a dataset (default: 200)',
+        help='measure at most N images of a dataset (default: 200)',
     )
     parser.add_argument(
         '--bound',
@@ -71,11 +71,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--label-set', help="label set (default: the dataset's, or the model's first)"
     )
-    parser.add_argument('-o', '--output', type=Path, required=True, help='the file, .xml')
+    parser.add_argument('-o', '--output', type=Path, required=True, help='output file, .xml')
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Quantise, measure before and after; 1 if the loss is over the bound."""
+    """Quantise, and measure before and after; return 1 if the loss exceeds the bound."""
     from hydranet_ros.model.bundle import load_bundle
     from hydranet_ros.resources import model_path
     from hydranet_ros.runtime.predictor import Predictor
@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     if faults:
         raise HydranetError(
             f'{arguments.output} loses more than the bound allows ({faults[0]}); do not use it, '
-            'or calibrate on more images like those of its use.'
+            'or calibrate on more images that resemble those of your application.'
         )
     print(f'{arguments.output}: int8, within the bound')
     return 0
@@ -105,22 +105,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class Loss:
-    """How much worse a figure is after quantisation."""
+    """The change of a figure by quantisation."""
 
     figure: str
     before: float
     after: float
-    worse: float  # in `unit`, as `bound`
-    bound: float  # largest acceptable loss
+    worse: float  # loss in `unit`
+    bound: float  # largest acceptable loss in `unit`
     unit: str
 
     @property
     def acceptable(self) -> bool:
-        """Return whether the loss is within the bound; NaN is not."""
+        """Return whether the loss is within the bound; False for NaN."""
         return self.worse <= self.bound
 
     def __str__(self) -> str:
-        """Return the loss as text."""
+        """Describe the loss in text."""
         return (
             f'{self.figure}: {self.before:.4g} in floating point, {self.after:.4g} in int8, '
             f'{self.worse:+.2f} {self.unit} worse (bound {self.bound:g})'
@@ -130,7 +130,7 @@ class Loss:
 def _losses(
     before: Mapping[str, Any], after: Mapping[str, Any], bound: tuple[float, float]
 ) -> Iterator[Loss]:
-    """Compare the figures that both have."""
+    """Compare the figures that exist before and after."""
     points, percent = bound
     if 'segmentation' in before:
         old, new = (100 * each['segmentation']['mean_iou'] for each in (before, after))
@@ -141,7 +141,7 @@ def _losses(
 
 
 class _Truth(Protocol):
-    """What the loss is measured on."""
+    """The data on which the loss is measured."""
 
     def label_set(self, bundle: Bundle) -> str | None:
         """Return the name of the model's label set that is measured."""
@@ -152,7 +152,7 @@ class _Truth(Protocol):
         ...
 
     def images(self, split: str | None, limit: int) -> Iterator[NDArray[np.uint8]]:
-        """Yield at most ``limit`` images to calibrate on, spread evenly over all."""
+        """Yield at most ``limit`` evenly spaced images for calibration."""
         ...
 
 
@@ -179,7 +179,7 @@ class _DatasetTruth:
         self._dataset = load_dataset(config, split, variables)
 
     def label_set(self, bundle: Bundle) -> str | None:
-        """Return the name of the model's label set that has the dataset's classes."""
+        """Return the name of the model's label set with the dataset's classes."""
         dataset = self._dataset
         if dataset.label_set is None or not bundle.metadata.label_slices:
             return None
@@ -191,7 +191,7 @@ class _DatasetTruth:
         )
 
     def figures(self, predictor: Predictor) -> Mapping[str, Any]:
-        """Measure a model on images that are spread evenly over the dataset."""
+        """Measure a model on evenly spaced images of the dataset."""
         from hydranet_ros.evaluation.dataset_evaluation import (
             evaluate,
             measurable_tasks,
@@ -208,7 +208,7 @@ class _DatasetTruth:
         return evaluate(predictor, dataset, tasks, protocol, indices=indices).figures
 
     def images(self, split: str | None, limit: int) -> Iterator[NDArray[np.uint8]]:
-        """Yield images of a split, ``train`` if None."""
+        """Yield images of a split; ``train`` if None."""
         from hydranet_ros.data.open_dataset import load_dataset
         from hydranet_ros.evaluation.dataset_evaluation import spread_indices
 
@@ -225,7 +225,7 @@ class _BagTruth:
         self._image_topic = image_topic
 
     def label_set(self, bundle: Bundle) -> str | None:
-        """Return the model's first label set: a bag does not say what its labels mean."""
+        """Return the model's first label set, because a bag does not name its label set."""
         slices = bundle.metadata.label_slices
         return slices[0].labels.name if slices else None
 
@@ -249,12 +249,12 @@ class _BagTruth:
     def images(self, split: str | None, limit: int) -> Iterator[NDArray[np.uint8]]:
         """Yield images of the bag."""
         if split is not None:
-            raise HydranetError(f'{split} is neither a file nor a folder to calibrate on.')
+            raise HydranetError(f'There is no file or folder {split} to calibrate on.')
         return _images_in_bag(self._path, self._image_topic, limit)
 
 
 def _images_in_bag(path: Path, image_topic: str | None, limit: int) -> Iterator[NDArray[np.uint8]]:
-    """Yield images that are spread over a bag."""
+    """Yield evenly spaced images of a bag."""
     from hydranet_ros.bags.bag_files import BagReader
     from hydranet_ros.bags.samples import open_bag_samples
     from hydranet_ros.data.sample_source import Selection
@@ -271,7 +271,7 @@ def _images_in_bag(path: Path, image_topic: str | None, limit: int) -> Iterator[
 def _calibration_images(
     arguments: argparse.Namespace, truth: _Truth
 ) -> Iterator[NDArray[np.uint8]]:
-    """Return the images that activation ranges are observed on."""
+    """Return the images for calibration."""
     from hydranet_ros.bags.bag_files import is_bag
     from hydranet_ros.data.media import open_source
 

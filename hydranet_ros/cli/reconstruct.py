@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""``hydranet reconstruct``: fuse predictions along known poses into one labelled surface."""
+"""``hydranet reconstruct``: fuse predictions with known poses into one labelled surface."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from hydranet_ros.evaluation.reconstruction.reconstruct import Comparison, Reconstruction
     from hydranet_ros.model.labels import LabelSet
 
-HELP = 'fuse predicted depth and labels along known poses into a surface, as PLY'
+HELP = 'fuse predicted depth and labels with known poses into a surface, as PLY'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('model', help='model file, or the name of a shipped model')
     add_input_arguments(parser)
     parser.add_argument('-o', '--output', type=Path, required=True, help='folder for the results')
-    parser.add_argument('--label-set', help="which of the model's label sets (default: its first)")
+    parser.add_argument('--label-set', help='label set of the model (default: the first)')
     parser.add_argument(
         '--voxel', type=float, default=0.03, help='edge of a voxel in metres (default: 0.03)'
     )
-    parser.add_argument('--stride', type=int, default=2, help='take every N-th pixel (default: 2)')
+    parser.add_argument('--stride', type=int, default=2, help='use every N-th pixel (default: 2)')
     parser.add_argument(
-        '--max-depth', type=float, default=5.0, help='skip farther pixels (default: 5 m)'
+        '--max-depth', type=float, default=5.0, help='skip pixels beyond this depth (default: 5 m)'
     )
     parser.add_argument(
         '--edge',
         type=float,
         default=0.05,
-        help='skip pixels where depth changes by more than this share from one pixel to the next '
+        help='skip pixels whose depth differs from the next pixel by more than this share '
         '(default: 0.05)',
     )
     parser.add_argument(
@@ -49,26 +49,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--truncation',
         type=float,
         default=0.15,
-        help='truncation distance before and behind a point in metres; about the error of the '
-        'depth (default: 0.15)',
+        help='truncation distance in metres, about the error of the depth (default: 0.15)',
     )
     parser.add_argument(
         '--min-weight',
         type=float,
         default=0.5,
-        help='smallest weight of a voxel; an image at distance z adds 1 / z^2 (default: 0.5)',
+        help='smallest total weight of a voxel; each view adds 1 / depth^2 (default: 0.5)',
     )
     parser.add_argument(
         '--threshold',
         type=float,
         default=0.05,
-        help='distance in metres up to which a point is correct (default: 0.05)',
+        help='largest distance in metres of a correct point (default: 0.05)',
     )
     add_runtime_arguments(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Fuse, compare with the measured depth if there is any, write and print the results."""
+    """Fuse, compare with measured depth if available, write and print the results."""
     from tqdm import tqdm
 
     from hydranet_ros.data.sample import Sample

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""``hydranet replay``: play a bag to the real node over ROS 2 and evaluate its results live."""
+"""``hydranet replay``: play a bag to the node over ROS 2, and evaluate its results live."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from hydranet_ros.errors import HydranetError
 if TYPE_CHECKING:
     from hydranet_ros.evaluation.replay_plan import Replay
 
-HELP = 'play a bag with ground truth to the perception node over ROS 2 and evaluate its results'
+HELP = 'play a bag with ground truth to the perception node over ROS 2, and evaluate its results'
 
-# A large model on a busy machine may take this much longer than the bag.
+# Time that a large model on a busy machine may need in addition.
 _SECONDS_PER_SECOND = 100.0
 _FLAGS = {'lock_step', 'loop', 'rviz'}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments, which are those of the launch file."""
+    """Declare the arguments of the launch file."""
     from hydranet_ros.launching.process_specs import REPLAY_ARGUMENTS
 
     parser.add_argument('bag', help=REPLAY_ARGUMENTS['bag'][1])
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _play(replay: Replay, folder: Path, *, endless: bool) -> None:
-    """Run the processes in a private graph until the report is written."""
+    """Run the processes in a separate ROS graph until the report is written."""
     from hydranet_ros.evaluation.replay_plan import REPORT_PATIENCE, STARTUP
     from hydranet_ros.launching.process_group import private_graph_environment, ProcessGroup
 

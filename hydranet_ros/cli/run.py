@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""``hydranet run``: predictions of images, folders, videos and cameras as files, without ROS."""
+"""``hydranet run``: write predictions of images, videos or a camera to files, without ROS."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from hydranet_ros.pictures.result_writer import ResultWriter
     from hydranet_ros.runtime.predictor import Predictor
 
-HELP = 'segmentation and depth of an image, a folder, a video or a camera, as files'
+HELP = 'predict an image, a folder, a video or a camera, and write the results to files'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('model', help='model file, or the name of a shipped model')
     parser.add_argument('input', help='image, folder of images, video, or index of a camera')
     parser.add_argument('-o', '--output', type=Path, required=True, help='folder for the results')
-    parser.add_argument('--label-set', help="which of the model's label sets (default: its first)")
+    parser.add_argument('--label-set', help='label set of the model (default: the first)')
     parser.add_argument(
         '--fx',
         type=float,
-        help="the camera's focal length in pixels, for models that scale depth by it",
+        help='focal length of the camera in pixels, for models that need it to scale depth',
     )
     parser.add_argument(
         '--depth-format',
         choices=('png', 'npy'),
         default='png',
-        help='raw depth as 16-bit PNG in millimetres, 0 invalid (default), or as .npy, float32 '
-        'metres; depth beyond 65.535 m is kept only in .npy',
+        help='format of raw depth: 16-bit PNG in millimetres with 0 invalid (default), or .npy in '
+        'float32 metres; only .npy keeps depth beyond 65.535 m',
     )
     parser.add_argument(
         '--depth-colors',
@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Predict every frame of the input; 1 if any frame could not be read or predicted."""
+    """Predict every frame of the input; return 1 if any frame failed."""
     from hydranet_ros.data.media import open_source
     from hydranet_ros.pictures.panels import depth_colors, Look
     from hydranet_ros.pictures.result_writer import ResultWriter
@@ -90,7 +90,7 @@ def _predict_all(
     total = min(counts, default=None)
     failed, seconds, assumed = 0, [], False
     frames = islice(source.frames(), arguments.max_frames)
-    # A camera has no end: Ctrl-C completes its recording.
+    # A camera does not end by itself: Ctrl-C ends the recording and keeps it.
     ending = nullcontext() if counts else suppress(KeyboardInterrupt)
     with ending, tqdm(frames, total=total, unit='frame', disable=None) as progress:
         for frame in progress:
@@ -108,5 +108,5 @@ def _predict_all(
         median = sorted(seconds)[len(seconds) // 2]
         print(f'{len(seconds)} frames, {1e3 * median:.0f} ms each (median): {arguments.output}')
     if assumed:
-        print('Depth is scaled for an assumed focal length; give the true one with --fx.')
+        print('Depth is scaled with an assumed focal length; give the true one with --fx.')
     return failed

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""``hydranet train``: train a network by a recipe."""
+"""``hydranet train``: train a network with a recipe."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hydranet_ros.errors import HydranetError
 
-HELP = 'train a network by a recipe (config/training)'
+HELP = 'train a network with a recipe (config/training)'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,13 +19,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'overrides',
         nargs='*',
         metavar='key=value',
-        help='values of the recipe (steps=9, optimization.ema=0) or of its variables (data=DIR)',
+        help='replaces a value of the recipe (steps=9, optimization.ema=0) or sets a variable '
+        '(data=DIR)',
     )
     parser.add_argument(
         '--output',
         type=Path,
-        help='directory for checkpoints, logs and the model (default: runs/NAME); an unfinished '
-        'training in it is resumed',
+        help='directory for checkpoints, logs and the model (default: runs/NAME); if it holds an '
+        'unfinished training, this is resumed',
     )
     parser.add_argument(
         '--accelerator', default='auto', help='auto, cpu, cuda, mps (default: auto)'
@@ -34,8 +35,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train, and print the path of the model."""
-    # Must be set before torch starts its threads. If waiting threads do not spin at all, a step
-    # takes a fifth longer; libgomp's default of 300000 rounds slows other processes down.
+    # Must be set before torch starts its threads. Without spinning, a step takes 20 % longer;
+    # libgomp's default of 300000 rounds slows other processes down.
     if 'OMP_WAIT_POLICY' not in os.environ:
         os.environ.setdefault('GOMP_SPINCOUNT', '10000')
     from hydranet_ros.training.recipe import load_recipe

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""``hydranet view``: predictions in the Rerun viewer, without ROS."""
+"""``hydranet view``: show predictions in the Rerun viewer, without ROS."""
 
 from __future__ import annotations
 
@@ -26,11 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--save', type=Path, metavar='FILE.rrd', help='write a file instead of opening a window'
     )
     where.add_argument(
-        '--web', action='store_true', help='serve a browser instead, until interrupted'
+        '--web', action='store_true', help='serve a web page instead, until interrupted'
     )
     parser.add_argument('--web-port', type=int, default=9090, help='TCP port of the page')
-    parser.add_argument('--data-port', type=int, default=9876, help='TCP port of its data')
-    parser.add_argument('--label-set', help="which of the model's label sets (default: its first)")
+    parser.add_argument(
+        '--data-port', type=int, default=9876, help='TCP port of the data for the page'
+    )
+    parser.add_argument('--label-set', help='label set of the model (default: the first)')
     parser.add_argument(
         '--depth-colors',
         type=float,
@@ -40,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '0.5 to 80)',
     )
     parser.add_argument(
-        '--stride', type=positive, default=3, help='every N-th pixel is a point (default: 3)'
+        '--stride', type=positive, default=3, help='show every N-th pixel as a point (default: 3)'
     )
     parser.add_argument(
         '--max-range', type=float, default=30.0, help='largest distance of points (default: 30 m)'
@@ -80,12 +82,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _announce(address: str) -> None:
-    """Tell the address at once, before the first image is ready."""
+    """Print the address before the first image is ready."""
     print(f'Open {address}', flush=True)
 
 
 def _finish(viewer: Viewer, arguments: argparse.Namespace) -> None:
-    """Complete the recording; a served one stays until the user interrupts."""
+    """Complete the recording; a web page is served until the user interrupts."""
     if arguments.web:
         print('All images are shown; press Ctrl-C to end.', flush=True)
         threading.Event().wait()

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The input of ``hydranet view`` and ``hydranet reconstruct``: a bag, folder, video or camera."""
+"""Input of ``hydranet view`` and ``hydranet reconstruct``: a bag, folder, video or camera."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 
 
 def add_input_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments that say where samples come from."""
+    """Declare the arguments of the input."""
     parser.add_argument(
         'input',
-        help='bag; folder with image/ and, if it has them, depth/, segmentation/, pose/ and '
+        help='bag; folder with image/ and optionally depth/, segmentation/, pose/ and '
         'camera-intrinsics.txt; image, folder of images, video, or index of a camera',
     )
     parser.add_argument(
-        '--every', type=positive, default=1, metavar='N', help='take every N-th image'
+        '--every', type=positive, default=1, metavar='N', help='use every N-th image'
     )
     parser.add_argument('--skip', type=int, default=0, metavar='N', help='skip the first N images')
     parser.add_argument('--max-views', type=positive, metavar='N', help='stop after N images')
     parser.add_argument(
-        '--fx', type=float, help='focal length in pixels, where the input has no calibration'
+        '--fx', type=float, help='focal length in pixels, if the input has no calibration'
     )
     parser.add_argument(
         '--depth-unit',
         type=float,
         default=0.001,
-        help='metres that one step of a depth PNG stands for (default: 0.001)',
+        help='metres per step of a depth PNG (default: 0.001)',
     )
     bag = parser.add_argument_group('bags')
-    bag.add_argument('--image-topic', help='topic of the images, where there are several')
+    bag.add_argument('--image-topic', help='topic of the images (default: the only image topic)')
     bag.add_argument(
         '--depth-topic',
         help='topic of measured depth, registered to the images (default: /ground_truth/depth if '
@@ -51,11 +51,11 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
         '--pose-topic',
         help="topic of the camera's pose (PoseStamped or Odometry) instead of /tf",
     )
-    bag.add_argument('--fixed-frame', help='frame of the world in /tf (default: its root)')
+    bag.add_argument('--fixed-frame', help='fixed frame in /tf (default: the root of the tree)')
 
 
 def open_input(arguments: argparse.Namespace) -> SampleSource:
-    """Open what these arguments name."""
+    """Open the input that the arguments name."""
     from hydranet_ros.bags.bag_files import is_bag
     from hydranet_ros.data.sample_source import open_samples, Selection
 

@@ -1,3 +1,3 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Running a model: predictor, backends, cache, parity, benchmark, quantization."""
+"""Run a model: predictor, backends, cache, parity, benchmark, quantisation."""

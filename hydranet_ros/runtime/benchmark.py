@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure how fast a model runs on this machine, on several runtimes and against plain torch."""
+"""Measure the speed of a model on this machine, for several runtimes and for plain torch."""
 
 from __future__ import annotations
 
@@ -48,25 +48,26 @@ class Timing:
 
 @dataclass(frozen=True)
 class Result:
-    """The measurements of a case."""
+    """The result of a case."""
 
     backend: str
     device: str
     precision: str
     size: tuple[int, int]
     load: float  # seconds to open the model
-    first: float  # seconds to predict the first image of this size, which includes compiling
+    first: float  # seconds for the first image of this size, including compilation
     forward: Timing  # of the network alone
-    end_to_end: Timing  # of Predictor.predict: uint8 image in, arrays out
-    rate: float  # images per second, one after the other
+    end_to_end: Timing  # of Predictor.predict, from the uint8 image to the arrays
+    rate: float  # images per second, processed one after the other
     memory: float | None
     """
-    Megabytes by which the process's peak memory grew while the case was opened and first run; None
-    where the system does not tell.
+    Growth of the process's peak memory in megabytes while the case was opened and first run; None
+    if the system does not provide it.
     """
     speedup: float | None
     """
-    Time of the plain network over this case's, median over the rounds; None if it was not run.
+    Time of the plain network divided by that of this case, median over the rounds; None if the
+    plain network was not run.
     """
 
 
@@ -87,9 +88,9 @@ class Report:
 
 class PlainWay:
     """
-    The network as published: torch eager in float32, numpy before and OpenCV after it.
+    The network as published: eager torch in float32, with numpy before and OpenCV after it.
 
-    The model's first label set is predicted.
+    It predicts the first label set of the model.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -98,7 +99,7 @@ class PlainWay:
         from torch.nn import functional
 
         class Pooling(nn.Module):
-            """Chained residual pooling with undivided 5x5 max-pools."""
+            """Chained residual pooling with plain 5x5 max-pools."""
 
             def __init__(self, convolutions: Iterable[nn.Module]) -> None:
                 super().__init__()
@@ -119,7 +120,7 @@ class PlainWay:
             setattr(self._network, f'crp{level}', Pooling(list(chain.children())))
 
     def predict(self, rgb: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return labels and depth; an empty array for a task that the model lacks."""
+        """Return labels and depth; an empty array if the model lacks the task."""
         import cv2
 
         from hydranet_ros.model.network import OUTPUT_STRIDE
@@ -176,14 +177,14 @@ def measure(
     progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """
-    Measure all cases; those of one image size take turns, so that all meet the same conditions.
+    Measure all cases; those of one image size alternate, so that all have the same conditions.
 
     Parameters
     ----------
     rounds
         Number of images per case.
     plain
-        Model to run as :class:`PlainWay` in every round, for comparison; None for no comparison.
+        Model to run as :class:`PlainWay` in every round for comparison, or None.
     progress
         Called with a description of each step.
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Caches that avoid converting or compiling twice: on disk, and by image size."""
+"""Caches that avoid repeated conversion (on disk) and compilation (by image size)."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from hydranet_ros.model.provenance import source_digest
 
 SIZES_KEPT = 4
 DISK_LIMIT = 2**30
-"""Bytes; above it, the files used longest ago are removed."""
+"""Size limit in bytes; above it, the least recently used files are removed."""
 
 T = TypeVar('T')
 
 
 class BySize(Generic[T]):
-    """Keep the results of a slow ``make(height, width)`` for the image sizes used last."""
+    """Cache the results of a slow ``make(height, width)`` for the most recent image sizes."""
 
     def __init__(self, make: Callable[[int, int], T], limit: int = SIZES_KEPT) -> None:
         self._make = make
@@ -32,7 +32,7 @@ class BySize(Generic[T]):
         self._kept: OrderedDict[tuple[int, int], T] = OrderedDict()
 
     def __call__(self, height: int, width: int) -> T:
-        """Return the result for a size, made now if it is not cached."""
+        """Return the result for a size, from the cache if possible."""
         size = (height, width)
         if size in self._kept:
             self._kept.move_to_end(size)
@@ -48,7 +48,7 @@ class BySize(Generic[T]):
 
 def cache_directory() -> Path | None:
     """
-    Return the directory for compiled models, created if needed; None if it cannot be written.
+    Create and return the directory for compiled models; None if it is not writable.
 
     It is ``$XDG_CACHE_HOME/hydranet_ros``, or ``~/.cache/hydranet_ros``.
     """
@@ -56,7 +56,7 @@ def cache_directory() -> Path | None:
     try:
         directory = (Path(base) if base else Path.home() / '.cache') / 'hydranet_ros'
         directory.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # no home, or a read-only one
+    except (OSError, RuntimeError):  # the home directory is missing or read-only
         return None
     return directory if os.access(directory, os.W_OK) else None
 
@@ -77,15 +77,15 @@ def graph_key(
 
 def cached_file(name: str, write: Callable[[Path], None]) -> Path | None:
     """
-    Return a file of the cache, written now if it is missing; None without a cache.
+    Return a file of the cache and write it first if it is missing; None without a cache.
 
     Parameters
     ----------
     name
-        File name; must identify the content.
+        File name, which identifies the content.
     write
-        Writes the file to the path given, in an empty directory; files beside it whose names begin
-        with its stem belong to it.
+        Writes the file to the given path in an empty directory. It may write more files, whose
+        names begin with the stem of the file.
 
     """
     directory = cache_directory()
@@ -93,12 +93,12 @@ def cached_file(name: str, write: Callable[[Path], None]) -> Path | None:
         return None
     path = directory / name
     if path.is_file():
-        with suppress(OSError):  # another user's
-            path.touch()  # the files used longest ago are removed first
+        with suppress(OSError):  # the file may belong to another user
+            path.touch()  # mark as recently used
         return path
     with tempfile.TemporaryDirectory(dir=directory) as fresh:
         write(Path(fresh) / name)
-        # The file itself last: when it exists, the others do too.
+        # The file itself comes last: if it exists, the others exist too.
         for file in sorted(Path(fresh).iterdir(), key=lambda file: file.name == name):
             file.replace(directory / file.name)
     prune(directory, DISK_LIMIT)
@@ -107,13 +107,13 @@ def cached_file(name: str, write: Callable[[Path], None]) -> Path | None:
 
 def prune(directory: Path, limit: int) -> None:
     """
-    Remove the files used longest ago until the rest takes no more than ``limit`` bytes.
+    Remove the least recently used files until the rest takes at most ``limit`` bytes.
 
     Files with the same stem, such as an OpenVINO graph and its weights, are removed together.
     """
     groups: defaultdict[str, list[tuple[Path, os.stat_result]]] = defaultdict(list)
     for file in directory.iterdir():
-        with suppress(FileNotFoundError):  # another process prunes too
+        with suppress(FileNotFoundError):  # another process may have removed it
             if file.is_file():
                 groups[file.stem].append((file, file.stat()))
     total = 0

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What measurements depend on: processor, memory in use, libraries and their versions."""
+"""Describe the machine of a measurement: processor, memory, libraries and versions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VECTOR_UNITS = (
     'amx_bf16',
     'amx_int8',
 )
-"""Flags of x86 processors that decide which precision is fast."""
+"""Flags of x86 processors that determine which precision is fast."""
 
 
 def machine() -> dict[str, str]:
@@ -48,7 +48,7 @@ def _processor() -> str:
 
 
 def memory(entry: str) -> float | None:
-    """Return an entry of this process's memory in megabytes, e.g. ``VmHWM`` for the peak."""
+    """Return a memory figure of this process in megabytes, e.g. ``VmHWM`` for the peak."""
     try:
         lines = Path('/proc/self/status').read_text().splitlines()
     except OSError:
@@ -58,7 +58,7 @@ def memory(entry: str) -> float | None:
 
 
 def reset_peak_memory() -> float | None:
-    """Restart the count of peak memory; returns the memory in use, None where not supported."""
+    """Reset the peak memory; return the memory in use, or None if not supported."""
     try:
         Path('/proc/self/clear_refs').write_text('5')
     except OSError:

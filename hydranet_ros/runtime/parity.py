@@ -14,14 +14,14 @@ from hydranet_ros.runtime.predictor import Predictor
 
 @dataclass(frozen=True)
 class Parity:
-    """How far two predictions agree; None for a field that they lack."""
+    """The agreement of two predictions; None for a field that they lack."""
 
     labels: float | None  # share of pixels with equal labels
     depth: float | None  # median relative difference
     depth_largest: float | None  # largest relative difference
 
     def holds(self, labels: float, depth: float) -> bool:
-        """Tell whether enough labels are equal and depth differs little enough."""
+        """Return whether labels and median depth agree within these limits."""
         return (self.labels is None or self.labels >= labels) and (
             self.depth is None or self.depth <= depth
         )
@@ -38,7 +38,7 @@ class Parity:
 
 
 def compare(reference: Predictor, other: Predictor, size: tuple[int, int]) -> Parity:
-    """Run both on one synthetic image of a (height, width), and compare."""
+    """Compare two predictors on a synthetic image of a (height, width)."""
     rgb = synthetic_picture(*size)
     expected, found = reference.predict(rgb), other.predict(rgb)
     labels = depth = largest = None
@@ -51,7 +51,7 @@ def compare(reference: Predictor, other: Predictor, size: tuple[int, int]) -> Pa
 
 
 def synthetic_picture(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
-    """Return a smooth, colourful picture; in noise every argmax would be a tie."""
+    """Return a smooth, colourful image; noise would make every argmax almost a tie."""
     import cv2
 
     coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""From an image to a prediction, on the best runtime of this machine."""
+"""Predict from an image, with the best runtime of this machine."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from hydranet_ros.resources import model_path
 from hydranet_ros.runtime.backends import open_backend
 
 MINIMUM_SIZE = 32
-"""Smallest height and width of an image, in pixels: one cell of the network's coarsest level."""
+"""Smallest height and width of an image in pixels: one cell of the coarsest level."""
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """The result of one forward pass; H x W is the image's size, None a field not computed."""
+    """The result of one forward pass; H x W is the image's size, None means not computed."""
 
     labels: NDArray[np.uint8] | None = None  # H x W class ids of the predictor's label set
     depth: NDArray[np.float32] | None = None  # H x W metres along the optical axis (REP 118)
     normals: NDArray[np.float32] | None = None  # H x W x 3 unit surface normals
     confidence: NDArray[np.uint8] | None = None  # H x W, 255 x softmax probability
     timing: dict[str, float] = field(default_factory=dict)
-    """Seconds: upload, forward, download, total."""
-    scale_assumed: bool = False  # whether depth is scaled for an assumed focal length
+    """Seconds by stage: upload, forward, download, total."""
+    scale_assumed: bool = False  # True if depth is scaled with an assumed focal length
 
 
 class Predictor:
@@ -44,17 +44,17 @@ class Predictor:
     Parameters
     ----------
     model
-        A bundle, the path of one or of an exported graph, or the name of a shipped model.
+        A bundle or exported graph, its path, or the name of a shipped model.
     device, backend, precision
         As for :func:`~hydranet_ros.runtime.backends.open_backend`.
     label_set
-        Which of the model's label sets to predict; its first if None.
+        Label set of the model to predict; None for the first.
     fields
-        Fields of :class:`Prediction` to compute, e.g. ``('labels', 'confidence')``; the first of
-        each task if None.
+        Fields of :class:`Prediction` to compute, e.g. ``('labels', 'confidence')``; None for the
+        first of each task.
     warm_up_size
-        Height and width of the warm-up image, so that the first frame is not slow; None to skip
-        warming up.
+        Height and width of the warm-up image, so that the first frame is not slow; None for no
+        warm-up.
 
     """
 
@@ -98,8 +98,8 @@ class Predictor:
             H x W x 3, uint8, RGB; at least 32 x 32. It is not modified.
         fx
             Focal length of the camera in pixels of this image. If the model has a canonical focal
-            length, depth is output x fx / canonical. Without ``fx`` the bundle's default (else the
-            canonical one) is assumed, and ``scale_assumed`` is set.
+            length, depth is output x fx / canonical. If ``fx`` is None, the bundle's default focal
+            length, else the canonical one, is assumed, and ``scale_assumed`` is set.
 
         """
         if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
@@ -124,7 +124,7 @@ class Predictor:
         return Prediction(**outputs, timing=timing, scale_assumed=assumed)
 
     def warm_up(self, height: int, width: int) -> float:
-        """Run one black image of this size; returns the seconds it took."""
+        """Predict one black image of this size; return the duration in seconds."""
         begin = time.perf_counter()
         self.predict(np.zeros((height, width, 3), np.uint8))
         return time.perf_counter() - begin
@@ -134,10 +134,10 @@ class Predictor:
         self.backend.close()
 
     def _length_scale(self, fx: float | None) -> tuple[float, bool]:
-        """Return the factor on depth, and whether it assumes a focal length."""
+        """Return the factor on depth, and whether the focal length is assumed."""
         if fx is not None and not (math.isfinite(fx) and fx > 0):
             raise HydranetError(
-                f'A focal length of {fx} pixels is impossible; give a positive number, or none.'
+                f'A focal length of {fx} pixels is impossible; give a positive number or omit it.'
             )
         canonical = self.metadata.canonical_focal
         if canonical is None:

@@ -1,11 +1,11 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The deployed graph in 8-bit integers, for OpenVINO.
+Quantise the deployed graph to 8-bit integers, for OpenVINO.
 
-Post-training quantisation: the network runs on sample images, the range of every activation is
-recorded, and convolutions then compute on 8-bit integers (Jacob et al., 2018). That is several
-times faster on processors with instructions for it (VNNI, AMX), and changes results: always
+Post-training quantisation runs the network on sample images and records the range of every
+activation; convolutions then compute with 8-bit integers (Jacob et al., 2018). This is several
+times faster on processors with instructions for it (VNNI, AMX). It changes the results, so always
 measure by how much, as ``hydranet quantize`` does.
 """
 
@@ -26,17 +26,17 @@ from hydranet_ros.model.deployed_graph import DeployedGraph
 from hydranet_ros.model.exported_model import ExportedModel
 
 _LEFT_IN_FLOAT = (
-    # Everything outside the network: enlarging, whose rounding would show in every pixel, and the
-    # product of depth and its scale, which calibration sees with one scale only.
+    # Everything outside the network: rounding in the enlargement would show in every pixel, and
+    # calibration sees the product of depth and scale with one scale only.
     r'^(?!__module\.network).*',
-    # The first convolution, which is as fast in floating point: 256 levels are too few for its
-    # maps; the error of depth grew by 4 % instead of 1 %.
+    # The first convolution: it is as fast in floating point, and in int8 it raised the error of
+    # depth by 4 % instead of 1 %.
     r'^__module\.network\.network\.layer1\..*',
-    # The sums over the finest chain of poolings: quantising them adds more passes over large maps
-    # than 8 bits save.
+    # The sums of the finest chain of poolings: quantising them adds more passes over large maps
+    # than it saves.
     r'^__module\.network\.finest.*aten::add.*',
 )
-"""Patterns of the names of operations that stay in floating point."""
+"""Name patterns of the operations that stay in floating point."""
 
 
 def quantize(
@@ -52,15 +52,15 @@ def quantize(
     Parameters
     ----------
     images
-        H x W x 3, uint8, RGB: typical input of the model, about a hundred.
+        About a hundred typical input images, H x W x 3, uint8, RGB.
     path
-        The output file; ends in ``.xml``.
+        The output file, which must end in ``.xml``.
     label_set
-        Which of the model's label sets to predict; its first if None.
+        Label set of the model to predict; None for the first.
 
     """
     if path.suffix != '.xml':
-        raise HydranetError(f'A quantised model is an OpenVINO file and ends in .xml: {path}.')
+        raise HydranetError(f'A quantised model is an OpenVINO file and must end in .xml: {path}.')
     if not images:
         raise HydranetError('Quantisation needs images to calibrate with; give at least one.')
     try:
@@ -81,7 +81,7 @@ def quantize(
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(images),
         ignored_scope=nncf.IgnoredScope(patterns=list(_LEFT_IN_FLOAT)),
-        # The full range seen: the default, a mean over images, clips the largest depths.
+        # Use the full observed range; the default, a mean over images, clips large depths.
         advanced_parameters=nncf.AdvancedQuantizationParameters(
             activations_range_estimator_params=RangeEstimatorParametersSet.MINMAX
         ),

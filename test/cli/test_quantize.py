@@ -108,7 +108,7 @@ def test_a_bag_gives_images_to_calibrate_on_and_truth_to_measure_with(bundle, tm
     assert truth.label_set(bundle) == 'kitti6'
     figures = truth.figures(Predictor(bundle, backend='torch', device='cpu', warm_up_size=None))
     assert set(figures) == {'segmentation', 'depth'}
-    with pytest.raises(HydranetError, match='trian is neither a file nor a folder'):
+    with pytest.raises(HydranetError, match='no file or folder trian'):
         truth.images('trian', 3)
 
 

@@ -311,11 +311,11 @@ def test_the_command_prints_and_writes_what_it_found(
     [
         (['--tasks', 'normals'], 'normals cannot be measured: made_up predicts'),
         (['--split', 'none'], "has no split 'none'"),
-        (['--limit', '0'], '--limit is a number of images'),
+        (['--limit', '0'], '--limit must be at least 1'),
         (['--crop', 'nyud'], 'nyud crop is defined for images of 640x480'),
         (['--label-set', 'kitti6'], "no label set 'kitti6'"),
         (['--depth-range', '5', '1'], 'is not one: give 0 < minimum < maximum'),
-        (['--sheet', 'sheet.txt'], 'sheet.txt is not named like a picture'),
+        (['--sheet', 'sheet.txt'], 'sheet.txt must end in .png or .jpg'),
         (['data'], "'data' is not NAME=VALUE"),
     ],
 )

@@ -57,7 +57,7 @@ def test_legend_of_a_model(tmp_path, capsys):
         for color in load_label_set(label_set).colors:
             assert (drawn == color).all(axis=2).any()
     assert main(['info', str(model), '--legend', str(tmp_path / 'legend.jpg')]) == 1
-    assert 'ends in .png' in capsys.readouterr().err
+    assert 'must end in .png' in capsys.readouterr().err
 
 
 class _Python2Pickler(pickle._Pickler):

@@ -166,4 +166,4 @@ def _why_scale_assumed(report: Report, facts: InputFacts) -> str:
         )
     else:
         cause = 'camera_info has no focal length'
-    return f'Depth is scaled for an assumed focal length because {cause}.'
+    return f'Depth is scaled with an assumed focal length because {cause}.'

@@ -1,9 +1,9 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The runtimes that can run the deployed graph, one module each, behind one small interface.
+The runtimes for the deployed graph, one module each, with a common interface.
 
-A runtime's module is imported only when it is chosen, so that its package is not needed otherwise.
+A runtime's module is imported only if the runtime is chosen, so other packages are not needed.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from hydranet_ros.runtime.backends.choice import choose, VARIABLE
 
 @dataclass(frozen=True)
 class Runtime:
-    """What a runtime can do."""
+    """The capabilities of a runtime."""
 
-    module: str  # our module for it
+    module: str  # module of this package
     package: str  # the Python package it needs
     precisions: tuple[str, ...]
     formats: tuple[str, ...]  # of exported graphs
@@ -35,8 +35,8 @@ class Runtime:
     converter: str = ''  # package that a bundle needs in addition to torch, if any
     rank: int | None = None
     """
-    On a CPU, ``auto`` takes the lowest rank installed and measures the runtimes that share it;
-    None: only if named.
+    On a CPU, ``auto`` chooses the installed runtime with the lowest rank and measures those of
+    equal rank; it never chooses a runtime with rank None.
     """
 
 
@@ -74,9 +74,9 @@ RUNTIMES: Mapping[str, Runtime] = {
         ('cpu', 'cuda'),
     ),
 }
-"""In order of preference on a CPU, by the measurements in docs/experiments/performance.md."""
+"""In order of preference on a CPU, as measured in docs/experiments/performance.md."""
 USUAL_SIZE = (480, 640)
-"""Height and width of the image that runtimes are compared with, if the model takes any size."""
+"""Height and width for the comparison of runtimes, if the model takes any image size."""
 DEVICES = ('cpu', 'cuda', 'gpu', 'npu')
 """Kinds of devices; ``gpu`` and ``npu`` are OpenVINO's names for Intel's."""
 
@@ -101,10 +101,10 @@ def open_backend(
         ``auto`` (a CUDA device if torch sees one, else the CPU), ``cpu``, ``cuda``, ``cuda:N``,
         ``gpu``, ``gpu.N`` or ``npu``.
     precision
-        ``auto``, or one that the runtime has.
+        ``auto``, or a precision of the runtime.
     label_set, fields
-        As for :class:`~hydranet_ros.model.deployed_graph.DeployedGraph`; an exported graph has
-        those it was exported with.
+        As for :class:`~hydranet_ros.model.deployed_graph.DeployedGraph`; for an exported graph
+        these are fixed.
 
     """
     if backend not in ('auto', *RUNTIMES):
@@ -151,7 +151,7 @@ def _open(name: str, model: Bundle | ExportedModel, options: Mapping[str, Any]) 
 def _check_export(
     model: ExportedModel, precision: str, label_set: str | None, fields: Sequence[str] | None
 ) -> None:
-    """Raise HydranetError if an exported graph lacks what is asked for."""
+    """Raise HydranetError if an exported graph lacks a requested property."""
     wanted = None
     if label_set and label_set != model.label_set:
         wanted = f'label set {label_set!r} (it has {model.label_set})'
@@ -164,7 +164,7 @@ def _check_export(
 
 
 def _unfit(runtime: Runtime, model: Bundle | ExportedModel, device: str) -> str | None:
-    """Return why a runtime cannot run a model on a device; None if it can."""
+    """Return why a runtime cannot run a model on a device, None if it can."""
     if find_spec(runtime.package) is None:
         return f'needs the Python package {runtime.package}; install it or choose another backend'
     if isinstance(model, Bundle) and runtime.converter and not find_spec(runtime.converter):
@@ -213,7 +213,7 @@ def _choose_runtime(model: Bundle | ExportedModel, options: Mapping[str, Any]) -
 
 
 def _cuda_is_there() -> bool:
-    """Tell whether torch can use an NVIDIA GPU, without importing it if there is no driver."""
+    """Return whether torch can use an NVIDIA GPU; torch is not imported without a driver."""
     drivers = ('/dev/nvidiactl', '/dev/nvhost-gpu', '/dev/nvgpu', '/dev/dxg')
     if find_spec('torch') is None or not any(Path(driver).exists() for driver in drivers):
         return False

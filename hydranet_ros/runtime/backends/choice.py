@@ -3,8 +3,8 @@
 """
 Choose the fastest of several runtimes, for the backend ``auto``.
 
-Runtimes are measured once per kind of model and machine. The result is cached, so that every
-process takes the same one.
+Runtimes are measured once per kind of model and machine. The result is cached, so that all
+processes use the same runtime.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from hydranet_ros.runtime.cache import cache_directory
 from hydranet_ros.runtime.machine import machine
 
 VARIABLE = 'HYDRANET_BACKEND'
-"""Environment variable: the runtime that ``auto`` uses without measuring, if it can."""
+"""Environment variable that names the runtime for ``auto``, so that none is measured."""
 ROUNDS = 5
 MARGIN = 0.9
-"""Another runtime is chosen if it takes less than this share of the preferred one's time."""
+"""A runtime replaces the preferred one if it needs less than this share of its time."""
 
 
 def choose(
@@ -41,13 +41,13 @@ def choose(
     Parameters
     ----------
     names
-        Runtimes that can run the model, the preferred one first.
+        Runtimes that can run the model, the preferred runtime first.
     open_one
         Opens the model in a runtime; may fail.
     model
-        Description of what the time depends on: tasks, classes, device, precision.
+        Everything that the time depends on: tasks, classes, device, precision.
     size
-        Height and width of the image that is predicted for the measurement.
+        Height and width of the measured image.
 
     """
     directory = cache_directory()
@@ -58,7 +58,7 @@ def choose(
     with suppress(OSError):
         known = verdict.read_text()
         if known in names:
-            verdict.touch()  # the cache removes the files used longest ago
+            verdict.touch()  # mark as recently used
             return known
     fastest = _measure(names, open_one, size)
     with suppress(OSError):
@@ -71,7 +71,7 @@ def choose(
 def _measure(
     names: Sequence[str], open_one: Callable[[str], Backend], size: tuple[int, int]
 ) -> str:
-    """Time the runtimes in turns; the preferred one wins unless another is clearly faster."""
+    """Time the runtimes alternately; prefer the first unless another is clearly faster."""
     picture = np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8)
     seconds: dict[str, list[float]] = {name: [] for name in names}
     backends: dict[str, Backend] = {}
@@ -89,10 +89,10 @@ def _measure(
                     warnings.warn(f'Backend {name!r} cannot be used: {error}', stacklevel=2)
                     del seconds[name]
                     continue
-                if turn:  # the first one compiles
+                if turn:  # the first turn includes compilation
                     seconds[name].append(time.perf_counter() - begin)
     if not seconds:
-        return names[0]  # opening it will report what is wrong
+        return names[0]  # opening it reports the error
     medians = {name: float(np.median(times)) for name, times in seconds.items()}
     preferred = next(iter(medians))
     best = min(medians, key=lambda name: medians[name])

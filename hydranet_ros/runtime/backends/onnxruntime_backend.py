@@ -60,7 +60,7 @@ class OnnxRuntimeBackend:
         self._sessions.clear()
 
     def _compile(self, height: int, width: int) -> Any:
-        """Load for one size: with fixed shapes the runtime folds and plans more."""
+        """Load for one size, because the runtime optimises fixed shapes better."""
         options = _options()
         options.add_free_dimension_override_by_name('height', height)
         options.add_free_dimension_override_by_name('width', width)
@@ -70,7 +70,7 @@ class OnnxRuntimeBackend:
 def _options() -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _ERRORS_ONLY
-    # Threads that spin between frames would take the CPU from the rest of the robot.
+    # Threads that spin between frames would waste CPU time.
     options.add_session_config_entry('session.intra_op.allow_spinning', '0')
     return options
 
@@ -86,7 +86,7 @@ def open_backend(
     """
     Load a model; see :func:`hydranet_ros.runtime.backends.open_backend`.
 
-    ``auto`` is float16 on CUDA if TensorRT is installed, which chooses it layer by layer; else
+    ``auto`` is float16 on CUDA if TensorRT is installed, which decides for each layer; otherwise
     float32.
     """
     providers = _providers(device, precision)
@@ -103,7 +103,7 @@ def open_backend(
 
 
 def _providers(device: str, precision: str) -> list[Any]:
-    """Return ONNX Runtime's execution providers for a device, the preferred one first."""
+    """Return ONNX Runtime's execution providers for a device, in order of preference."""
     available = onnxruntime.get_available_providers()
     kind, _, index = device.partition(':')
     if kind in ('auto', 'cpu'):
@@ -135,7 +135,7 @@ def _providers(device: str, precision: str) -> list[Any]:
 
 
 def _convert(bundle: Bundle, label_set: str | None, fields: Sequence[str] | None) -> Path | bytes:
-    """Return the bundle's graph as ONNX, from the cache or converted now, which needs torch."""
+    """Return the bundle's graph as ONNX from the cache, or convert it, which needs torch."""
 
     def write(path: Path) -> None:
         from hydranet_ros.model.deployed_graph import DeployedGraph

@@ -53,7 +53,7 @@ class OpenVinoBackend:
         ready = time.perf_counter()
         request.infer([image, scale], share_inputs=True, share_outputs=True)
         done = time.perf_counter()
-        # Copy: the next frame is written to the same memory.
+        # Copy, because the next frame is written to the same memory.
         outputs = {
             field: request.get_output_tensor(index).data.copy()
             for index, field in enumerate(self.fields)
@@ -66,7 +66,7 @@ class OpenVinoBackend:
         self._model = None
 
     def _compile(self, height: int, width: int) -> Any:
-        """Compile for one size: with fixed shapes the runtime plans memory and kernels ahead."""
+        """Compile for one size, because the runtime optimises fixed shapes better."""
         model = self._model.clone()
         port = model.input(0)
         if port.partial_shape.is_dynamic:
@@ -101,7 +101,7 @@ def open_backend(
     else:
         graph, names = _convert(model, label_set, fields)
     quantised = isinstance(model, ExportedModel) and model.precision == 'int8'
-    # The parts of a quantised graph that stay in floating point still have a precision.
+    # Some parts of a quantised graph stay in floating point and need a precision.
     arithmetic = _best_precision(chosen) if precision in ('auto', 'int8') else precision
     return OpenVinoBackend(
         graph, names, chosen, 'int8' if quantised else arithmetic, _HINTS[arithmetic]
@@ -111,7 +111,7 @@ def open_backend(
 def _convert(
     bundle: Bundle, label_set: str | None, fields: Sequence[str] | None
 ) -> tuple[Any, tuple[str, ...]]:
-    """Return the bundle's graph, from the cache or converted now, which needs torch."""
+    """Return the bundle's graph from the cache, or convert it, which needs torch."""
 
     def write(path: Path) -> None:
         openvino.save_model(_convert_now(bundle, label_set, fields), path, compress_to_fp16=False)
@@ -154,9 +154,9 @@ def _best_precision(device: str) -> str:
 
 def is_fast_in_bfloat16(cpuinfo: str) -> bool:
     """
-    Tell from ``/proc/cpuinfo`` whether a processor multiplies bfloat16 faster than float32.
+    Return whether a processor multiplies bfloat16 faster than float32, from ``/proc/cpuinfo``.
 
-    Matrix units (AMX) are much faster. With AVX512-BF16 alone, AMD is twice as fast and Intel no
-    faster, as measured in docs/experiments/performance.md.
+    With AMX, bfloat16 is much faster. With AVX512-BF16 only, it is twice as fast on AMD and no
+    faster on Intel, as measured in docs/experiments/performance.md.
     """
     return ' amx_bf16' in cpuinfo or ('AuthenticAMD' in cpuinfo and ' avx512_bf16' in cpuinfo)

@@ -64,8 +64,8 @@ class CudaBackend:
     The graph on an NVIDIA GPU; see :class:`hydranet_ros.runtime.backends.Backend`.
 
     The operations for one image size are recorded once as a CUDA graph and replayed for each
-    frame: the processor launches one graph instead of some four hundred operations. Copies to and
-    from the device use page-locked buffers, on the same stream.
+    frame, so that the CPU launches one graph instead of about 400 operations. Copies to and from
+    the device use page-locked buffers on the same stream.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class CudaBackend:
             for pinned, tensor in zip(recording.pinned_outputs, recording.outputs, strict=True):
                 pinned.copy_(tensor, non_blocking=True)
             self._stream.synchronize()
-        # Copy: the next frame is written to the same buffers.
+        # Copy, because the next frame is written to the same buffers.
         outputs = {
             field: pinned.numpy().copy()
             for field, pinned in zip(self.fields, recording.pinned_outputs, strict=True)
@@ -132,7 +132,7 @@ class CudaBackend:
 
 
 class _Recording:
-    """A CUDA graph for one image size, with its inputs, its outputs and their host copies."""
+    """A CUDA graph for one image size, with its inputs, outputs and page-locked buffers."""
 
     def __init__(
         self,
@@ -153,7 +153,7 @@ class _Recording:
 
 def _view(image: NDArray[np.uint8]) -> Tensor:
     with warnings.catch_warnings():
-        # A received message is read-only; the graph does not write to it.
+        # A received message is read-only, but the graph does not write to it.
         warnings.filterwarnings('ignore', message='The given NumPy array is not writable')
         return torch.from_numpy(image)
 
@@ -184,15 +184,15 @@ def make_graph(
     fields: Sequence[str] | None,
 ) -> tuple[torch.device, str, DeployedGraph]:
     """
-    Move a model's graph to a device, in the precision and memory layout for it.
+    Move a model's graph to a device, in a precision and the device's best memory layout.
 
-    Returns the device, the precision (as chosen by ``auto``) and the graph.
+    Returns device, precision and graph; the first two are resolved if they are ``auto``.
     """
     chosen = _choose_device(device)
     on_cuda = chosen.type == 'cuda'
     if precision == 'auto':
         precision = 'float16' if on_cuda else 'float32'
-    # Few large operations for a GPU, operations that fit the cache for a CPU.
+    # A GPU prefers few large operations, a CPU operations that fit the cache.
     graph = DeployedGraph(bundle, label_set, fields, slices=1 if on_cuda else 4)
     graph = graph.to(device=chosen, dtype=_DTYPES[precision]).eval()
     graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -200,7 +200,7 @@ def make_graph(
 
 
 def _load(model: ExportedModel) -> Graph:
-    """Load an exported graph for the CPU, where it was exported."""
+    """Load an exported graph, which runs on the CPU only."""
     if model.format == 'torch-export':
         return torch.export.load(str(model.path)).module()
     with warnings.catch_warnings():

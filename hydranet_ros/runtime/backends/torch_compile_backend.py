@@ -3,13 +3,14 @@
 """
 The deployed graph through ``torch.compile``.
 
-On CUDA it fuses the operations between the convolutions, inside the same CUDA graph, and makes the
-forward pass nearly three times faster than plain torch (docs/experiments/performance.md). On a
-CPU it is about twice as fast, but slower than OpenVINO and ONNX Runtime: use it where neither can
-be installed.
-Compiling takes up to a minute for each new image size and needs a C++ compiler, so ``auto`` never
-takes it; torch caches the result for the next start. After eight sizes torch runs new ones
-uncompiled.
+On CUDA it fuses the operations between the convolutions, within the same CUDA graph, and makes the
+forward pass almost three times as fast as plain torch (docs/experiments/performance.md). On a CPU
+it is about twice as fast as plain torch but slower than OpenVINO and ONNX Runtime; use it if
+neither can be installed.
+
+Compilation takes up to a minute for each new image size and needs a C++ compiler, so ``auto``
+never chooses this backend. torch caches the result for the next start. From the ninth image size
+on, torch runs the graph without compiling it.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ def open_backend(
     ``auto`` is float16 on CUDA and float32 on a CPU.
     """
     assert isinstance(model, Bundle)  # RUNTIMES lists no format of exported graphs
-    compiler = os.environ.get('CXX') or 'g++'  # as torch looks for it
+    compiler = os.environ.get('CXX') or 'g++'  # as torch does
     if shutil.which(compiler) is None:
         raise HydranetError(
             f'Backend torch-compile needs a C++ compiler, and {compiler} was not found; install '
