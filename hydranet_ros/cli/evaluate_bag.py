@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--output',
         type=Path,
         default=Path('evaluation'),
-        help='folder of the report; with several bags, one folder per bag in it (default: evaluation)',
+        help='folder of the report; several bags have one subfolder each (default: evaluation)',
     )
     add_protocol_arguments(parser)
     topics = parser.add_argument_group('topics')

@@ -17,10 +17,10 @@ class NormalizedConvolution(nn.Sequential):
     """
     A convolution without bias, its batch norm, and an optional activation.
 
-    In training on a CPU with frozen batch norm, batch norm is one factor and one offset per
-    channel. They are merged into the convolution, which saves two passes over its output, forward
-    and backward, and gives the same gradients. A GPU has the bandwidth for these passes, but would
-    have to launch many small operations on weights, half of all in a step.
+    Frozen batch norm is one factor and one offset per channel. When training on a CPU, they are
+    merged into the convolution: this saves two passes over its output, forward and backward, and
+    gives the same gradients. On a GPU the merging itself would cost more, because it launches many
+    small operations on weights.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -53,7 +53,7 @@ def _convolution(
     stride: int = 1,
     groups: int = 1,
 ) -> nn.Sequential:
-    """Make a convolution with batch norm; its output has ceil(H / stride) rows."""
+    """Make a convolution with batch norm whose output has ceil(H / stride) rows."""
     pads_end = encoder.pads_end and stride == 2
     padding = 0 if pads_end else kernel // 2
     convolution = nn.Conv2d(
@@ -69,7 +69,7 @@ def _convolution(
 
 
 class InvertedResidual(nn.Module):
-    """Expand by a 1x1, filter by a depthwise convolution, project by a linear 1x1."""
+    """Expand with a 1x1, filter with a depthwise convolution, project with a linear 1x1."""
 
     def __init__(self, encoder: Encoder, channels_in: int, stage: Stage, stride: int) -> None:
         super().__init__()
@@ -97,7 +97,7 @@ class InvertedResidual(nn.Module):
 
 
 def encoder_layers(encoder: Encoder) -> Iterator[nn.Module]:
-    """Make the layers of an encoder, from the stem on."""
+    """Make the layers of an encoder, beginning with the stem."""
     yield _convolution(encoder, 3, STEM_CHANNELS, 3, nn.ReLU6(inplace=True), stride=2)
     channels = STEM_CHANNELS
     for stage in encoder.stages:

@@ -1,10 +1,10 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The table of encoders: one entry per architecture, with the features that it gives the decoder.
+The table of encoders: one entry per architecture, with the layers that the decoder uses.
 
-An encoder is a stem of stride 2, ``layer1``, and stages of inverted residual blocks, ``layer2`` to
-``layer8``; :mod:`hydranet_ros.model.encoder_layers` builds it. This module does not import torch.
+An encoder is a stem of stride 2 (``layer1``) and stages of inverted residual blocks (``layer2`` to
+``layer8``); :mod:`hydranet_ros.model.encoder_layers` builds it. This module does not import torch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 STEM_CHANNELS = 32
 STRIDES = (4, 8, 16, 32)
-"""The decoder takes features at these strides."""
+"""Strides of the features that the decoder uses."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class Encoder:
     stages: tuple[Stage, ...]
     outputs: Mapping[int, tuple[int, ...]]
     """
-    For each of ``STRIDES`` the numbers of the layers that the decoder takes. Several of one stride
-    are added after their 1x1 convolutions; stride 4 has one.
+    Numbers of the layers that the decoder uses, for each of ``STRIDES``. Several layers of one
+    stride are added after their 1x1 convolutions; stride 4 has one layer.
     """
-    imagenet_keys: tuple[str, ...]  # how the encoder's keys begin in a file of ImageNet weights
+    imagenet_keys: tuple[str, ...]  # prefixes of the encoder's keys in a file of ImageNet weights
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of RGB in [0, 1], on ImageNet
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     norm_epsilon: float = 1e-5
-    expands_always: bool = False  # whether blocks of expansion 1 have the 1x1 convolution, too
+    expands_always: bool = False  # whether blocks of expansion 1 also have the first 1x1
     pads_end: bool = False
     """
     Whether convolutions of stride 2 are centred on odd rows and columns, as TensorFlow's padding
@@ -59,8 +59,8 @@ def _efficientnet_lite(title: str, channels: tuple[int, ...], repeats: tuple[int
     """
     Describe an EfficientNet-Lite (Tan and Le 2019; the variant for devices of 2020).
 
-    It has no squeeze-and-excitation and ReLU6 in place of swish; stem and first repeats are not
-    scaled. Of the two maps at strides 16 and 32 the decoder takes the deeper one.
+    It has no squeeze-and-excitation, and ReLU6 instead of swish; stem and first repeats are not
+    scaled. Of the two maps at strides 16 and 32, the decoder uses the deeper one.
     """
     kernels, strides = (3, 3, 5, 3, 5, 5, 3), (1, 2, 2, 2, 1, 2, 1)
     rows = zip(channels, repeats, strides, kernels, (1, *[6] * 6), strict=True)
@@ -77,7 +77,7 @@ def _efficientnet_lite(title: str, channels: tuple[int, ...], repeats: tuple[int
 
 
 ENCODERS: Mapping[str, Encoder] = {
-    # Sandler et al. 2018, table 2, as the published networks use it.
+    # Sandler et al. 2018, table 2, as in the published networks.
     'mobilenetv2': Encoder(
         'MobileNet-v2 of width 1',
         (
@@ -100,5 +100,5 @@ ENCODERS: Mapping[str, Encoder] = {
         'EfficientNet-Lite2', (16, 24, 48, 88, 120, 208, 352), (1, 3, 3, 4, 4, 5, 1)
     ),
 }
-"""By the name that bundles and recipes have for it."""
+"""Encoder by its name in bundles and recipes."""
 DEFAULT_ENCODER = 'mobilenetv2'
