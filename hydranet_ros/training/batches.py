@@ -191,7 +191,8 @@ class TrainingBatches(TorchDataset[Batch]):
         partner = load(int(rng.choice(others)))
         if drawn < options.classmix:
             return paste(sample, partner, class_mask(partner, rng))
-        return paste(sample, partner, box_mask(*sample.image.shape[:2], rng))
+        height, width = sample.image.shape[:2]
+        return paste(sample, partner, box_mask(height, width, rng))
 
 
 def _class_ids(part: Ingredient, dataset: Dataset) -> tuple[int, ...]:
