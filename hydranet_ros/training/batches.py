@@ -4,8 +4,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from hydranet_ros.data.sample import Dataset, Sample
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import load_label_set, UNLABELED
 from hydranet_ros.training.mixing import Mixture
+from hydranet_ros.training.pasting import box_mask, class_mask, paste
 from hydranet_ros.training.recipe import Ingredient, Recipe
 from hydranet_ros.training.transforms import augment
 
@@ -153,8 +155,9 @@ class TrainingBatches(TorchDataset[Batch]):
         numbers = range(first, first + self._own)
         crop = self._recipe.crops[number % len(self._recipe.crops)]
         parts = [self._mixture[n].dataset for n in numbers]
+        load = cache(lambda n: self._sample(n, crop))
         return stack(
-            [self._sample(n, crop) for n in numbers],
+            [self._pasted(n, load) for n in numbers],
             self._recipe.label_sets,
             [self._recipe.mixture[part].weights for part in parts],
             [self._unknown[part] for part in parts],
@@ -171,6 +174,25 @@ class TrainingBatches(TorchDataset[Batch]):
             stretch=self._recipe.mixture[draw.dataset].stretch,
             canonical_focal=self._recipe.canonical_focal,
         )
+
+    def _pasted(self, number: int, load: Callable[[int], Sample]) -> Sample:
+        """Return a sample, perhaps with parts of another one of its dataset in the batch."""
+        sample, options = load(number), self._recipe.augmentation
+        first = number - number % self._recipe.batch
+        others = [
+            n
+            for n in range(first, first + self._recipe.batch)
+            if n != number and self._mixture[n].dataset == self._mixture[number].dataset
+        ]
+        rng = np.random.default_rng([self._recipe.seed, number, 1])
+        drawn = rng.random()
+        if not others or drawn >= options.classmix + options.cutmix:
+            return sample
+        partner = load(int(rng.choice(others)))
+        if drawn < options.classmix:
+            return paste(sample, partner, class_mask(partner, rng))
+        height, width = sample.image.shape[:2]
+        return paste(sample, partner, box_mask(height, width, rng))
 
 
 def _class_ids(part: Ingredient, dataset: Dataset) -> tuple[int, ...]:

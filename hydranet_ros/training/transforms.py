@@ -34,6 +34,15 @@ class Augmentation:
     grey: float = 0.0  # probability of removing the colours
     blur: float = 0.0  # probability of a Gaussian blur of 0.3 to 1.5 pixels
     noise: float = 0.0  # largest standard deviation, in steps of 255
+    classmix: float = 0.0  # probability of pasting half of the classes of another sample
+    cutmix: float = 0.0  # probability of pasting a box of another sample in place of that
+
+    def __post_init__(self) -> None:
+        if self.classmix + self.cutmix > 1:
+            raise HydranetError(
+                'The probabilities augmentation.classmix and augmentation.cutmix are together '
+                'more than 1; lower one.'
+            )
 
 
 @dataclass(frozen=True)

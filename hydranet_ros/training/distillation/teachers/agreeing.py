@@ -1,9 +1,10 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Several teachers of depth that must agree.
+Several teachers in place of one, better than each of them.
 
-Where they agree, their geometric mean is better than each of them; elsewhere depth is unknown.
+The scores of classes are averaged: where the teachers disagree, the best score is low. Depth is
+their geometric mean where they agree, and unknown elsewhere.
 """
 
 from __future__ import annotations
@@ -26,20 +27,29 @@ class Settings:
 
     members: tuple[dict[str, Any], ...]
     """Each teacher's own settings, and ``scale``, a factor on its metres."""
-    agreement: float
-    """Depth is kept where the largest exceeds the smallest by at most this share of it."""
+    agreement: float | None = None
+    """
+    Depth is kept where the largest exceeds the smallest by at most this share of it. None for
+    teachers of classes.
+    """
 
 
 class AgreeingTeachers(Teacher):
-    """At least two teachers of depth that must agree."""
-
-    gives_depth = True
+    """At least two teachers, all of depth or all of the same classes."""
 
     def __init__(self, settings: Settings) -> None:
         if len(settings.members) < 2:
             raise HydranetError('Agreeing teachers need at least two members; add one.')
         self._agreement = settings.agreement
-        self._members = [_member(content) for content in settings.members]
+        self.gives_depth = settings.agreement is not None
+        self._members = [_member(content, self.gives_depth) for content in settings.members]
+        if not self.gives_depth:
+            first, *others = (teacher for teacher, _ in self._members)
+            self.labels = first.labels
+            if any(other.labels != first.labels for other in others):
+                raise HydranetError(
+                    'The members of agreeing teachers have different label sets; use one for all.'
+                )
         self.identity = {
             'kind': 'agreeing',
             'members': [{**teacher.identity, 'scale': scale} for teacher, scale in self._members],
@@ -60,6 +70,9 @@ class AgreeingTeachers(Teacher):
         return inputs
 
     def _agreed(self, annotations: Iterable[Annotation]) -> Annotation:
+        if self._agreement is None:
+            scores = [each.scores for each in annotations if each.scores is not None]
+            return Annotation(scores=sum(scores[1:], scores[0]) / np.float32(len(scores)))
         depths = []
         for annotation, (_, scale) in zip(annotations, self._members, strict=True):
             assert annotation.depth is not None
@@ -71,16 +84,18 @@ class AgreeingTeachers(Teacher):
         return Annotation(depth=mean.astype(np.float32))
 
 
-def _member(content: Mapping[str, Any]) -> tuple[Teacher, float]:
+def _member(content: Mapping[str, Any], depth: bool) -> tuple[Teacher, float]:
     """Load a member, and return it with its scale."""
     from hydranet_ros.training.distillation.teachers import teacher_of
 
     settings = dict(content)
     scale = float(settings.pop('scale', 1.0))
     teacher = teacher_of(settings, 'members')
-    if not teacher.gives_depth:
+    if not (teacher.gives_depth if depth else teacher.labels):
+        advice = 'remove it' if depth else 'set `agreement` for teachers of depth, or remove it'
         raise HydranetError(
-            f'A member of kind {content["kind"]} gives no depth; remove it from the members.'
+            f'A member of kind {content["kind"]} gives no {"depth" if depth else "classes"}; '
+            f'{advice} from the members.'
         )
     return teacher, scale
 
