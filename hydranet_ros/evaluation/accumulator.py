@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.evaluation.figures import figures_of
-from hydranet_ros.evaluation.measures import MEASURES, Metric, Protocol
+from hydranet_ros.evaluation.measures import EvaluationProtocol, MEASURES, Metric
 
 
 class ImageResult(NamedTuple):
@@ -24,7 +24,7 @@ class ImageResult(NamedTuple):
 class Accumulator:
     """Sums of all images, by task; memory grows by some bytes per image."""
 
-    def __init__(self, tasks: Iterable[str], protocol: Protocol) -> None:
+    def __init__(self, tasks: Iterable[str], protocol: EvaluationProtocol) -> None:
         self.protocol = protocol
         self.totals: dict[str, Metric] = {task: MEASURES[task].make(protocol) for task in tasks}
         self.qualities: dict[str, list[float]] = {task: [] for task in self.totals}

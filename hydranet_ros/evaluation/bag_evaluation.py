@@ -22,7 +22,7 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.dataset_evaluation import ImagePredictor
 from hydranet_ros.evaluation.frame_decoding import FrameDecoder, IMAGE, true
 from hydranet_ros.evaluation.frame_evaluation import FrameEvaluation, MatchedFrame
-from hydranet_ros.evaluation.measures import MEASURES, Protocol
+from hydranet_ros.evaluation.measures import EvaluationProtocol, MEASURES
 from hydranet_ros.messages.frame_sync import FrameStream, StampedFrame
 from hydranet_ros.messages.stamps import read_stamp
 from hydranet_ros.messages.topic_names import (
@@ -110,7 +110,7 @@ def _only_image_topic(bag: BagReader, others: set[str]) -> str | None:
 def evaluate_bag(
     path: Path,
     choose_topics: Callable[[BagReader], EvaluatedTopics],
-    protocol: Protocol,
+    protocol: EvaluationProtocol,
     *,
     predictor: ImagePredictor | None = None,
     predicted_tasks: Iterable[str] = (),

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from hydranet_ros.errors import naming_write_faults
-from hydranet_ros.evaluation.dataset_evaluation import Evaluation
 from hydranet_ros.evaluation.frame_evaluation import FrameEvaluation
 from hydranet_ros.evaluation.report import text_report, to_json
 
@@ -100,15 +99,14 @@ def _html(content: Mapping[str, Any], frames: FrameEvaluation) -> str | None:
 
 
 def title_of(content: Mapping[str, Any]) -> str:
-    """Return what was evaluated on what."""
+    """Return ``MODEL on BAG``."""
     about = content['about']
     return f'{about.get("model") or "recorded predictions"} on {Path(about["bag"]).name}'
 
 
 def figures_text(content: Mapping[str, Any]) -> str:
     """Return the figures as text."""
-    evaluation = Evaluation(content['measured'], content['figures'], {}, {})
-    return text_report(title_of(content), evaluation)
+    return text_report(title_of(content), content['measured'], content['figures'])
 
 
 def account_lines(content: Mapping[str, Any]) -> Iterator[str]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.figures import Figure, FIGURES
+from hydranet_ros.evaluation.metrics import mean_iou
 
 DRAWS = 2000
 CONFIDENCE = 0.95
@@ -43,13 +44,7 @@ def _column(rows: Rows, key: str) -> NDArray[np.float64]:
 def _mean_iou(rows: Rows) -> Compute:
     """Return the mIoU over the pixels of all frames together."""
     hits, true, found = (_column(rows, key) for key in ('hits', 'true', 'found'))
-
-    def compute(weights: Weights) -> float:
-        hit, positive, predicted = weights @ hits, weights @ true, weights @ found
-        present = positive > 0
-        return float(np.mean(hit[present] / (positive + predicted - hit)[present]))
-
-    return compute
+    return lambda weights: mean_iou(weights @ hits, weights @ true, weights @ found)
 
 
 def _pixel_accuracy(rows: Rows) -> Compute:

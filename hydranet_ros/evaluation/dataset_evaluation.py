@@ -6,20 +6,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-import typing
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.data.sample import Dataset
 from hydranet_ros.evaluation.accumulator import Accumulator
-from hydranet_ros.evaluation.measures import MEASURES, Protocol
+from hydranet_ros.evaluation.measures import EvaluationProtocol, MEASURES
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.runtime.predictor import Prediction, Predictor
 
 
-class ImagePredictor(typing.Protocol):
+class ImagePredictor(Protocol):
     """What predicts; see ``hydranet_ros.runtime.predictor.Predictor``."""
 
     def predict(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Prediction:
@@ -54,7 +53,7 @@ def evaluate(
     predictor: ImagePredictor,
     dataset: Dataset,
     tasks: Iterable[str],
-    protocol: Protocol,
+    protocol: EvaluationProtocol,
     *,
     indices: Sequence[int] | None = None,
     progress: Callable[[Sequence[int]], Iterable[int]] = iter,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.accumulator import Accumulator
 from hydranet_ros.evaluation.figures import figures_of
 from hydranet_ros.evaluation.frame_pictures import draw_frame, FramePicture, PictureKeeper
-from hydranet_ros.evaluation.measures import Protocol
+from hydranet_ros.evaluation.measures import EvaluationProtocol
 from hydranet_ros.evaluation.metrics import ConfusionMatrix, DepthMetrics
 from hydranet_ros.messages.stamps import NANOSECONDS
 from hydranet_ros.pictures.panels import depth_colors, Look
@@ -65,7 +66,7 @@ class Tally:
 class FrameEvaluation:
     """The figures of one pass over a recording."""
 
-    def __init__(self, tasks: Sequence[str], protocol: Protocol) -> None:
+    def __init__(self, tasks: Sequence[str], protocol: EvaluationProtocol) -> None:
         self.tasks = tuple(tasks)
         self.protocol = protocol
         origins = dict.fromkeys(tasks, 'as recorded')
@@ -100,7 +101,10 @@ class FrameEvaluation:
                     self.note(f'have a true {task} without a valid pixel', frame.stamp)
                     continue
                 row[task] = {**result.metric.pooled(), **result.metric.sums()}
-                self._illustrate(task, frame, result.quality)
+                picture = partial(draw_frame, task, frame.rgb, prediction, truth, self._look)
+                self._pictures[task].offer(frame.stamp, result.quality, picture)
+                if isinstance(result.metric, DepthMetrics):
+                    self._count_depth_errors(result.metric, prediction, truth)
         if row:
             self.rows.append({'stamp': frame.stamp, **row})
 
@@ -143,18 +147,13 @@ class FrameEvaluation:
             if qualities
         }
 
-    def _illustrate(self, task: str, frame: MatchedFrame, quality: float) -> None:
-        prediction, truth = frame.predictions[task], frame.truths[task]
-        self._pictures[task].offer(
-            frame.stamp,
-            quality,
-            lambda: draw_frame(task, frame.rgb, prediction, truth, self._look),
+    def _count_depth_errors(
+        self, metrics: DepthMetrics, prediction: NDArray, truth: NDArray
+    ) -> None:
+        found, true = metrics.counted(prediction, truth)
+        found = np.clip(
+            np.nan_to_num(found, nan=metrics.minimum), metrics.minimum, metrics.maximum
         )
-        metrics = self._sums.totals[task]
-        if isinstance(metrics, DepthMetrics):
-            found, true = metrics.counted(prediction, truth)
-            minimum, maximum = self.protocol.depth_range
-            found = np.clip(np.nan_to_num(found, nan=minimum), minimum, maximum)
-            limits = (-HISTOGRAM_LIMIT, HISTOGRAM_LIMIT)
-            errors = np.clip(found / true - 1, *limits)
-            self._histogram += np.histogram(errors, HISTOGRAM_BINS, limits)[0]
+        limits = (-HISTOGRAM_LIMIT, HISTOGRAM_LIMIT)
+        errors = np.clip(found / true - 1, *limits)
+        self._histogram += np.histogram(errors, HISTOGRAM_BINS, limits)[0]

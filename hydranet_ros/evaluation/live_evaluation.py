@@ -9,7 +9,7 @@ from typing import Any
 
 from hydranet_ros.evaluation.frame_decoding import FrameDecoder, IMAGE, true
 from hydranet_ros.evaluation.frame_evaluation import FrameEvaluation, MatchedFrame
-from hydranet_ros.evaluation.measures import Protocol
+from hydranet_ros.evaluation.measures import EvaluationProtocol
 from hydranet_ros.messages.frame_sync import Completeness, FrameStream, StampedFrame
 
 
@@ -23,7 +23,7 @@ class LiveEvaluation:
     """
 
     def __init__(
-        self, tasks: Sequence[str], protocol: Protocol, deserialize: Callable[[Any], Any]
+        self, tasks: Sequence[str], protocol: EvaluationProtocol, deserialize: Callable[[Any], Any]
     ) -> None:
         self._tasks = tuple(tasks)
         self._protocol = protocol

@@ -26,7 +26,7 @@ WORST_ANGLE = 60.0
 
 
 @dataclass(frozen=True)
-class Protocol:
+class EvaluationProtocol:
     """What counts and how, as a benchmark defines it."""
 
     label_set: LabelSet | None = None  # of the ground truth; None without segmentation
@@ -42,10 +42,12 @@ class Measure:
     """How one task is measured."""
 
     field: str  # field of Prediction
-    make: Callable[[Protocol], Metric]  # returns an empty metric
-    figures: Callable[[Any, Protocol], dict[str, Any]]  # all figures, in plain JSON types
-    mistakes: Callable[[RgbImage, NDArray, NDArray], RgbImage]
-    """From image, prediction and ground truth to a picture of where the prediction is wrong."""
+    make: Callable[[EvaluationProtocol], Metric]  # returns an empty metric
+    figures: Callable[
+        [Any, EvaluationProtocol], dict[str, Any]
+    ]  # all figures, in plain JSON types
+    mistakes: Callable[[RgbImage, NDArray, NDArray, Look], RgbImage]
+    """Draws where a prediction is wrong, given the image, the prediction and the ground truth."""
 
     def pictures(
         self, rgb: RgbImage, prediction: NDArray, truth: NDArray, look: Look
@@ -56,16 +58,16 @@ class Measure:
             Panel('image', rgb),
             Panel('truth', drawn[0].picture),
             Panel('prediction', drawn[1].picture),
-            Panel('mistakes', self.mistakes(rgb, prediction, truth)),
+            Panel('mistakes', self.mistakes(rgb, prediction, truth, look)),
         ]
 
 
-def _confusion_matrix(protocol: Protocol) -> ConfusionMatrix:
+def _confusion_matrix(protocol: EvaluationProtocol) -> ConfusionMatrix:
     assert protocol.label_set is not None
     return ConfusionMatrix(protocol.label_set.size, protocol.label_set.ignore_id)
 
 
-def _segmentation_figures(matrix: ConfusionMatrix, protocol: Protocol) -> dict[str, Any]:
+def _segmentation_figures(matrix: ConfusionMatrix, protocol: EvaluationProtocol) -> dict[str, Any]:
     assert protocol.label_set is not None
     pixels = matrix.counts.sum(axis=1)
     shares = pixels / max(pixels.sum(), 1)
@@ -82,15 +84,16 @@ def _segmentation_figures(matrix: ConfusionMatrix, protocol: Protocol) -> dict[s
     }
 
 
-def _segmentation_mistakes(rgb: RgbImage, labels: NDArray, truth: NDArray) -> RgbImage:
+def _segmentation_mistakes(rgb: RgbImage, labels: NDArray, truth: NDArray, look: Look) -> RgbImage:
+    assert look.label_set is not None
     picture = rgb // 3
-    unlabelled = truth == 255
+    unlabelled = truth == look.label_set.ignore_id
     picture[(labels != truth) & ~unlabelled] = (230, 40, 40)
     picture[unlabelled] = 0
     return picture
 
 
-def _depth_figures(metrics: DepthMetrics, protocol: Protocol) -> dict[str, Any]:
+def _depth_figures(metrics: DepthMetrics, protocol: EvaluationProtocol) -> dict[str, Any]:
     return {
         'range': list(protocol.depth_range),
         'crop': protocol.crop,
@@ -101,14 +104,14 @@ def _depth_figures(metrics: DepthMetrics, protocol: Protocol) -> dict[str, Any]:
     }
 
 
-def _depth_mistakes(_rgb: RgbImage, depth: NDArray, truth: NDArray) -> RgbImage:
+def _depth_mistakes(_rgb: RgbImage, depth: NDArray, truth: NDArray, _look: Look) -> RgbImage:
     known = np.isfinite(truth) & (truth > 0)
     relative = np.zeros(truth.shape, np.float32)
     relative[known] = np.abs(np.nan_to_num(depth[known]) - truth[known]) / truth[known]
     return _heat(relative / WORST_DEPTH_ERROR, known)
 
 
-def _normals_mistakes(_rgb: RgbImage, normals: NDArray, truth: NDArray) -> RgbImage:
+def _normals_mistakes(_rgb: RgbImage, normals: NDArray, truth: NDArray, _look: Look) -> RgbImage:
     known = np.isfinite(truth).all(axis=-1)
     cosine = np.clip(np.sum(normals * np.nan_to_num(truth), axis=-1), -1, 1)
     return _heat(np.degrees(np.arccos(cosine)) / WORST_ANGLE, known)

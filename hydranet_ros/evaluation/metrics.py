@@ -63,12 +63,11 @@ class ConfusionMatrix:
 
     def iou(self) -> NDArray[np.float64]:
         """Return intersection over union of each class, NaN where the truth never has it."""
-        hits, true, found = (counts.astype(float) for counts in self._totals())
-        return _divide(hits, np.where(true > 0, true + found - hits, 0))
+        return _iou(*self._totals())
 
     def mean_iou(self) -> float:
         """Return the mean IoU over the classes that the ground truth has (NaN without any)."""
-        return _nan_mean(self.iou())
+        return mean_iou(*self._totals())
 
     def accuracy(self) -> NDArray[np.float64]:
         """Return the share of each class's pixels that were found, NaN for absent classes."""
@@ -100,6 +99,20 @@ class ConfusionMatrix:
     def _totals(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         found = self.counts[:, : self.num_classes].sum(axis=0)
         return np.diagonal(self.counts), self.counts.sum(axis=1), found
+
+
+def mean_iou(hits: NDArray, true: NDArray, found: NDArray) -> float:
+    """
+    Return the mean IoU over the classes that the ground truth has (NaN without any).
+
+    For each class: the number of correct pixels, of its pixels in the ground truth, and of pixels
+    predicted as it.
+    """
+    return _nan_mean(_iou(hits, true, found))
+
+
+def _iou(hits: NDArray, true: NDArray, found: NDArray) -> NDArray[np.float64]:
+    return _divide(hits.astype(float), np.where(true > 0, true + found - hits, 0).astype(float))
 
 
 class DepthMetrics:

@@ -46,7 +46,7 @@ def picture_sheet(
         body = lay_out(lines, gap=_GAP)
         width = body.shape[1]
         parts += [banner(width, title, task), body]
-        parts.append(legends(['depth' if task == 'depth' else 'segmentation'], look, width))
+        parts.append(legends([task], look, width))
     return np.concatenate(parts)
 
 

@@ -3,10 +3,9 @@
 """
 The table of tasks: one entry per kind of dense output.
 
-Code outside an entry iterates over tasks and does not check which one it has. An entry says how
-the deployed graph post-processes the raw output and which fields of a prediction result.
-Training's half (loss, metric, augmentation) is in ``training`` and ``evaluation`` under the same
-task name. This module does not import torch: post-processing works on the tensors it is given.
+An entry defines how the deployed graph post-processes the raw output, and which fields of a
+prediction result. Losses, metrics, pictures and message readers are in tables of other rooms with
+the same task names as keys. This module imports torch only when it post-processes tensors.
 """
 
 from __future__ import annotations

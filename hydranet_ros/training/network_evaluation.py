@@ -13,7 +13,7 @@ import torch
 from hydranet_ros.data.sample import Dataset, RgbImage, Sample
 from hydranet_ros.evaluation.dataset_evaluation import evaluate
 from hydranet_ros.evaluation.figures import figures_of
-from hydranet_ros.evaluation.measures import Protocol
+from hydranet_ros.evaluation.measures import EvaluationProtocol
 from hydranet_ros.model.bundle import BundleMetadata
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.model.network import enlarge, HydraNet, normalize
@@ -99,7 +99,9 @@ def evaluate_network(
         network, metadata, dataset.label_set, device or torch.device('cpu')
     )
     indices = range(0, len(dataset), stride)
-    found = evaluate(predictor, dataset, chosen, Protocol(labels), indices=indices).figures
+    found = evaluate(
+        predictor, dataset, chosen, EvaluationProtocol(labels), indices=indices
+    ).figures
     figures = {
         figure.name: values[figure.name]
         for task, values in found.items()

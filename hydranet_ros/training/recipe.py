@@ -101,9 +101,7 @@ class Optimization:
 class Losses:
     """What is minimised."""
 
-    weights: dict[str, float] = field(
-        default_factory=lambda: {'segmentation': 0.5, 'depth': 0.5, 'normals': 0.5}
-    )
+    weights: dict[str, float] = field(default_factory=lambda: dict.fromkeys(TASKS, 0.5))
     """Task name to weight in the sum."""
     weighting: str = 'fixed'  # fixed, or uncertainty: weights are learned (Kendall et al. 2018)
     depth_space: str = 'linear'
