@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""How each task is measured: the evaluation's half of an entry of ``tasks.TASKS``."""
+"""How each task is measured; the table has the same keys as ``tasks.TASKS``."""
 
 from __future__ import annotations
 
@@ -20,21 +20,23 @@ from hydranet_ros.pictures.panels import Look, Panel, result_panels
 Metric: TypeAlias = ConfusionMatrix | DepthMetrics | NormalsMetrics
 
 WORST_DEPTH_ERROR = 0.5
-"""Share of the true depth at which error pictures are brightest."""
+"""Relative depth error that error pictures show brightest."""
 WORST_ANGLE = 60.0
-"""Degrees at which error pictures are brightest."""
+"""Angle, degrees, that error pictures show brightest."""
 
 
 @dataclass(frozen=True)
 class EvaluationProtocol:
-    """What counts and how, as a benchmark defines it."""
+    """Which pixels are measured, and against which labels."""
 
     label_set: LabelSet | None = None  # of the ground truth; None without segmentation
-    depth_range: tuple[float, float] = (1e-3, 80.0)  # true depths that count, metres
-    crop: str | None = None  # part of the image in which depth counts, one of crops.CROPS
+    depth_range: tuple[float, float] = (1e-3, 80.0)  # true depths that are measured, metres
+    crop: str | None = None  # where depth is measured, one of crops.CROPS
     origins: Mapping[str, str] = field(default_factory=dict)
-    """Task to the origin of its ground truth: human, measured, distilled. Agreement with distilled
-    labels is agreement with a teacher and proves little."""
+    """
+    Task to the origin of its ground truth: human, measured or distilled. Distilled ground truth
+    only shows agreement with the teacher.
+    """
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def _normals_mistakes(_rgb: RgbImage, normals: NDArray, truth: NDArray, _look: L
 
 
 def _heat(error: NDArray, known: NDArray[np.bool_]) -> RgbImage:
-    """Colour errors from 0 (dark) to 1 (bright), unknown pixels black."""
+    """Colour errors from 0 (dark) to 1 (bright); unknown pixels are black."""
     level = np.round(255 * np.clip(error, 0, 1)).astype(np.uint8)
     colors = np.asarray(cv2.applyColorMap(level, cv2.COLORMAP_INFERNO), np.uint8)[..., ::-1].copy()
     colors[~known] = 0

@@ -32,7 +32,7 @@ def picture_sheet(
     """
     Draw the best, the median and the worst image of each task, as H×W×3 RGB.
 
-    Each line shows the image, the ground truth, the prediction and its mistakes; the images are
+    Each row shows the image, the ground truth, the prediction and its mistakes. The images are
     read and predicted again.
     """
     parts: list[RgbImage] = []

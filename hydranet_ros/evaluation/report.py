@@ -19,7 +19,7 @@ def text_report(
     figures: Mapping[str, Mapping[str, Any]],
     milliseconds: Mapping[str, Mapping[str, float]] | None = None,
 ) -> str:
-    """Write the fields of an `Evaluation` as text; the title names the model and the data."""
+    """Return the fields of an `Evaluation` as text; the title names the model and the data."""
     parts = [f'{title}: {images} images']
     for task, values in figures.items():
         parts.append('\n'.join(_SECTIONS[task](values)))
@@ -34,7 +34,7 @@ def text_report(
 
 
 def json_report(about: Mapping[str, Any], evaluation: Evaluation) -> str:
-    """Write an evaluation as JSON; figures that do not exist (absent classes) become null."""
+    """Return an evaluation as JSON; figures of absent classes become null."""
     content = {
         **about,
         'images': evaluation.images,
@@ -103,7 +103,7 @@ def _percent(share: float) -> str:
 
 
 def to_json(content: Any) -> str:
-    """Write plain types as JSON; numbers that are not finite become null."""
+    """Return plain types as JSON; numbers that are not finite become null."""
     return json.dumps(_without_nan(content), indent=1) + '\n'
 
 

@@ -325,7 +325,7 @@ def test_the_command_prints_and_writes_what_it_found(
         (['--limit', '0'], '--limit is a number of images'),
         (['--crop', 'nyud'], 'nyud crop is defined for images of 640x480'),
         (['--label-set', 'kitti6'], "no label set 'kitti6'"),
-        (['--depth-range', '5', '1'], 'is not one: give 0 < minimum < maximum'),
+        (['--depth-range', '5', '1'], 'is invalid: give 0 < minimum < maximum'),
         (['--sheet', 'sheet.txt'], 'sheet.txt is not named like a picture'),
         (['data'], "'data' is not NAME=VALUE"),
     ],
