@@ -11,7 +11,7 @@ import sys
 
 from hydranet_ros.evaluation.bag_evaluation import evaluate_bag, find_topics
 from hydranet_ros.evaluation.bag_report import write_report
-from hydranet_ros.evaluation.measures import Protocol
+from hydranet_ros.evaluation.measures import EvaluationProtocol
 from hydranet_ros.runtime.predictor import Predictor
 
 
@@ -23,7 +23,7 @@ def main() -> None:
     result = evaluate_bag(
         bag,
         find_topics,
-        Protocol(predictor.label_set, depth_range=(0.1, 80.0)),
+        EvaluationProtocol(predictor.label_set, depth_range=(0.1, 80.0)),
         predictor=predictor,
         predicted_tasks=predictor.metadata.tasks,
     )

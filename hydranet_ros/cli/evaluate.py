@@ -20,7 +20,7 @@ from hydranet_ros.errors import HydranetError, naming_write_faults
 
 if TYPE_CHECKING:
     from hydranet_ros.data.sample import Dataset
-    from hydranet_ros.evaluation.measures import Protocol
+    from hydranet_ros.evaluation.measures import EvaluationProtocol
     from hydranet_ros.runtime.predictor import Predictor
 
 HELP = 'measure a model on a dataset: mIoU, depth errors, times, pictures'
@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from hydranet_ros.data.open_dataset import load_dataset
     from hydranet_ros.evaluation.dataset_evaluation import evaluate, spread_indices
-    from hydranet_ros.evaluation.measures import Protocol
+    from hydranet_ros.evaluation.measures import EvaluationProtocol
     from hydranet_ros.evaluation.report import json_report, text_report
 
     if arguments.sheet is not None:
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace) -> int:
     predictor = open_predictor(arguments, dataset.label_set)
     tasks = _tasks(arguments.tasks, predictor, dataset)
     labels = predictor.label_set if 'segmentation' in tasks else None
-    protocol = Protocol(
+    protocol = EvaluationProtocol(
         labels, tuple(arguments.depth_range), arguments.crop, origins=dataset.about
     )
 
@@ -105,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
             'dataset or split.'
         )
     title = f'{predictor.metadata.name} on {dataset.name}'
-    print(text_report(title, evaluation))
+    print(text_report(title, evaluation.images, evaluation.figures, evaluation.milliseconds))
     if arguments.json is not None:
         about = _about(arguments, predictor, dataset)
         _write(arguments.json, json_report(about, evaluation).encode())
@@ -164,7 +164,7 @@ def _about(
     }
 
 
-def _look(predictor: Predictor, protocol: Protocol) -> Any:
+def _look(predictor: Predictor, protocol: EvaluationProtocol) -> Any:
     from hydranet_ros.pictures.panels import depth_colors, Look
 
     return Look(predictor.label_set, depth_colors(protocol.depth_range))

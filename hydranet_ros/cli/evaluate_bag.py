@@ -20,17 +20,17 @@ from hydranet_ros.cli.common import (
     software_versions,
 )
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.model.tasks import TASKS
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
     from hydranet_ros.bags.bag_files import BagReader
     from hydranet_ros.evaluation.bag_evaluation import EvaluatedTopics
-    from hydranet_ros.evaluation.measures import Protocol
+    from hydranet_ros.evaluation.measures import EvaluationProtocol
     from hydranet_ros.runtime.predictor import Predictor
 
 HELP = 'measure a model, or recorded predictions, on rosbags with ground truth'
-TASKS = ('segmentation', 'depth', 'normals')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -188,15 +188,15 @@ def _named(arguments: argparse.Namespace, prefix: str) -> dict[str, str]:
     return {task: topic for task, topic in topics.items() if topic}
 
 
-def protocol_of(arguments: argparse.Namespace, predictor: Predictor | None) -> Protocol:
+def protocol_of(arguments: argparse.Namespace, predictor: Predictor | None) -> EvaluationProtocol:
     """Return the evaluation protocol of the arguments and the model's label set."""
-    from hydranet_ros.evaluation.measures import Protocol
+    from hydranet_ros.evaluation.measures import EvaluationProtocol
     from hydranet_ros.model.labels import load_label_set
 
     labels = predictor.label_set if predictor else None
     if labels is None and arguments.label_set:
         labels = load_label_set(arguments.label_set)
-    return Protocol(labels, tuple(arguments.depth_range), arguments.crop)
+    return EvaluationProtocol(labels, tuple(arguments.depth_range), arguments.crop)
 
 
 def _about_model(arguments: argparse.Namespace, predictor: Predictor) -> Mapping[str, Any]:

@@ -197,14 +197,14 @@ class _DatasetTruth:
             measurable_tasks,
             spread_indices,
         )
-        from hydranet_ros.evaluation.measures import Protocol as Measuring
+        from hydranet_ros.evaluation.measures import EvaluationProtocol
 
         dataset = self._dataset
         tasks = measurable_tasks(predictor, dataset)
         if not {'segmentation', 'depth'} & set(tasks):
             raise HydranetError(f'{dataset.name} has neither labels nor depth to measure with.')
         indices = spread_indices(len(dataset), self._limit)
-        protocol = Measuring(predictor.label_set)
+        protocol = EvaluationProtocol(predictor.label_set)
         return evaluate(predictor, dataset, tasks, protocol, indices=indices).figures
 
     def images(self, split: str | None, limit: int) -> Iterator[NDArray[np.uint8]]:
@@ -232,12 +232,12 @@ class _BagTruth:
     def figures(self, predictor: Predictor) -> Mapping[str, Any]:
         """Measure a model on all images with ground truth."""
         from hydranet_ros.evaluation.bag_evaluation import evaluate_bag, find_topics
-        from hydranet_ros.evaluation.measures import Protocol as Measuring
+        from hydranet_ros.evaluation.measures import EvaluationProtocol
 
         evaluation = evaluate_bag(
             self._path,
             lambda bag: find_topics(bag, image=self._image_topic),
-            Measuring(predictor.label_set),
+            EvaluationProtocol(predictor.label_set),
             predictor=predictor,
             predicted_tasks=predictor.metadata.tasks,
         )

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from hydranet_ros.camera.camera import Camera
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.model.tasks import TASKS
 
 RgbImage = NDArray[np.uint8]
 """H×W×3, R G B."""
-ANNOTATIONS = ('segmentation', 'depth', 'normals')
+ANNOTATIONS = tuple(TASKS)
 """The fields of a sample that have a value for each pixel; named after the tasks."""
 
 

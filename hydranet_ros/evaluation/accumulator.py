@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Measure predictions image by image: datasets, bags, trainings and teachers go through here."""
+"""Measure predictions image by image; used for datasets, bags, trainings and teachers."""
 
 from __future__ import annotations
 
@@ -11,29 +11,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.evaluation.figures import figures_of
-from hydranet_ros.evaluation.measures import MEASURES, Metric, Protocol
+from hydranet_ros.evaluation.measures import EvaluationProtocol, MEASURES, Metric
 
 
 class ImageResult(NamedTuple):
-    """One task of one image."""
+    """The result of one task on one image."""
 
     quality: float  # main figure of the task, negative if lower is better
     metric: Metric
 
 
 class Accumulator:
-    """Sums of all images, by task; memory grows by some bytes per image."""
+    """Sums over all images, by task; each image adds a few bytes."""
 
-    def __init__(self, tasks: Iterable[str], protocol: Protocol) -> None:
+    def __init__(self, tasks: Iterable[str], protocol: EvaluationProtocol) -> None:
         self.protocol = protocol
         self.totals: dict[str, Metric] = {task: MEASURES[task].make(protocol) for task in tasks}
         self.qualities: dict[str, list[float]] = {task: [] for task in self.totals}
 
     def add(self, task: str, prediction: NDArray, truth: NDArray) -> ImageResult | None:
         """
-        Measure one image; returns None if its ground truth has no valid pixel.
+        Measure one image, or return None if its ground truth has no valid pixel.
 
-        Raises HydranetError if the arrays do not fit each other or the protocol.
+        Raises HydranetError if the shapes differ, or the ground truth holds an id outside the
+        label set.
         """
         metric: Any = MEASURES[task].make(self.protocol)
         metric.update(prediction, truth)
@@ -48,11 +49,10 @@ class Accumulator:
 
     def figures(self) -> dict[str, dict[str, Any]]:
         """
-        Return the result of each task that was measured, in plain JSON types.
+        Return the results of each measured task, in plain JSON types.
 
-        Every result holds ``truth`` (origin of the ground truth), each figure of
-        `figures.FIGURES` over all pixels of all images under its name, and what else the task's
-        measure gives.
+        A task has ``truth`` (the origin of its ground truth), its figures of `figures.FIGURES`
+        over all pixels of all images, and whatever else its `Measure` returns.
         """
         return {
             task: {

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluate a bag: a model on its images, or the predictions that it holds."""
+"""Evaluate a bag: run a model on its images, or measure the recorded predictions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.dataset_evaluation import ImagePredictor
 from hydranet_ros.evaluation.frame_decoding import FrameDecoder, IMAGE, true
 from hydranet_ros.evaluation.frame_evaluation import FrameEvaluation, MatchedFrame
-from hydranet_ros.evaluation.measures import MEASURES, Protocol
+from hydranet_ros.evaluation.measures import EvaluationProtocol, MEASURES
 from hydranet_ros.messages.frame_sync import FrameStream, StampedFrame
 from hydranet_ros.messages.stamps import read_stamp
 from hydranet_ros.messages.topic_names import (
@@ -37,7 +37,7 @@ _TYPES_WITH_HEADER = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE, CAMERA_INFO_TYPE)
 
 @dataclass(frozen=True)
 class EvaluatedTopics:
-    """The topics of a bag that are compared; None and missing tasks are not in the bag."""
+    """The topics that are compared; None and missing tasks if the bag lacks them."""
 
     image: str | None
     camera_info: str | None
@@ -63,7 +63,7 @@ def find_topics(
     truths: Mapping[str, str] | None = None,
 ) -> EvaluatedTopics:
     """
-    Find the topics to compare; those that the user names come first.
+    Find the topics to compare; topics that the user names take precedence.
 
     Predictions are looked for where the node publishes them (``/segmentation``, ``/depth`` …),
     ground truth at ``/ground_truth/<task>``, each raw or compressed. Raises HydranetError if a
@@ -79,7 +79,7 @@ def find_topics(
 
 
 def _present(bag: BagReader, prefix: str, named: Mapping[str, str]) -> dict[str, str]:
-    """Return the topic of each task that has messages."""
+    """Return each task's topic, if it has messages."""
     topics = {}
     for task in MEASURES:
         usual = (f'{prefix}/{task}{suffix}' for suffix in TRANSPORT_SUFFIXES)
@@ -91,7 +91,7 @@ def _present(bag: BagReader, prefix: str, named: Mapping[str, str]) -> dict[str,
 
 
 def _only_image_topic(bag: BagReader, others: set[str]) -> str | None:
-    """Return the topic of the images, which is none of ``others``."""
+    """Return the only topic with images that is not among ``others``, None without one."""
     candidates = [
         name
         for name, topic in sorted(bag.topics.items())
@@ -110,7 +110,7 @@ def _only_image_topic(bag: BagReader, others: set[str]) -> str | None:
 def evaluate_bag(
     path: Path,
     choose_topics: Callable[[BagReader], EvaluatedTopics],
-    protocol: Protocol,
+    protocol: EvaluationProtocol,
     *,
     predictor: ImagePredictor | None = None,
     predicted_tasks: Iterable[str] = (),
@@ -118,25 +118,22 @@ def evaluate_bag(
     progress: Callable[[int], object] = lambda _count: None,
 ) -> BagEvaluation:
     """
-    Evaluate a bag; of a damaged one what can be read.
+    Evaluate a bag; of a damaged bag, only the readable part.
+
+    Raises HydranetError if nothing can be read or there is nothing to compare.
 
     Parameters
     ----------
     choose_topics
-        Returns what is to be compared.
+        Returns the topics to compare.
     protocol
-        How to measure; without a label set segmentation is skipped.
+        How to measure; without a label set, segmentation is skipped.
     predictor, predicted_tasks
-        The model and its tasks; None for the predictions that are recorded in the bag.
+        The model and its tasks; without a model, the recorded predictions are measured.
     rectified
-        Whether the images are rectified, so that their focal length is that of ``P``.
+        Whether the images are rectified; their focal length is then that of ``P``.
     progress
         Called with the number of messages read since the last call.
-
-    Raises
-    ------
-    HydranetError
-        If nothing can be read or there is nothing to compare.
 
     """
     with open_damaged_bag(path) as (bag, fault):
@@ -180,7 +177,7 @@ def _nothing_to_compare(
 
 
 class _FrameReader:
-    """Reads frames in the order of a lock-step replay, and decodes what is compared."""
+    """Reads frames in the order of a lock-step replay, and decodes the parts to compare."""
 
     def __init__(
         self,
@@ -233,7 +230,7 @@ class _FrameReader:
         return self._stream.flush()
 
     def matched(self, frame: StampedFrame) -> MatchedFrame:
-        """Decode a frame, and predict it if a model is evaluated."""
+        """Decode a frame, and run the model on it if there is one."""
         truths = self._decoder.annotations(frame, {true(task): task for task in self._tasks})
         rgb: RgbImage | None = None
         predictions: dict[str, NDArray] = {}

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from hydranet_ros.errors import naming_write_faults
-from hydranet_ros.evaluation.dataset_evaluation import Evaluation
 from hydranet_ros.evaluation.frame_evaluation import FrameEvaluation
 from hydranet_ros.evaluation.report import text_report, to_json
 
@@ -17,7 +16,7 @@ REPORT_NAMES = ('report.json', 'report.md', 'report.html')
 
 
 def fullest(passes: Sequence[FrameEvaluation]) -> FrameEvaluation:
-    """Return the pass with the most measured frames, the first of equals."""
+    """Return the pass with the most measured frames, the first if several have as many."""
     return max(passes, key=lambda each: len(each.rows))
 
 
@@ -27,9 +26,9 @@ def report_content(
     """
     Return the whole report in plain JSON types.
 
-    ``about`` says what was evaluated with what, ``faults`` what is wrong with the recording.
-    ``passes`` are the repetitions of the recording: the one with the most frames is shown in
-    full, of the others the totals.
+    ``about`` names the model, the bag and the software; ``faults`` are sentences on what is wrong
+    with the bag. A looping replay has several ``passes``: the one with the most frames is reported
+    in full, the others by their totals.
     """
     main = fullest(passes)
     labels = main.protocol.label_set if 'segmentation' in main.tasks else None
@@ -77,12 +76,12 @@ def write_report(
             folder.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding='utf-8')
     for path in paths[len(texts) :]:
-        path.unlink(missing_ok=True)  # of an earlier evaluation
+        path.unlink(missing_ok=True)  # left by an earlier evaluation
     return paths[: len(texts)]
 
 
 def report_place(folder: Path) -> str:
-    """Return the file of a written report for people, and how to get HTML if it is missing."""
+    """Return the path of a written report, and how to get HTML if it is missing."""
     *_, markdown, page = (folder / name for name in REPORT_NAMES)
     if page.exists():
         return str(page)
@@ -100,19 +99,18 @@ def _html(content: Mapping[str, Any], frames: FrameEvaluation) -> str | None:
 
 
 def title_of(content: Mapping[str, Any]) -> str:
-    """Return what was evaluated on what."""
+    """Return ``MODEL on BAG``."""
     about = content['about']
     return f'{about.get("model") or "recorded predictions"} on {Path(about["bag"]).name}'
 
 
 def figures_text(content: Mapping[str, Any]) -> str:
     """Return the figures as text."""
-    evaluation = Evaluation(content['measured'], content['figures'], {}, {})
-    return text_report(title_of(content), evaluation)
+    return text_report(title_of(content), content['measured'], content['figures'])
 
 
 def account_lines(content: Mapping[str, Any]) -> Iterator[str]:
-    """Yield sentences on the number of frames and on faults."""
+    """Yield sentences on the numbers of frames, and on faults."""
     yield f'{content["images"]} images, {content["measured"]} frames measured.'
     for what, tally in content['account'].items():
         shown = ', '.join(tally['stamps'])

@@ -1,11 +1,12 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Compare reports frame by frame, with an interval of each difference.
+Compare reports frame by frame, with a confidence interval for each difference.
 
-The frames of two reports are paired by stamp, and the figures are computed again over the pairs.
-Neighbouring frames resemble each other, so the bootstrap draws runs of frames (moving blocks;
-Künsch, 1989), the same ones for both reports: drawn one by one, the intervals would be too narrow.
+Frames of two reports are paired by stamp, and the figures are computed again over the pairs.
+Intervals are bootstrapped. Neighbouring frames resemble each other, so drawing single frames would
+give intervals that are too narrow. Instead, runs of frames are drawn (moving blocks; Künsch,
+1989), the same runs for both reports.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.figures import Figure, FIGURES
+from hydranet_ros.evaluation.metrics import mean_iou
 
 DRAWS = 2000
 CONFIDENCE = 0.95
@@ -31,9 +33,9 @@ Weights = NDArray[np.float64]
 
 
 Compute = Callable[[Weights], float]
-"""From how often each frame was drawn to a figure over these frames."""
+"""Computes a figure over the drawn frames."""
 Rows = Sequence[Mapping[str, Any]]
-"""One task's figures of each frame, as `FrameEvaluation.rows` has them."""
+"""The figures of one task in each frame, from `FrameEvaluation.rows`."""
 
 
 def _column(rows: Rows, key: str) -> NDArray[np.float64]:
@@ -43,13 +45,7 @@ def _column(rows: Rows, key: str) -> NDArray[np.float64]:
 def _mean_iou(rows: Rows) -> Compute:
     """Return the mIoU over the pixels of all frames together."""
     hits, true, found = (_column(rows, key) for key in ('hits', 'true', 'found'))
-
-    def compute(weights: Weights) -> float:
-        hit, positive, predicted = weights @ hits, weights @ true, weights @ found
-        present = positive > 0
-        return float(np.mean(hit[present] / (positive + predicted - hit)[present]))
-
-    return compute
+    return lambda weights: mean_iou(weights @ hits, weights @ true, weights @ found)
 
 
 def _pixel_accuracy(rows: Rows) -> Compute:
@@ -58,7 +54,7 @@ def _pixel_accuracy(rows: Rows) -> Compute:
 
 
 def _pooled(key: str, power: int = 1) -> Callable[[Rows], Compute]:
-    """Return a figure that is a (root of a) mean over all pixels."""
+    """Return the mean of a figure over all pixels; with ``power=2``, the root mean square."""
 
     def prepare(rows: Rows) -> Compute:
         pixels = _column(rows, 'pixels')
@@ -86,7 +82,7 @@ _COMPUTED: Mapping[str, Callable[[Rows], Compute]] = {
     'delta1': _pooled('delta1'),
     'mean': _mean_of_frames('mean'),
 }
-"""Figures that are compared; normals as the mean of the frames' means, others over all pixels."""
+"""Figures to compare: normals as the mean over frames, others over all pixels."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +98,7 @@ class Difference:
 
     @property
     def verdict(self) -> str:
-        """Return ``better``, ``worse``, or ``unclear`` where the interval holds zero."""
+        """Return ``better``, ``worse``, or ``unclear`` if the interval contains zero."""
         if self.low <= 0 <= self.high:
             return 'unclear'
         return 'better' if (self.low > 0) == self.figure.higher_is_better else 'worse'
@@ -110,7 +106,7 @@ class Difference:
 
 def read_report(path: Path) -> dict[str, Any]:
     """
-    Read a ``report.json``, or the one in a folder.
+    Read a ``report.json``, given as a file or as its folder.
 
     Raises HydranetError if it is not a report of a recording.
     """
@@ -142,7 +138,7 @@ def compare_reports(
 
     ``draws`` is the number of bootstrap samples, ``block`` the number of neighbouring frames that
     are drawn together (None: the square root of the number of frames). Raises HydranetError if
-    the reports measured different things or have no frame in common.
+    label set, depth range or crop differ, or no frame is in both reports.
     """
     for key in ('label_set', 'depth_range', 'crop'):
         ours, theirs = before['protocol'][key], after['protocol'][key]
@@ -185,9 +181,9 @@ def _difference(
 
 def block_weights(count: int, draws: int, block: int) -> NDArray[np.float64]:
     """
-    Draw runs of ``block`` neighbouring frames with replacement; the last is followed by the first.
+    Draw runs of ``block`` neighbouring frames with replacement; the first frame follows the last.
 
-    Returns draws × count: how often each frame is in each sample; every row adds up to ``count``.
+    Returns a draws × count array: how often each sample has each frame. Rows sum to ``count``.
     """
     block = min(block, count)
     generator = np.random.default_rng(_SEED)
@@ -204,10 +200,9 @@ def comparison_table(
     names: Sequence[str], comparisons: Sequence[Sequence[Difference]], confidence: float
 ) -> str:
     """
-    Return a Markdown table of the first report against each other one.
+    Return a Markdown table that compares each other report with the first.
 
-    ``names`` are those of all reports; ``comparisons`` holds the others' differences from the
-    first.
+    ``names`` has one entry per report, ``comparisons`` one per report after the first.
     """
     percent = f'{100 * confidence:g} %'
     lines = []

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parts of an image in which depth benchmarks measure."""
+"""The crops in which depth benchmarks measure."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _CROP_SHARES = {
 }
 _NYUD_CROP = (slice(45, 471), slice(41, 601))
 CROPS = (*_CROP_SHARES, 'nyud')
-"""Names of the crops that depth benchmarks evaluate in."""
+"""Names of the crops."""
 
 
 def crop_window(name: str | None, height: int, width: int) -> tuple[slice, slice]:
     """
-    Return the rows and columns of a crop, for ground truth of a height and width.
+    Return the rows and columns of a crop, for images of this height and width.
 
-    ``garg`` and ``eigen`` (KITTI) are shares of the size, ``nyud`` is rows 45-470 and columns
-    41-600 of 640x480, None the whole image.
+    ``garg`` and ``eigen`` (KITTI) are shares of the size. ``nyud`` is rows 45-470 and columns
+    41-600 of 640x480. None is the whole image.
     """
     if name is None:
         return slice(0, height), slice(0, width)

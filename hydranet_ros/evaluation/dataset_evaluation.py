@@ -1,26 +1,25 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run a model over a dataset and measure the tasks that both have."""
+"""Run a model on a dataset, and measure the tasks that they share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-import typing
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.data.sample import Dataset
 from hydranet_ros.evaluation.accumulator import Accumulator
-from hydranet_ros.evaluation.measures import MEASURES, Protocol
+from hydranet_ros.evaluation.measures import EvaluationProtocol, MEASURES
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.runtime.predictor import Prediction, Predictor
 
 
-class ImagePredictor(typing.Protocol):
-    """What predicts; see ``hydranet_ros.runtime.predictor.Predictor``."""
+class ImagePredictor(Protocol):
+    """Predicts images, like ``hydranet_ros.runtime.predictor.Predictor``."""
 
     def predict(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Prediction:
         """Predict one image."""
@@ -44,27 +43,26 @@ class ImageScore:
 class Evaluation:
     """The result of an evaluation."""
 
-    images: int  # that were predicted
+    images: int  # number of predicted images
     figures: dict[str, dict[str, Any]]  # by task, see `Accumulator.figures`
-    ranking: dict[str, list[ImageScore]]  # by task, best first; images with ground truth
-    milliseconds: dict[str, dict[str, float]]  # of one prediction, by stage: median, p95
+    ranking: dict[str, list[ImageScore]]  # by task, best first; only images with ground truth
+    milliseconds: dict[str, dict[str, float]]  # per prediction, by stage: median and p95
 
 
 def evaluate(
     predictor: ImagePredictor,
     dataset: Dataset,
     tasks: Iterable[str],
-    protocol: Protocol,
+    protocol: EvaluationProtocol,
     *,
     indices: Sequence[int] | None = None,
     progress: Callable[[Sequence[int]], Iterable[int]] = iter,
 ) -> Evaluation:
     """
-    Measure a model on the images of a dataset, or on those of some indices.
+    Measure a model on a dataset, or on its images with the given indices.
 
-    Each image is predicted at its own size, with its focal length where that is known. Images
-    without a task's annotation do not count for it; a task that no image is annotated for has no
-    figures.
+    Each image is predicted at its own size, with its focal length if known. A task is measured on
+    the images that are annotated for it; without any, it has no figures.
     """
     accumulator = Accumulator(tasks, protocol)
     chosen = range(len(dataset)) if indices is None else indices
@@ -99,12 +97,12 @@ def evaluate(
 
 
 def annotated_tasks(dataset: Dataset) -> frozenset[str]:
-    """Return the tasks that any image of a dataset is annotated for."""
+    """Return the tasks for which at least one image is annotated."""
     return frozenset().union(*(dataset.tasks(index) for index in range(len(dataset))))
 
 
 def measurable_tasks(predictor: Predictor, dataset: Dataset) -> tuple[str, ...]:
-    """Return the tasks that are predicted and annotated, segmentation in the same classes."""
+    """Return the tasks both predicted and annotated; segmentation needs the same classes."""
     annotated = annotated_tasks(dataset)
     same_labels = (
         predictor.label_set is not None

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The figures that tasks are measured by: name, unit and direction of each, in one table."""
+"""The table of figures: name, unit, and whether higher is better."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Figure:
     task: str
     name: str  # key in reports and logs
     title: str  # for tables and plots
-    unit: str = ''  # 'm', 'deg', or '%' of a share that is stored from 0 to 1
+    unit: str = ''  # 'm', 'deg', or '%' for a share that is stored as 0 to 1
     higher_is_better: bool = False
 
     @property
@@ -25,17 +25,17 @@ class Figure:
 
     @property
     def sign(self) -> int:
-        """Return the factor from values to qualities: higher qualities are better."""
+        """Return 1 or -1: a value times this is its quality, and higher qualities are better."""
         return 1 if self.higher_is_better else -1
 
     def text(self, value: float) -> str:
-        """Write a value with title and unit, e.g. ``mIoU 74.4 %``."""
+        """Return a value with title and unit, e.g. ``mIoU 74.4 %``."""
         decimals = 1 if self.unit in ('%', 'deg') else 3
         return f'{self.title} {self.factor * value:.{decimals}f} {self.unit}'.rstrip()
 
 
 _TABLE = (
-    # The first of each task is its main figure, by which images are ranked.
+    # The first figure of each task is its main figure, which ranks images.
     Figure('segmentation', 'mean_iou', 'mIoU', '%', higher_is_better=True),
     Figure('segmentation', 'pixel_accuracy', 'pixel accuracy', '%', higher_is_better=True),
     Figure('segmentation', 'mean_accuracy', 'mean accuracy', '%', higher_is_better=True),
@@ -44,7 +44,7 @@ _TABLE = (
     Figure('depth', 'rmse', 'RMSE', 'm'),
     Figure('depth', 'rmse_log', 'RMSE log'),  # natural logarithm
     Figure('depth', 'log10', 'log10'),
-    Figure('depth', 'silog', 'SILog'),  # as BTS: 100 · sqrt(mean e² - (mean e)²), e in logarithms
+    Figure('depth', 'silog', 'SILog'),  # as in BTS: 100 · sqrt(mean e² - (mean e)²), e = log error
     Figure('depth', 'delta1', 'd<1.25', higher_is_better=True),  # share within a factor 1.25
     Figure('depth', 'delta2', 'd<1.25^2', higher_is_better=True),
     Figure('depth', 'delta3', 'd<1.25^3', higher_is_better=True),
@@ -64,6 +64,6 @@ def figures_of(task: str) -> list[Figure]:
 
 
 def quality_text(task: str, quality: float) -> str:
-    """Write the main figure of a task, given as a quality."""
+    """Return a quality as the main figure of its task, with title and unit."""
     main = figures_of(task)[0]
     return main.text(main.sign * quality)

@@ -16,11 +16,11 @@ from hydranet_ros.messages.frame_sync import StampedFrame
 from hydranet_ros.messages.images import message_to_rgb
 
 IMAGE = 'image'
-"""Name of the part of a frame that is the image."""
+"""Key of the image among the parts of a frame."""
 
 
 def true(task: str) -> str:
-    """Return the name of the part of a frame that is a task's ground truth."""
+    """Return the key of a task's ground truth among the parts of a frame."""
     return f'true {task}'
 
 
@@ -28,8 +28,8 @@ class FrameDecoder:
     """
     Decodes parts of frames.
 
-    ``deserialize`` turns what a frame holds into a message, or raises HydranetError. ``note`` is
-    called for each unreadable part with the end of a sentence and the stamp.
+    ``deserialize`` turns a part into a message, or raises HydranetError. ``note`` is called for
+    each unreadable part, with a predicate ("have an unreadable image") and the stamp.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class FrameDecoder:
         self._note = note
 
     def annotations(self, frame: StampedFrame, parts: Mapping[str, str]) -> dict[str, NDArray]:
-        """Return the arrays of parts, given as part to task, by task."""
+        """Decode the given parts (key to task) of a frame; returns arrays by task."""
         arrays = {}
         for part, task in parts.items():
             if part in frame.parts:
@@ -50,7 +50,7 @@ class FrameDecoder:
         return arrays
 
     def image(self, content: Any, stamp: int) -> RgbImage | None:
-        """Return an image, raw or compressed, None if it cannot be read."""
+        """Decode a raw or compressed image; returns None if it is unreadable."""
         try:
             return message_to_rgb(self._deserialize(content))
         except HydranetError as error:

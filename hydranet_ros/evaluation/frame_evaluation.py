@@ -1,16 +1,17 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Measure frame after frame, recorded or live.
+Measure frames one by one, recorded or live.
 
-Sums over all frames, one row of figures for each and a few pictures are kept: memory grows by some
-hundred bytes per frame.
+It keeps sums over all frames, one row of figures per frame, and a few pictures; each frame adds a
+few hundred bytes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.accumulator import Accumulator
 from hydranet_ros.evaluation.figures import figures_of
 from hydranet_ros.evaluation.frame_pictures import draw_frame, FramePicture, PictureKeeper
-from hydranet_ros.evaluation.measures import Protocol
+from hydranet_ros.evaluation.measures import EvaluationProtocol
 from hydranet_ros.evaluation.metrics import ConfusionMatrix, DepthMetrics
 from hydranet_ros.messages.stamps import NANOSECONDS
 from hydranet_ros.pictures.panels import depth_colors, Look
@@ -29,7 +30,7 @@ from hydranet_ros.pictures.panels import depth_colors, Look
 HISTOGRAM_LIMIT = 1.0
 """Relative depth error at the ends of the histogram; larger errors are clipped to it."""
 HISTOGRAM_BINS = 40
-_NAMED = 20  # frames of a kind whose stamps are kept; further ones are only counted
+_NAMED = 20  # stamps that are kept of each problem; further frames are only counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,14 +39,14 @@ class MatchedFrame:
 
     stamp: int  # of the image, nanoseconds since the epoch
     has_image: bool  # whether the image itself was received
-    predictions: Mapping[str, NDArray]  # by task, missing ones left out
+    predictions: Mapping[str, NDArray]  # by task; missing ones are left out
     truths: Mapping[str, NDArray]
     rgb: RgbImage | None = None  # for pictures
 
 
 @dataclass
 class Tally:
-    """A number of frames, and the stamps of the first ones."""
+    """The number of frames with a problem, and the stamps of the first ones."""
 
     count: int = 0
     stamps: list[int] = field(default_factory=list)
@@ -57,7 +58,7 @@ class Tally:
             self.stamps.append(stamp)
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain JSON types; stamps are text, seconds to the nanosecond."""
+        """Return plain JSON types; stamps are strings of seconds with nine decimals."""
         stamps = [f'{stamp // NANOSECONDS}.{stamp % NANOSECONDS:09d}' for stamp in self.stamps]
         return {'count': self.count, 'stamps': stamps}
 
@@ -65,7 +66,7 @@ class Tally:
 class FrameEvaluation:
     """The figures of one pass over a recording."""
 
-    def __init__(self, tasks: Sequence[str], protocol: Protocol) -> None:
+    def __init__(self, tasks: Sequence[str], protocol: EvaluationProtocol) -> None:
         self.tasks = tuple(tasks)
         self.protocol = protocol
         origins = dict.fromkeys(tasks, 'as recorded')
@@ -74,12 +75,12 @@ class FrameEvaluation:
         self._histogram = np.zeros(HISTOGRAM_BINS, np.int64)
         self._look = Look(protocol.label_set, depth_colors(protocol.depth_range))
         self.account: dict[str, Tally] = {}
-        """What is missing or wrong, as the end of a sentence on frames, and in which frames."""
+        """Problem, as a predicate ("have no true depth"), to the frames that have it."""
         self.rows: list[dict[str, Any]] = []
         self.images = 0
 
     def add(self, frame: MatchedFrame) -> None:
-        """Measure a frame; what is missing or does not fit is counted."""
+        """Measure a frame, and count missing and unusable parts."""
         self.images += frame.has_image
         if not frame.has_image:
             self.note('came without an image of their stamp', frame.stamp)
@@ -100,12 +101,15 @@ class FrameEvaluation:
                     self.note(f'have a true {task} without a valid pixel', frame.stamp)
                     continue
                 row[task] = {**result.metric.pooled(), **result.metric.sums()}
-                self._illustrate(task, frame, result.quality)
+                picture = partial(draw_frame, task, frame.rgb, prediction, truth, self._look)
+                self._pictures[task].offer(frame.stamp, result.quality, picture)
+                if isinstance(result.metric, DepthMetrics):
+                    self._count_depth_errors(result.metric, prediction, truth)
         if row:
             self.rows.append({'stamp': frame.stamp, **row})
 
     def note(self, what: str, stamp: int) -> None:
-        """Count a frame in the account."""
+        """Count a frame with a problem."""
         self.account.setdefault(what, Tally()).add(stamp)
 
     def running(self) -> dict[str, float]:
@@ -143,18 +147,13 @@ class FrameEvaluation:
             if qualities
         }
 
-    def _illustrate(self, task: str, frame: MatchedFrame, quality: float) -> None:
-        prediction, truth = frame.predictions[task], frame.truths[task]
-        self._pictures[task].offer(
-            frame.stamp,
-            quality,
-            lambda: draw_frame(task, frame.rgb, prediction, truth, self._look),
+    def _count_depth_errors(
+        self, metrics: DepthMetrics, prediction: NDArray, truth: NDArray
+    ) -> None:
+        found, true = metrics.counted(prediction, truth)
+        found = np.clip(
+            np.nan_to_num(found, nan=metrics.minimum), metrics.minimum, metrics.maximum
         )
-        metrics = self._sums.totals[task]
-        if isinstance(metrics, DepthMetrics):
-            found, true = metrics.counted(prediction, truth)
-            minimum, maximum = self.protocol.depth_range
-            found = np.clip(np.nan_to_num(found, nan=minimum), minimum, maximum)
-            limits = (-HISTOGRAM_LIMIT, HISTOGRAM_LIMIT)
-            errors = np.clip(found / true - 1, *limits)
-            self._histogram += np.histogram(errors, HISTOGRAM_BINS, limits)[0]
+        limits = (-HISTOGRAM_LIMIT, HISTOGRAM_LIMIT)
+        errors = np.clip(found / true - 1, *limits)
+        self._histogram += np.histogram(errors, HISTOGRAM_BINS, limits)[0]

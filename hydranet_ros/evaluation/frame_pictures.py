@@ -32,7 +32,7 @@ class FramePicture(NamedTuple):
 
 class PictureKeeper:
     """
-    Keeps pictures of the best frame, the worst, and up to 32 candidates for the median.
+    Keeps pictures of the best frame, the worst frame, and up to 32 candidates for the median.
 
     The median is known only at the end; the candidate nearest to it is shown.
     """
@@ -45,7 +45,7 @@ class PictureKeeper:
         self._seen = 0
 
     def offer(self, stamp: int, quality: float, draw: Callable[[], bytes]) -> None:
-        """Draw a frame if its picture is to be kept."""
+        """Draw a frame if its picture may be needed."""
         is_best = self._best is None or quality > self._best.quality
         is_worst = self._worst is None or quality < self._worst.quality
         is_candidate = self._seen % self._stride == 0
@@ -62,7 +62,7 @@ class PictureKeeper:
                 self._stride *= 2
 
     def chosen(self, median: float) -> dict[str, FramePicture]:
-        """Return ``best``, ``median`` and ``worst``, given the median quality; each frame once."""
+        """Return ``best``, ``median`` (nearest to that quality) and ``worst``, each frame once."""
         if self._best is None or self._worst is None:
             return {}
         middle = min(self._spread, key=lambda each: abs(each.quality - median))

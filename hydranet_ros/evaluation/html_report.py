@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The report of a recording as one HTML page (the extra ``report``)."""
+"""The report of a recording as one HTML page; needs the extra ``report``."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def html_report(
     content: Mapping[str, Any],
     frames: FrameEvaluation,
 ) -> str:
-    """Return one page that needs no other file: figures as text, account, plots, pictures."""
+    """Return a self-contained page with figures, account, plots and pictures."""
     loader = PackageLoader('hydranet_ros.evaluation')
     template = Environment(loader=loader, autoescape=True).get_template('report.html.jinja')
     return template.render(
@@ -40,7 +40,7 @@ def html_report(
 
 
 def _plots(content: Mapping[str, Any], frames: FrameEvaluation) -> Iterator[str]:
-    """Yield the curves over time, the classes, the confusions and the depth errors."""
+    """Yield plots of figures over time, classes, confusion matrix and depth errors."""
     rows = content['frames']
     first = rows[0]['stamp'] if rows else 0
     times = [(row['stamp'] - first) / NANOSECONDS for row in rows]

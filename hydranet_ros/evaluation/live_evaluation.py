@@ -9,7 +9,7 @@ from typing import Any
 
 from hydranet_ros.evaluation.frame_decoding import FrameDecoder, IMAGE, true
 from hydranet_ros.evaluation.frame_evaluation import FrameEvaluation, MatchedFrame
-from hydranet_ros.evaluation.measures import Protocol
+from hydranet_ros.evaluation.measures import EvaluationProtocol
 from hydranet_ros.messages.frame_sync import Completeness, FrameStream, StampedFrame
 
 
@@ -17,13 +17,13 @@ class LiveEvaluation:
     """
     Join images, predictions and ground truth by stamp, and measure them.
 
-    Where the stamps jump back, as in a replay that loops, a new pass begins. ``passes`` has one
-    evaluation for each; the last one goes on. ``deserialize`` turns what is received into a
+    A new pass begins when the stamps jump back, as in a looping replay. ``passes`` holds one
+    evaluation per pass; the last is still running. ``deserialize`` turns received data into a
     message, or raises HydranetError.
     """
 
     def __init__(
-        self, tasks: Sequence[str], protocol: Protocol, deserialize: Callable[[Any], Any]
+        self, tasks: Sequence[str], protocol: EvaluationProtocol, deserialize: Callable[[Any], Any]
     ) -> None:
         self._tasks = tuple(tasks)
         self._protocol = protocol
@@ -35,7 +35,7 @@ class LiveEvaluation:
 
     @property
     def parts(self) -> tuple[str, ...]:
-        """Return the names of what can be received."""
+        """Return the keys of all parts of a frame."""
         return (IMAGE, *map(true, self._tasks), *self._tasks)
 
     def receive(self, part: str, stamp: int, content: Any) -> bool:

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""How each task is measured: the evaluation's half of an entry of ``tasks.TASKS``."""
+"""How each task is measured; the table has the same keys as ``tasks.TASKS``."""
 
 from __future__ import annotations
 
@@ -20,21 +20,23 @@ from hydranet_ros.pictures.panels import Look, Panel, result_panels
 Metric: TypeAlias = ConfusionMatrix | DepthMetrics | NormalsMetrics
 
 WORST_DEPTH_ERROR = 0.5
-"""Share of the true depth at which error pictures are brightest."""
+"""Relative depth error that error pictures show brightest."""
 WORST_ANGLE = 60.0
-"""Degrees at which error pictures are brightest."""
+"""Angle, degrees, that error pictures show brightest."""
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """What counts and how, as a benchmark defines it."""
+class EvaluationProtocol:
+    """Which pixels are measured, and against which labels."""
 
     label_set: LabelSet | None = None  # of the ground truth; None without segmentation
-    depth_range: tuple[float, float] = (1e-3, 80.0)  # true depths that count, metres
-    crop: str | None = None  # part of the image in which depth counts, one of crops.CROPS
+    depth_range: tuple[float, float] = (1e-3, 80.0)  # true depths that are measured, metres
+    crop: str | None = None  # where depth is measured, one of crops.CROPS
     origins: Mapping[str, str] = field(default_factory=dict)
-    """Task to the origin of its ground truth: human, measured, distilled. Agreement with distilled
-    labels is agreement with a teacher and proves little."""
+    """
+    Task to the origin of its ground truth: human, measured or distilled. Distilled ground truth
+    only shows agreement with the teacher.
+    """
 
 
 @dataclass(frozen=True)
@@ -42,10 +44,12 @@ class Measure:
     """How one task is measured."""
 
     field: str  # field of Prediction
-    make: Callable[[Protocol], Metric]  # returns an empty metric
-    figures: Callable[[Any, Protocol], dict[str, Any]]  # all figures, in plain JSON types
-    mistakes: Callable[[RgbImage, NDArray, NDArray], RgbImage]
-    """From image, prediction and ground truth to a picture of where the prediction is wrong."""
+    make: Callable[[EvaluationProtocol], Metric]  # returns an empty metric
+    figures: Callable[
+        [Any, EvaluationProtocol], dict[str, Any]
+    ]  # all figures, in plain JSON types
+    mistakes: Callable[[RgbImage, NDArray, NDArray, Look], RgbImage]
+    """Draws where a prediction is wrong, given the image, the prediction and the ground truth."""
 
     def pictures(
         self, rgb: RgbImage, prediction: NDArray, truth: NDArray, look: Look
@@ -56,16 +60,16 @@ class Measure:
             Panel('image', rgb),
             Panel('truth', drawn[0].picture),
             Panel('prediction', drawn[1].picture),
-            Panel('mistakes', self.mistakes(rgb, prediction, truth)),
+            Panel('mistakes', self.mistakes(rgb, prediction, truth, look)),
         ]
 
 
-def _confusion_matrix(protocol: Protocol) -> ConfusionMatrix:
+def _confusion_matrix(protocol: EvaluationProtocol) -> ConfusionMatrix:
     assert protocol.label_set is not None
     return ConfusionMatrix(protocol.label_set.size, protocol.label_set.ignore_id)
 
 
-def _segmentation_figures(matrix: ConfusionMatrix, protocol: Protocol) -> dict[str, Any]:
+def _segmentation_figures(matrix: ConfusionMatrix, protocol: EvaluationProtocol) -> dict[str, Any]:
     assert protocol.label_set is not None
     pixels = matrix.counts.sum(axis=1)
     shares = pixels / max(pixels.sum(), 1)
@@ -82,15 +86,16 @@ def _segmentation_figures(matrix: ConfusionMatrix, protocol: Protocol) -> dict[s
     }
 
 
-def _segmentation_mistakes(rgb: RgbImage, labels: NDArray, truth: NDArray) -> RgbImage:
+def _segmentation_mistakes(rgb: RgbImage, labels: NDArray, truth: NDArray, look: Look) -> RgbImage:
+    assert look.label_set is not None
     picture = rgb // 3
-    unlabelled = truth == 255
+    unlabelled = truth == look.label_set.ignore_id
     picture[(labels != truth) & ~unlabelled] = (230, 40, 40)
     picture[unlabelled] = 0
     return picture
 
 
-def _depth_figures(metrics: DepthMetrics, protocol: Protocol) -> dict[str, Any]:
+def _depth_figures(metrics: DepthMetrics, protocol: EvaluationProtocol) -> dict[str, Any]:
     return {
         'range': list(protocol.depth_range),
         'crop': protocol.crop,
@@ -101,21 +106,21 @@ def _depth_figures(metrics: DepthMetrics, protocol: Protocol) -> dict[str, Any]:
     }
 
 
-def _depth_mistakes(_rgb: RgbImage, depth: NDArray, truth: NDArray) -> RgbImage:
+def _depth_mistakes(_rgb: RgbImage, depth: NDArray, truth: NDArray, _look: Look) -> RgbImage:
     known = np.isfinite(truth) & (truth > 0)
     relative = np.zeros(truth.shape, np.float32)
     relative[known] = np.abs(np.nan_to_num(depth[known]) - truth[known]) / truth[known]
     return _heat(relative / WORST_DEPTH_ERROR, known)
 
 
-def _normals_mistakes(_rgb: RgbImage, normals: NDArray, truth: NDArray) -> RgbImage:
+def _normals_mistakes(_rgb: RgbImage, normals: NDArray, truth: NDArray, _look: Look) -> RgbImage:
     known = np.isfinite(truth).all(axis=-1)
     cosine = np.clip(np.sum(normals * np.nan_to_num(truth), axis=-1), -1, 1)
     return _heat(np.degrees(np.arccos(cosine)) / WORST_ANGLE, known)
 
 
 def _heat(error: NDArray, known: NDArray[np.bool_]) -> RgbImage:
-    """Colour errors from 0 (dark) to 1 (bright), unknown pixels black."""
+    """Colour errors from 0 (dark) to 1 (bright); unknown pixels are black."""
     level = np.round(255 * np.clip(error, 0, 1)).astype(np.uint8)
     colors = np.asarray(cv2.applyColorMap(level, cv2.COLORMAP_INFERNO), np.uint8)[..., ::-1].copy()
     colors[~known] = 0

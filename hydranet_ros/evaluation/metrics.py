@@ -3,10 +3,10 @@
 """
 Metrics of labels, depth and normals against ground truth, on numpy arrays of equal size.
 
-Each class adds one image by ``update`` and the images of another instance by ``merge``, so that
-several processes can measure a share each. ``pooled`` returns the figures over all pixels, NaN
-where nothing was measured; ``sums`` what the figures of many images follow from. Arrays of
-different shapes raise HydranetError.
+``update`` adds an image; ``merge`` adds the images of another instance, so that several processes
+can each measure a part. ``pooled`` returns the figures over all pixels, NaN without any. ``sums``
+returns what comparisons need to combine the figures of several images. Arrays of different shapes
+raise HydranetError.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class ConfusionMatrix:
     """
     Pixels by true and predicted class.
 
-    ``counts`` has the true classes as rows and the predicted ones as columns. Its last column
-    counts predictions that are no class: misses of the true class, false alarms of none.
+    Rows of ``counts`` are true classes, columns predicted classes. The last column counts
+    predictions that are not a class; they lower the IoU of the true class only.
     """
 
     def __init__(self, num_classes: int, ignore_id: int = 255) -> None:
@@ -62,16 +62,15 @@ class ConfusionMatrix:
         self.counts += other.counts
 
     def iou(self) -> NDArray[np.float64]:
-        """Return intersection over union of each class, NaN where the truth never has it."""
-        hits, true, found = (counts.astype(float) for counts in self._totals())
-        return _divide(hits, np.where(true > 0, true + found - hits, 0))
+        """Return intersection over union of each class, NaN if the ground truth lacks it."""
+        return _iou(*self._totals())
 
     def mean_iou(self) -> float:
         """Return the mean IoU over the classes that the ground truth has (NaN without any)."""
-        return _nan_mean(self.iou())
+        return mean_iou(*self._totals())
 
     def accuracy(self) -> NDArray[np.float64]:
-        """Return the share of each class's pixels that were found, NaN for absent classes."""
+        """Return the share of each class's pixels that are correct, NaN for absent classes."""
         hits, true, _ = self._totals()
         return _divide(hits.astype(float), true)
 
@@ -80,7 +79,7 @@ class ConfusionMatrix:
         return _nan_mean(self.accuracy())
 
     def pixel_accuracy(self) -> float:
-        """Return the share of all labelled pixels that were found (NaN without any)."""
+        """Return the share of all labelled pixels that are correct (NaN without any)."""
         total = self.counts.sum()
         return float(np.trace(self.counts) / total) if total else float('nan')
 
@@ -93,7 +92,7 @@ class ConfusionMatrix:
         }
 
     def sums(self) -> dict[str, Any]:
-        """Return the pixels of each class that are found, true, and predicted."""
+        """Return the numbers of correct, true and predicted pixels of each class."""
         hits, true, found = (counts.tolist() for counts in self._totals())
         return {'hits': hits, 'true': true, 'found': found}
 
@@ -102,20 +101,34 @@ class ConfusionMatrix:
         return np.diagonal(self.counts), self.counts.sum(axis=1), found
 
 
+def mean_iou(hits: NDArray, true: NDArray, found: NDArray) -> float:
+    """
+    Return the mean IoU over the classes that the ground truth has (NaN without any).
+
+    For each class: the number of correct pixels, of its pixels in the ground truth, and of pixels
+    predicted as it.
+    """
+    return _nan_mean(_iou(hits, true, found))
+
+
+def _iou(hits: NDArray, true: NDArray, found: NDArray) -> NDArray[np.float64]:
+    return _divide(hits.astype(float), np.where(true > 0, true + found - hits, 0).astype(float))
+
+
 class DepthMetrics:
     """
-    Errors of metric depth, over all pixels and as the mean of the images' own values.
+    Errors of metric depth, over all pixels and as means over images.
 
-    Ground truth counts where it is above ``minimum`` and below ``maximum``, in metres, within the
-    crop (one of ``crops.CROPS``). Predictions are clipped to that range first, as the benchmarks
-    do; NaN counts as ``minimum``, so that leaving pixels out never pays. No median scaling is
-    done.
+    Pixels are measured where the ground truth is between ``minimum`` and ``maximum`` metres,
+    within the crop (one of ``crops.CROPS``). Predictions are clipped to this range first, as in
+    the benchmarks. NaN counts as ``minimum``, so leaving pixels out never improves a figure. There
+    is no median scaling.
     """
 
     def __init__(self, minimum: float, maximum: float, crop: str | None = None) -> None:
         if not 0 < minimum < maximum:
             raise HydranetError(
-                f'The depth range {minimum}-{maximum} m is not one: give 0 < minimum < maximum.'
+                f'The depth range {minimum}-{maximum} m is invalid: give 0 < minimum < maximum.'
             )
         self.minimum = minimum
         self.maximum = maximum
@@ -123,7 +136,7 @@ class DepthMetrics:
         self._image_sums: list[NDArray[np.float64]] = []
 
     def update(self, pred: NDArray[np.floating], gt: NDArray[np.floating]) -> None:
-        """Measure one image, H×W metres; ignored if no ground truth counts."""
+        """Measure one image, H×W metres; without valid ground truth it is ignored."""
         found, true = self.counted(pred, gt)
         if true.size:
             found = np.nan_to_num(found.astype(np.float64), nan=self.minimum)
@@ -131,7 +144,7 @@ class DepthMetrics:
             self._image_sums.append(_depth_sums(found, true.astype(np.float64)))
 
     def counted(self, pred: NDArray, gt: NDArray) -> tuple[NDArray, NDArray]:
-        """Return prediction and ground truth of the pixels that count."""
+        """Return prediction and ground truth of the pixels that are measured."""
         _check_same_shape(pred, gt)
         window = crop_window(self.crop, *gt.shape)
         pred, gt = pred[window], gt[window]
@@ -159,7 +172,7 @@ class DepthMetrics:
         return _depth_figures(np.sum(self._image_sums, axis=0))
 
     def per_image(self) -> dict[str, float]:
-        """Return the means of the images' own figures (names as in ``pooled``)."""
+        """Return the mean of each figure over the images (names as in ``pooled``)."""
         if not self._image_sums:
             return dict.fromkeys(_DEPTH_NAMES, float('nan'))
         images = [_depth_figures(sums) for sums in self._image_sums]
@@ -175,7 +188,7 @@ class NormalsMetrics:
     Angles between predicted and true surface normals, over all pixels.
 
     Angles are counted in bins of 0.01 degrees: the median is exact to that width, and memory does
-    not grow with the images.
+    not grow with the number of images.
     """
 
     _BINS = 18000
@@ -190,8 +203,8 @@ class NormalsMetrics:
         """
         Measure one image of H×W×3 normals of any positive length.
 
-        Ground truth is ignored where it is not finite or has no length; a prediction without
-        direction counts as 90 degrees off.
+        Ground truth that is not finite or has zero length is ignored. A prediction of zero length
+        counts as an error of 90 degrees.
         """
         _check_same_shape(pred, gt)
         true = gt.astype(np.float64)
@@ -217,7 +230,7 @@ class NormalsMetrics:
         self._sum += other._sum
 
     def pooled(self) -> dict[str, float]:
-        """Return the figures over all pixels: mean and median in degrees, shares."""
+        """Return the figures over all pixels: mean and median in degrees, shares from 0 to 1."""
         names = [f'below_{share:g}'.replace('.', '_') for share in self._SHARES]
         total = int(self._histogram.sum())
         if not total:
@@ -230,12 +243,12 @@ class NormalsMetrics:
         }
 
     def sums(self) -> dict[str, Any]:
-        """Return nothing: the figures of many images are the means of the images'."""
+        """Return nothing: comparisons take the mean of the images' figures."""
         return {}
 
 
 def _depth_sums(pred: NDArray[np.float64], gt: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the sums from which every depth figure follows; they add up over images."""
+    """Return the sums that all depth figures are computed from; images are combined by adding."""
     error = pred - gt
     log_error = np.log(pred) - np.log(gt)
     ratio = np.maximum(pred / gt, gt / pred)
@@ -256,7 +269,7 @@ def _depth_sums(pred: NDArray[np.float64], gt: NDArray[np.float64]) -> NDArray[n
 def _depth_figures(sums: NDArray[np.float64]) -> dict[str, float]:
     """Turn the sums of ``_depth_sums`` into figures."""
     abs_rel, sq_rel, square, log_square, log_mean, log10, *deltas = (sums[1:] / sums[0]).tolist()
-    # Rounding can leave the variance of a constant error a hair below zero.
+    # Rounding can make the variance of a constant error slightly negative.
     variance = max(log_square - log_mean**2, 0.0)
     roots = (square**0.5, log_square**0.5, log10, 100 * variance**0.5)
     return dict(zip(_DEPTH_NAMES, (abs_rel, sq_rel, *roots, *deltas), strict=True))

@@ -32,7 +32,7 @@ def picture_sheet(
     """
     Draw the best, the median and the worst image of each task, as H×W×3 RGB.
 
-    Each line shows the image, the ground truth, the prediction and its mistakes; the images are
+    Each row shows the image, the ground truth, the prediction and its mistakes. The images are
     read and predicted again.
     """
     parts: list[RgbImage] = []
@@ -46,7 +46,7 @@ def picture_sheet(
         body = lay_out(lines, gap=_GAP)
         width = body.shape[1]
         parts += [banner(width, title, task), body]
-        parts.append(legends(['depth' if task == 'depth' else 'segmentation'], look, width))
+        parts.append(legends([task], look, width))
     return np.concatenate(parts)
 
 

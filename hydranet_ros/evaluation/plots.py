@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Plots of figures as SVG text, by matplotlib (the extra ``report``)."""
+"""Plots as SVG text, drawn with matplotlib; needs the extra ``report``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 import numpy as np
 from numpy.typing import NDArray
 
-_WIDTH, _HEIGHT = 8.0, 3.2  # inches of 72 SVG points
+_WIDTH, _HEIGHT = 8.0, 3.2  # inches; one inch is 72 SVG points
 _STYLE: Any = {
     'axes.axisbelow': True,
     'axes.grid': True,
@@ -27,7 +27,7 @@ _STYLE: Any = {
     'axes.titleweight': 'bold',
     'font.size': 10,
     'grid.color': '#ddd',
-    'svg.fonttype': 'none',  # text stays text
+    'svg.fonttype': 'none',  # keep text as text
     'svg.hashsalt': 'hydranet_ros',  # the same figures give the same file
     'text.parse_math': False,
 }
@@ -35,7 +35,7 @@ _NO_METADATA = dict.fromkeys(('Creator', 'Date', 'Format', 'Type'))
 
 
 def line_plot(title: str, x: Sequence[float], y: Sequence[float], x_label: str, unit: str) -> str:
-    """Plot a curve of values from 0 on, broken where they are not finite."""
+    """Plot a curve on an axis from 0, with gaps where values are not finite."""
     places, values = np.array(x, float), np.array(y, float)
     known = np.isfinite(values)
     alone = known & ~np.append(known[1:], False) & ~np.append(False, known[:-1])
@@ -68,7 +68,7 @@ def curves_plot(
 
 
 def histogram_plot(title: str, edges: Sequence[float], counts: Sequence[int], x_label: str) -> str:
-    """Plot the share of counts between edges, in percent."""
+    """Plot the share of counts in each bin, in percent."""
     shares = 100 * np.array(counts) / max(sum(counts), 1)
 
     def draw(axes: Axes) -> None:
@@ -103,7 +103,7 @@ def confusion_plot(title: str, names: Sequence[str], counts: NDArray[np.integer]
     """
     Plot a confusion matrix: shares of each true class (row), in percent.
 
-    ``counts`` is n×n, or n×(n + 1) with the predictions that are no class in the last column.
+    ``counts`` is n×n, or n×(n + 1) with predictions that are not a class in the last column.
     """
     columns = [*names, 'none'][: counts.shape[1]]
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -142,7 +142,7 @@ def _svg(
 
 
 def _from_zero(axes: Axes, values: Sequence[float]) -> None:
-    """Let the vertical axis begin at zero and hold all values."""
+    """Start the vertical axis at zero, and include all values."""
     top = max(values, default=0.0)
     axes.set_ylim(0, 1.08 * top if top > 0 else 1)
     axes.margins(x=0.01)

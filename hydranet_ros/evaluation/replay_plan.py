@@ -87,7 +87,7 @@ def plan_replay(arguments: Mapping[str, str]) -> Replay:
         node,
         parameters={
             **node.parameters,
-            'label_set': label_set or (piece.labels.name if piece else ''),
+            'label_set': piece.labels.name if piece else '',
             'image_transport': 'compressed' if compressed else 'raw',
             'warm_up_height': height,
             'warm_up_width': width,

@@ -13,14 +13,19 @@ from hydranet_ros.evaluation.dataset_evaluation import Evaluation
 from hydranet_ros.evaluation.figures import figures_of
 
 
-def text_report(title: str, evaluation: Evaluation) -> str:
-    """Write an evaluation as text; the title says what was evaluated on what."""
-    parts = [f'{title}: {evaluation.images} images']
-    for task, figures in evaluation.figures.items():
-        parts.append('\n'.join(_SECTIONS[task](figures)))
-    if 'total' in evaluation.milliseconds:
-        total = evaluation.milliseconds['total']
-        forward = evaluation.milliseconds.get('forward', total)
+def text_report(
+    title: str,
+    images: int,
+    figures: Mapping[str, Mapping[str, Any]],
+    milliseconds: Mapping[str, Mapping[str, float]] | None = None,
+) -> str:
+    """Return the fields of an `Evaluation` as text; the title names the model and the data."""
+    parts = [f'{title}: {images} images']
+    for task, values in figures.items():
+        parts.append('\n'.join(_SECTIONS[task](values)))
+    if milliseconds and 'total' in milliseconds:
+        total = milliseconds['total']
+        forward = milliseconds.get('forward', total)
         parts.append(
             f'time: forward {forward["median"]:.1f} ms (p95 {forward["p95"]:.1f}), with copies '
             f'{total["median"]:.1f} ms (p95 {total["p95"]:.1f})'
@@ -29,7 +34,7 @@ def text_report(title: str, evaluation: Evaluation) -> str:
 
 
 def json_report(about: Mapping[str, Any], evaluation: Evaluation) -> str:
-    """Write an evaluation as JSON; figures that do not exist (absent classes) become null."""
+    """Return an evaluation as JSON; figures of absent classes become null."""
     content = {
         **about,
         'images': evaluation.images,
@@ -98,7 +103,7 @@ def _percent(share: float) -> str:
 
 
 def to_json(content: Any) -> str:
-    """Write plain types as JSON; numbers that are not finite become null."""
+    """Return plain types as JSON; numbers that are not finite become null."""
     return json.dumps(_without_nan(content), indent=1) + '\n'
 
 

@@ -144,6 +144,22 @@ class BundleMetadata:
         names = ', '.join(piece.labels.name for piece in self.label_slices) or 'none'
         raise HydranetError(f'Model {self.name!r} has no label set {name!r}; it has: {names}.')
 
+    def length_scale(self, fx: float | None) -> tuple[float, bool]:
+        """
+        Return the factor on depth for a camera, and whether its focal length is assumed.
+
+        ``fx`` is in pixels. None stands for the default focal length, or the canonical one.
+        """
+        if fx is not None and not (math.isfinite(fx) and fx > 0):
+            raise HydranetError(
+                f'A focal length of {fx} pixels is impossible; give a positive number, or none.'
+            )
+        if self.canonical_focal is None:
+            return 1.0, False
+        if fx is None:
+            return (self.default_focal or self.canonical_focal) / self.canonical_focal, True
+        return fx / self.canonical_focal, False
+
     def to_json(self) -> str:
         """Return the metadata as the JSON text stored in a model file."""
         content = {

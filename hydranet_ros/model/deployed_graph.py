@@ -20,7 +20,7 @@ from torch import nn, Tensor
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.bundle import Bundle
 from hydranet_ros.model.exported_model import ExportedModel
-from hydranet_ros.model.rewrites import enlarge, keep_channels, RewrittenNetwork
+from hydranet_ros.model.rewrites import enlarge_by_matrices, keep_channels, RewrittenNetwork
 from hydranet_ros.model.tasks import available_fields, default_fields, PostProcessing, TASKS
 
 PIXEL_MAXIMUM = 255.0
@@ -112,7 +112,7 @@ class DeployedGraph(nn.Module):
         outputs: dict[str, Tensor] = {}
         for name, low in raw.items():
             # Enlarge the raw outputs, not the class ids, so that borders get no wrong class.
-            full = enlarge(
+            full = enlarge_by_matrices(
                 low, image.shape[0], image.shape[1], self.upsampling, self.interpolation
             )
             outputs.update(TASKS[name].post_process(full, self._options, wanted))

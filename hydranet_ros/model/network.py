@@ -11,7 +11,7 @@ published checkpoints, so that these load unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 import copy
 from typing import Literal, TypeAlias
 
@@ -49,6 +49,14 @@ HEAD_PREFIX = {'segmentation': 'segm', 'depth': 'depth', 'normals': 'normal'}
 # Ubuntu 24.04's torch 2.1 has no is_compiling.
 _is_compiling: Callable[[], bool] = getattr(torch.compiler, 'is_compiling', lambda: False)
 _POOLINGS_PER_CRP = 4
+
+
+def normalize(image: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
+    """Turn N x H x W x 3 uint8 RGB into the network's input, N x 3 x H x W, channels last."""
+    means, deviations = (
+        torch.tensor(values, device=image.device).view(1, 3, 1, 1) for values in (mean, std)
+    )
+    return (image.permute(0, 3, 1, 2).float() / 255.0 - means) / deviations
 
 
 def upsample(x: Tensor, finer: Tensor, upsampling: Upsampling) -> Tensor:

@@ -56,9 +56,11 @@ def keep_channels(network: HydraNet, start: int, stop: int) -> None:
     setattr(network, HEAD_PREFIX['segmentation'], kept)
 
 
-def enlarge(x: Tensor, height: int, width: int, upsampling: Upsampling, mode: str) -> Tensor:
+def enlarge_by_matrices(
+    x: Tensor, height: int, width: int, upsampling: Upsampling, mode: str
+) -> Tensor:
     """
-    Do what :func:`hydranet_ros.model.network.enlarge` does, by two matrix products.
+    Compute :func:`hydranet_ros.model.network.enlarge` with two matrix products.
 
     Interpolation is linear and separable, so one small matrix holds the weights of the rows and
     another those of the columns. Runtimes multiply matrices far faster than they interpolate few

@@ -4,8 +4,8 @@
 The table of tasks: one entry per kind of dense output.
 
 An entry defines how the deployed graph post-processes the raw output, and which fields of a
-prediction this gives. Loss and augmentation of a task are in ``training``, its metrics in
-``evaluation``. This module can be imported without torch.
+prediction result. Losses, metrics, pictures and message readers are in tables of other rooms with
+the same task names as keys. This module imports torch only when it post-processes tensors.
 """
 
 from __future__ import annotations

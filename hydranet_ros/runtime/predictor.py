@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-import math
 from pathlib import Path
 import time
 
@@ -118,7 +117,7 @@ class Predictor:
                 f'The model was exported for images of {self._only_size[1]}x{self._only_size[0]} '
                 f'pixels only, not {width}x{height}; export it again without --size.'
             )
-        length_scale, assumed = self._length_scale(fx)
+        length_scale, assumed = self.metadata.length_scale(fx)
         outputs, timing = self.backend.run(np.ascontiguousarray(rgb), length_scale)
         timing['total'] = sum(timing.values())
         return Prediction(**outputs, timing=timing, scale_assumed=assumed)
@@ -132,16 +131,3 @@ class Predictor:
     def close(self) -> None:
         """Free the model and the device's memory; the predictor must not be used afterwards."""
         self.backend.close()
-
-    def _length_scale(self, fx: float | None) -> tuple[float, bool]:
-        """Return the factor on depth, and whether the focal length is assumed."""
-        if fx is not None and not (math.isfinite(fx) and fx > 0):
-            raise HydranetError(
-                f'A focal length of {fx} pixels is impossible; give a positive number or omit it.'
-            )
-        canonical = self.metadata.canonical_focal
-        if canonical is None:
-            return 1.0, False
-        if fx is not None:
-            return fx / canonical, False
-        return (self.metadata.default_focal or canonical) / canonical, True

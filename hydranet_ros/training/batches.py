@@ -18,6 +18,7 @@ from torch.utils.data import Dataset as TorchDataset
 from hydranet_ros.data.sample import Dataset, Sample
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import load_label_set, UNLABELED
+from hydranet_ros.model.tasks import TASKS
 from hydranet_ros.training.mixing import Mixture
 from hydranet_ros.training.pasting import box_mask, class_mask, paste
 from hydranet_ros.training.recipe import Ingredient, Recipe
@@ -109,8 +110,7 @@ def stack(
         depth=torch.from_numpy(depth),
         normals=None if normals is None else torch.from_numpy(normals),
         weights={
-            task: torch.tensor([weight.get(task, 1.0) for weight in weights])
-            for task in ('segmentation', 'depth', 'normals')
+            task: torch.tensor([weight.get(task, 1.0) for weight in weights]) for task in TASKS
         },
         unknown=torch.from_numpy(unknown_classes),
     )

@@ -19,6 +19,7 @@ from hydranet_ros.model.bundle import BundleMetadata, LabelSlice, load_bundle
 from hydranet_ros.model.encoders import ENCODERS
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.model.network import TRAINED_UPSAMPLING
+from hydranet_ros.model.tasks import TASKS
 from hydranet_ros.training.recipe import Recipe
 
 
@@ -89,7 +90,7 @@ def describe_training(
 
 
 def _describe_data(dataset: Dataset) -> dict[str, Any]:
-    counts = dict.fromkeys(('segmentation', 'depth', 'normals'), 0)
+    counts = dict.fromkeys(TASKS, 0)
     for index in range(len(dataset)):
         for task in dataset.tasks(index):
             counts[task] += 1

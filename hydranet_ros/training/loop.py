@@ -1,10 +1,11 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The training loop. It can be stopped at any step, and resumes to the same weights, to the bit.
+The training loop. It can be stopped at any step and resumed.
 
-One process or many (``torchrun``), on any device that Lightning Fabric finds. Each step takes one
-batch from the mixture of datasets, divided among the processes.
+On a CPU, a resumed training ends with exactly the weights of an uninterrupted one. Training uses
+one process or many (``torchrun``), on any device that Lightning Fabric finds. Each step takes one
+batch from the mixture of datasets and divides it among the processes.
 """
 
 from __future__ import annotations
@@ -30,7 +31,8 @@ from hydranet_ros.training.checkpoint import load_state, save_state, TrainingSta
 from hydranet_ros.training.distributed import launch, Reduction
 from hydranet_ros.training.initial_weights import new_network
 from hydranet_ros.training.malloc_settings import keep_freed_memory
-from hydranet_ros.training.monitor import compare, Monitor
+from hydranet_ros.training.monitor import draw_comparison, Monitor, RateMeter
+from hydranet_ros.training.network_evaluation import evaluate_network
 from hydranet_ros.training.network_with_loss import NetworkWithLoss
 from hydranet_ros.training.optimization import (
     AveragedWeights,
@@ -42,7 +44,6 @@ from hydranet_ros.training.optimization import (
 from hydranet_ros.training.recipe import Recipe
 from hydranet_ros.training.selection import Best, Figures, summarize
 from hydranet_ros.training.stop_request import StopRequest
-from hydranet_ros.training.validation import examine
 
 STATE_NAME = 'last.pt'
 
@@ -92,8 +93,8 @@ class Trainer:
             load_dataset(part.dataset, part.split, variables, in_memory=recipe.cache)
             for part in recipe.mixture
         ]
-        self.examinations = [
-            (exam, load_dataset(exam.dataset, exam.split, variables)) for exam in recipe.evaluation
+        self.evaluation_data = [
+            (part, load_dataset(part.dataset, part.split, variables)) for part in recipe.evaluation
         ]
 
         # Network, loss, optimizer.
@@ -107,7 +108,7 @@ class Trainer:
 
         # Progress.
         self.step = 0
-        strides = [exam.stride for exam in recipe.evaluation]
+        strides = [part.stride for part in recipe.evaluation]
         self.best = Best(recipe.best, f'{recipe.best} of strides {strides}')
         if (directory / STATE_NAME).is_file():
             self._restore(load_state(directory / STATE_NAME))
@@ -139,19 +140,22 @@ class Trainer:
         self.model.train()
         if options.freeze_batch_norm:
             freeze_batch_norm(self.network)
-        began, images = time.perf_counter(), 0
+        rate = RateMeter()
         with StopRequest(self.reduction) as stop, progress:
             while self.step < recipe.steps:
                 factor = rate_factor(self.step, recipe.steps, options)
                 set_rates(self.optimizer, factor)
 
                 # Forward and backward. Processes exchange gradients in the last part only.
+                losses: dict[str, Tensor] = {}
                 for part in range(options.accumulate):
                     batch = next(batches).to(fabric.device)
                     last = part == options.accumulate - 1
                     with fabric.no_backward_sync(self.model, enabled=not last):
-                        loss, losses = self.model(batch)
+                        loss, of_tasks = self.model(batch)
                         fabric.backward(loss / options.accumulate)
+                    parts = {'loss': loss.detach(), **of_tasks}
+                    losses = {name: losses.get(name, 0.0) + parts[name] for name in parts}
                     # After the backward pass, since reading the loss waits for the GPU.
                     if not math.isfinite(float(self.reduction.sum(loss.detach()))):
                         raise HydranetError(
@@ -171,13 +175,12 @@ class Trainer:
                 progress.update()
 
                 # Log, evaluate, save. The rate excludes the time of evaluations.
-                images += recipe.batch * options.accumulate
+                rate.add(recipe.batch * options.accumulate)
                 if self.step % recipe.log_every == 0:
-                    self._log(loss, losses, factor, images / (time.perf_counter() - began))
-                    began, images = time.perf_counter(), 0
+                    self._log(losses, factor, rate.restart())
                 if self.step % recipe.evaluate_every == 0 and self.step < recipe.steps:
                     self.evaluate()
-                    began, images = time.perf_counter(), 0
+                    rate.restart()
                 if self.step % recipe.save_every == 0 or self.step == recipe.steps:
                     self.save()
                 if stop.requested and self.step < recipe.steps:
@@ -185,7 +188,7 @@ class Trainer:
                     return None
 
         figures = self.evaluate()
-        if recipe.complete and any(exam.stride > 1 for exam, _ in self.examinations):
+        if recipe.complete and any(part.stride > 1 for part, _ in self.evaluation_data):
             figures = self.evaluate(complete=True)
         self.monitor.close()
         if fabric.is_global_zero:
@@ -197,26 +200,26 @@ class Trainer:
         """
         Measure the averaged weights on the recipe's evaluation data, and write the best model.
 
-        ``complete`` ignores the recipe's strides; its figures are logged as ``DATASET complete``
-        and not compared with those of other evaluations.
+        ``complete`` ignores the recipe's strides. Its figures are logged as ``DATASET complete``
+        and never select the best model.
         """
         figures: dict[str, dict[str, float]] = {}
         if self.fabric.is_global_zero:
             network = self._shipped_network().to(self.fabric.device)
-            for exam, dataset in self.examinations:
-                findings = examine(
+            for part, dataset in self.evaluation_data:
+                found = evaluate_network(
                     network,
                     dataset,
                     self.metadata,
-                    tasks=exam.tasks,
-                    stride=1 if complete else exam.stride,
+                    tasks=part.tasks,
+                    stride=1 if complete else part.stride,
                     device=self.fabric.device,
                 )
-                figures[dataset.name] = findings.figures
+                figures[dataset.name] = found.figures
                 group = f'{dataset.name} complete' if complete else dataset.name
-                self.monitor.scalars(self.step, group, findings.figures)
-                for number, (sample, prediction) in enumerate(findings.pictures):
-                    picture = compare(sample, prediction, self.recipe.depth_range)
+                self.monitor.scalars(self.step, group, found.figures)
+                for number, (sample, prediction) in enumerate(found.pictures):
+                    picture = draw_comparison(sample, prediction, self.recipe.depth_range)
                     self.monitor.picture(self.step, f'{group}/{number}', picture)
             measured = 'all images' if complete else f'step {self.step}'
             self._print(f'{measured}: {summarize(figures)}')
@@ -272,11 +275,10 @@ class Trainer:
         bundle = Bundle.from_network(metadata, self._shipped_network())
         save_bundle(self.directory / f'{name}.safetensors', bundle)
 
-    def _log(self, loss: Tensor, losses: Mapping[str, Tensor], factor: float, rate: float) -> None:
-        count = self.reduction.processes
+    def _log(self, losses: Mapping[str, Tensor], factor: float, rate: float) -> None:
+        count = self.reduction.processes * self.recipe.optimization.accumulate
         values = {
-            'loss': float(self.reduction.sum(loss.detach())) / count,
-            **{task: float(self.reduction.sum(part)) / count for task, part in losses.items()},
+            **{name: float(self.reduction.sum(total)) / count for name, total in losses.items()},
             **{f'weight_{task}': weight for task, weight in self.criterion.learned.items()},
             'rate_factor': factor,
             'images_per_second': rate,

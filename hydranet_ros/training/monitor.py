@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 import json
 from pathlib import Path
+import time
 
 import cv2
 import numpy as np
@@ -23,12 +24,29 @@ _PICTURE_HEIGHT = 240
 _FARTHEST_SHOWN = 80.0
 
 
+class RateMeter:
+    """Counts images per second."""
+
+    def __init__(self) -> None:
+        self._began, self._images = time.perf_counter(), 0
+
+    def add(self, images: int) -> None:
+        """Count images."""
+        self._images += images
+
+    def restart(self) -> float:
+        """Return the images per second since the last restart, and count from zero."""
+        rate = self._images / (time.perf_counter() - self._began)
+        self._began, self._images = time.perf_counter(), 0
+        return rate
+
+
 class Monitor:
     """
     Writes ``log.jsonl`` and TensorBoard events into a directory.
 
-    TensorBoard drops what a killed run logged after ``first_step``, the number of steps that are
-    done. Only one of several processes is ``active`` and writes.
+    ``first_step`` is the number of steps done: TensorBoard drops what a killed run logged after
+    it. Of several processes, only the ``active`` one writes.
     """
 
     def __init__(self, directory: Path, first_step: int, active: bool = True) -> None:
@@ -57,7 +75,9 @@ class Monitor:
             self._writer.close()
 
 
-def compare(sample: Sample, prediction: Prediction, depth_range: tuple[float, float]) -> RgbImage:
+def draw_comparison(
+    sample: Sample, prediction: Prediction, depth_range: tuple[float, float]
+) -> RgbImage:
     """
     Draw a sample with its predictions above and its ground truth below.
 

@@ -11,14 +11,13 @@ from torch import nn, Tensor
 
 from hydranet_ros.data.sample import Dataset
 from hydranet_ros.model.bundle import BundleMetadata
-from hydranet_ros.model.network import HydraNet
+from hydranet_ros.model.network import HydraNet, normalize
 from hydranet_ros.training.batches import Batch
 from hydranet_ros.training.class_weights import class_weights
 from hydranet_ros.training.distributed import Reduction
 from hydranet_ros.training.initial_weights import start_network, typical_depth
 from hydranet_ros.training.losses import Criterion, Head
 from hydranet_ros.training.recipe import Recipe
-from hydranet_ros.training.validation import normalize
 
 
 class NetworkWithLoss(nn.Module):
@@ -45,7 +44,7 @@ class NetworkWithLoss(nn.Module):
 
     def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the loss of a batch, and each task's loss."""
-        image = normalize(batch.image, self._metadata)
+        image = normalize(batch.image, self._metadata.mean, self._metadata.std)
         features = self.network.decode(self.network.encode(image))
         heads = {task: self._head(task, features) for task in self.network.tasks}
         loss, parts = self.criterion(heads, batch)

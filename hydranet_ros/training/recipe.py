@@ -59,13 +59,13 @@ class Ingredient:
 
 
 @dataclass(frozen=True)
-class Examination:
+class EvaluationData:
     """A dataset that the network is evaluated on during training."""
 
     dataset: str
     split: str
     tasks: tuple[str, ...] = ()  # tasks to measure; all annotated ones if empty
-    stride: int = 1  # take every n-th image, to save time
+    stride: int = 1  # measure every n-th image only, to save time
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,7 @@ class Optimization:
 class Losses:
     """What is minimised."""
 
-    weights: dict[str, float] = field(
-        default_factory=lambda: {'segmentation': 0.5, 'depth': 0.5, 'normals': 0.5}
-    )
+    weights: dict[str, float] = field(default_factory=lambda: dict.fromkeys(TASKS, 0.5))
     """Task name to weight in the sum."""
     weighting: str = 'fixed'  # fixed, or uncertainty: weights are learned (Kendall et al. 2018)
     depth_space: str = 'linear'
@@ -135,7 +133,7 @@ class Recipe:
     label_sets: tuple[str, ...] = ()  # in the order of their logits
     description: str = ''
     license: str = 'unknown'
-    evaluation: tuple[Examination, ...] = ()
+    evaluation: tuple[EvaluationData, ...] = ()
     complete: bool = True  # last evaluation without strides
     best: str = ''
     """

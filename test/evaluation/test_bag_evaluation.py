@@ -29,12 +29,12 @@ from hydranet_ros.evaluation import plots
 from hydranet_ros.evaluation.bag_evaluation import BagEvaluation, evaluate_bag, find_topics
 from hydranet_ros.evaluation.bag_report import REPORT_NAMES, write_report
 from hydranet_ros.evaluation.frame_pictures import PictureKeeper
-from hydranet_ros.evaluation.measures import MEASURES, Protocol
+from hydranet_ros.evaluation.measures import EvaluationProtocol, MEASURES
 from hydranet_ros.model.bundle import save_bundle
 from hydranet_ros.model.labels import load_label_set
 
 COUNT = 5
-PROTOCOL = Protocol(load_label_set('kitti6'), (1e-3, 80.0))
+PROTOCOL = EvaluationProtocol(load_label_set('kitti6'), (1e-3, 80.0))
 TASKS = ('segmentation', 'depth')
 
 

@@ -20,7 +20,7 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.bag_evaluation import evaluate_bag, find_topics
 from hydranet_ros.evaluation.bag_report import write_report
 from hydranet_ros.evaluation.comparison import block_weights, compare_reports, read_report
-from hydranet_ros.evaluation.measures import Protocol
+from hydranet_ros.evaluation.measures import EvaluationProtocol
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.runtime.predictor import Prediction
 
@@ -41,7 +41,7 @@ class ScaledPredictor(FakePredictor):
 def reports(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     folder = tmp_path_factory.mktemp('comparison')
     bag = make_bag(folder / 'bag', 6)
-    protocol = Protocol(load_label_set('kitti6'))
+    protocol = EvaluationProtocol(load_label_set('kitti6'))
     paths = []
     for name, predictor in (('plain', FakePredictor()), ('doubled', ScaledPredictor())):
         evaluation = evaluate_bag(

@@ -21,7 +21,7 @@ from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.data.sample import Sample
 from hydranet_ros.evaluation.dataset_evaluation import evaluate, Evaluation, ImageScore
 from hydranet_ros.evaluation.figures import FIGURES, figures_of
-from hydranet_ros.evaluation.measures import MEASURES, Protocol
+from hydranet_ros.evaluation.measures import EvaluationProtocol, MEASURES
 from hydranet_ros.evaluation.metrics import ConfusionMatrix, DepthMetrics
 from hydranet_ros.evaluation.picture_sheet import chosen, picture_sheet
 from hydranet_ros.evaluation.report import json_report, text_report
@@ -106,7 +106,7 @@ def test_every_task_has_a_measure() -> None:
 
 
 def test_every_figure_is_in_the_table() -> None:
-    protocol = Protocol(CAMVID)
+    protocol = EvaluationProtocol(CAMVID)
     for task, measure in MEASURES.items():
         names = [figure.name for figure in figures_of(task)]
         assert list(measure.make(protocol).pooled()) == names
@@ -117,7 +117,7 @@ def test_every_figure_is_in_the_table() -> None:
 
 def test_the_figures_are_those_of_the_metrics(streets: Streets) -> None:
     guesser = streets.guesser()
-    found = evaluate(guesser, streets, ('segmentation', 'depth'), Protocol(CAMVID))
+    found = evaluate(guesser, streets, ('segmentation', 'depth'), EvaluationProtocol(CAMVID))
     matrix, depth = ConfusionMatrix(11), DepthMetrics(1e-3, 80)
     for sample in streets.samples:
         prediction = streets.guesser().predict(sample.image)
@@ -137,13 +137,15 @@ def test_the_figures_are_those_of_the_metrics(streets: Streets) -> None:
 
 def test_the_focal_length_is_passed_on_and_each_size_warmed_up_once(streets: Streets) -> None:
     guesser = streets.guesser()
-    evaluate(guesser, streets, ('depth',), Protocol())
+    evaluate(guesser, streets, ('depth',), EvaluationProtocol())
     assert guesser.focal_lengths == (100.0, 101.0, 102.0)
     assert guesser.warmed == ((64, 96),)
 
 
 def test_images_are_ranked_from_the_best_to_the_worst(streets: Streets) -> None:
-    found = evaluate(streets.guesser(), streets, ('segmentation', 'depth'), Protocol(CAMVID))
+    found = evaluate(
+        streets.guesser(), streets, ('segmentation', 'depth'), EvaluationProtocol(CAMVID)
+    )
     assert [score.index for score in found.ranking['segmentation']] == [0, 1, 2]
     assert found.ranking['segmentation'][0].quality == 1.0
     assert [score.name for score in found.ranking['depth']] == ['street 0', 'street 1']
@@ -151,9 +153,11 @@ def test_images_are_ranked_from_the_best_to_the_worst(streets: Streets) -> None:
 
 
 def test_a_crop_and_a_range_limit_the_depth_that_counts(streets: Streets) -> None:
-    whole = evaluate(streets.guesser(), streets, ('depth',), Protocol())
-    garg = evaluate(streets.guesser(), streets, ('depth',), Protocol(crop='garg'))
-    near = evaluate(streets.guesser(), streets, ('depth',), Protocol(depth_range=(1e-3, 5.0)))
+    whole = evaluate(streets.guesser(), streets, ('depth',), EvaluationProtocol())
+    garg = evaluate(streets.guesser(), streets, ('depth',), EvaluationProtocol(crop='garg'))
+    near = evaluate(
+        streets.guesser(), streets, ('depth',), EvaluationProtocol(depth_range=(1e-3, 5.0))
+    )
     pixels = [found.figures['depth']['pixels'] for found in (whole, garg, near)]
     assert pixels[1] < pixels[0] and pixels[2] < pixels[0]
     truth = np.concatenate([streets.samples[n].depth.ravel() for n in (0, 1)])
@@ -162,20 +166,22 @@ def test_a_crop_and_a_range_limit_the_depth_that_counts(streets: Streets) -> Non
 
 
 def test_some_of_the_images_can_be_chosen(streets: Streets) -> None:
-    found = evaluate(streets.guesser(), streets, ('depth',), Protocol(), indices=[1])
+    found = evaluate(streets.guesser(), streets, ('depth',), EvaluationProtocol(), indices=[1])
     assert found.images == 1
     assert found.ranking['depth'] == [ImageScore(1, 'street 1', pytest.approx(-0.2, abs=1e-5))]
 
 
 def test_a_task_without_ground_truth_has_no_figures(streets: Streets) -> None:
     tasks = ('segmentation', 'depth')
-    found = evaluate(streets.guesser(), streets, tasks, Protocol(CAMVID), indices=[2])
+    found = evaluate(streets.guesser(), streets, tasks, EvaluationProtocol(CAMVID), indices=[2])
     assert set(found.figures) == set(found.ranking) == {'segmentation'}
 
 
 def test_the_report_tells_absent_from_zero(streets: Streets) -> None:
-    found = evaluate(streets.guesser(), streets, ('segmentation', 'depth'), Protocol(CAMVID))
-    lines = text_report('guesser on streets', found).splitlines()
+    found = evaluate(
+        streets.guesser(), streets, ('segmentation', 'depth'), EvaluationProtocol(CAMVID)
+    )
+    lines = text_report('guesser on streets', found.images, found.figures).splitlines()
     rows = {line.split()[0]: line.split() for line in lines if line.startswith('  ')}
     assert rows['fence'][1:] == ['absent', 'absent', '0.00']
     iou = found.figures['segmentation']['classes']['road']['iou']
@@ -185,15 +191,17 @@ def test_the_report_tells_absent_from_zero(streets: Streets) -> None:
 
 
 def test_the_origin_of_the_truth_is_told(streets: Streets) -> None:
-    protocol = Protocol(CAMVID, origins={'segmentation': 'human', 'depth': 'distilled'})
+    protocol = EvaluationProtocol(CAMVID, origins={'segmentation': 'human', 'depth': 'distilled'})
     found = evaluate(streets.guesser(), streets, ('segmentation', 'depth'), protocol)
-    text = text_report('guesser on streets', found)
+    text = text_report('guesser on streets', found.images, found.figures)
     assert 'segmentation (camvid11, truth: human)' in text
     assert 'no median scaling, truth: distilled)' in text
 
 
 def test_the_json_has_all_figures_and_null_for_what_does_not_exist(streets: Streets) -> None:
-    found = evaluate(streets.guesser(), streets, ('segmentation', 'depth'), Protocol(CAMVID))
+    found = evaluate(
+        streets.guesser(), streets, ('segmentation', 'depth'), EvaluationProtocol(CAMVID)
+    )
     content = json.loads(json_report({'model': 'guesser'}, found), parse_constant=pytest.fail)
     assert content['model'] == 'guesser'
     assert content['figures']['segmentation']['classes']['fence']['iou'] is None
@@ -215,13 +223,15 @@ def test_the_sheet_shows_best_median_and_worst(count: int, expected: dict[str, i
     assert {rank: score.index for rank, score in chosen(scores)} == expected
 
 
-def test_the_sheet_paints_mistakes_and_nothing_else_red(streets: Streets) -> None:
+@pytest.mark.parametrize('ignored', [200, 255])
+def test_the_sheet_paints_mistakes_and_nothing_else_red(streets: Streets, ignored: int) -> None:
     sample = streets.samples[0]
     labels = sample.segmentation.copy()
     labels[:10, :10] = 5
     truth = sample.segmentation.copy()
-    truth[:5, :5] = 255
-    picture = MEASURES['segmentation'].mistakes(sample.image, labels, truth)
+    truth[:5, :5] = ignored
+    look = Look(replace(CAMVID, ignore_id=ignored), (0.5, 80.0))
+    picture = MEASURES['segmentation'].mistakes(sample.image, labels, truth, look)
     red = (picture == (230, 40, 40)).all(axis=-1)
     expected = np.zeros_like(red)
     expected[:10, :10] = True
@@ -235,7 +245,8 @@ def test_pictures_of_errors_are_dark_where_right_and_black_where_unknown() -> No
     depth = np.full((4, 4), 2.0, np.float32)
     depth[3, 3] = 9.0
     rgb = np.zeros((4, 4, 3), np.uint8)
-    picture = MEASURES['depth'].mistakes(rgb, depth, truth).sum(axis=-1)
+    look = Look(None, (0.5, 80.0))
+    picture = MEASURES['depth'].mistakes(rgb, depth, truth, look).sum(axis=-1)
     assert picture[0, 0] == 0
     assert picture[3, 3] > 500
     assert picture[1, 1] < 60
@@ -243,7 +254,7 @@ def test_pictures_of_errors_are_dark_where_right_and_black_where_unknown() -> No
     normals[..., 2] = 1
     wrong = normals.copy()
     wrong[2, 2] = (1, 0, 0)
-    picture = MEASURES['normals'].mistakes(rgb, wrong, normals).sum(axis=-1)
+    picture = MEASURES['normals'].mistakes(rgb, wrong, normals, look).sum(axis=-1)
     assert picture[2, 2] > 500
     assert picture[0, 0] < 60
 
@@ -251,7 +262,7 @@ def test_pictures_of_errors_are_dark_where_right_and_black_where_unknown() -> No
 def test_the_sheet_has_a_line_for_each_image_and_task(streets: Streets) -> None:
     guesser = streets.guesser()
     look = Look(CAMVID, (0.5, 80.0))
-    found = evaluate(guesser, streets, ('segmentation', 'depth'), Protocol(CAMVID))
+    found = evaluate(guesser, streets, ('segmentation', 'depth'), EvaluationProtocol(CAMVID))
     both = picture_sheet(found, guesser, streets, look, 'guesser on streets')
     assert both.dtype == np.uint8 and both.shape[2] == 3
     one = replace(found, ranking={'depth': found.ranking['depth']})
@@ -314,7 +325,7 @@ def test_the_command_prints_and_writes_what_it_found(
         (['--limit', '0'], '--limit must be at least 1'),
         (['--crop', 'nyud'], 'nyud crop is defined for images of 640x480'),
         (['--label-set', 'kitti6'], "no label set 'kitti6'"),
-        (['--depth-range', '5', '1'], 'is not one: give 0 < minimum < maximum'),
+        (['--depth-range', '5', '1'], 'is invalid: give 0 < minimum < maximum'),
         (['--sheet', 'sheet.txt'], 'sheet.txt must end in .png or .jpg'),
         (['data'], "'data' is not NAME=VALUE"),
     ],

@@ -22,7 +22,7 @@ from hydranet_ros.bags.playback import Stopwatch
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.bag_evaluation import evaluate_bag, find_topics
 from hydranet_ros.evaluation.live_evaluation import LiveEvaluation
-from hydranet_ros.evaluation.measures import Protocol
+from hydranet_ros.evaluation.measures import EvaluationProtocol
 from hydranet_ros.evaluation.replay_plan import plan_replay
 from hydranet_ros.launching.process_specs import REPLAY_ARGUMENTS
 from hydranet_ros.messages.stamps import read_stamp
@@ -30,7 +30,7 @@ from hydranet_ros.model.bundle import save_bundle
 from hydranet_ros.model.labels import load_label_set
 
 COUNT = 4
-PROTOCOL = Protocol(load_label_set('kitti6'))
+PROTOCOL = EvaluationProtocol(load_label_set('kitti6'))
 TASKS = ('segmentation', 'depth')
 PARTS = {
     '/image': 'image',

@@ -25,7 +25,7 @@ from hydranet_ros.bags.conversion import BagLayout
 from hydranet_ros.cli.main import main
 from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.evaluation.dataset_evaluation import evaluate
-from hydranet_ros.evaluation.measures import Protocol
+from hydranet_ros.evaluation.measures import EvaluationProtocol
 from hydranet_ros.evaluation.report import to_json
 from hydranet_ros.launching.process_group import ProcessGroup
 from hydranet_ros.launching.process_specs import PACKAGE, ProcessSpec
@@ -276,7 +276,7 @@ def test_real_images(
     del live['about'], offline['about']
     assert live == offline
     files = load_dataset(dataset, split, {'data': str(data)})
-    protocol = Protocol(labels, (1e-3, maximum))
+    protocol = EvaluationProtocol(labels, (1e-3, maximum))
     found = evaluate(Predictor(model), files, tasks, protocol, indices=range(3))
     for task, figures in json.loads(to_json(found.figures)).items():
         del figures['truth'], live['figures'][task]['truth']

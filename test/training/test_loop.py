@@ -24,7 +24,7 @@ from hydranet_ros.model.bundle import load_bundle
 from hydranet_ros.runtime.predictor import Predictor
 from hydranet_ros.training.loop import STATE_NAME, Trainer
 from hydranet_ros.training.recipe import (
-    Examination,
+    EvaluationData,
     Losses,
     Optimization,
 )
@@ -158,6 +158,20 @@ def test_another_recipe_does_not_go_on(tmp_path: Path) -> None:
         Trainer(recipe, {}, directory, accelerator='cpu')
 
 
+def test_the_logged_loss_is_the_mean_of_the_accumulated_batches(tmp_path: Path) -> None:
+    """With learning rates of zero, a step of two batches logs the mean of two steps of one."""
+    recipe = small_recipe(write_streets(tmp_path / 'data', 3), steps=2, log_every=1)
+    losses = {}
+    for parts in (1, 2):
+        still = Optimization(encoder_rate=0.0, decoder_rate=0.0, accumulate=parts)
+        directory = tmp_path / str(parts)
+        train(replace(recipe, optimization=still, steps=2 // parts), directory)
+        log = [json.loads(line) for line in (directory / 'log.jsonl').read_text().splitlines()]
+        losses[parts] = [entry['loss'] for entry in log if entry['group'] == 'training']
+    assert losses[1][0] != losses[1][1]
+    assert losses[2] == [pytest.approx(np.mean(losses[1]), rel=1e-5)]
+
+
 def test_a_loss_that_is_not_finite_names_the_batch(tmp_path: Path) -> None:
     """Training stops at once and says which files it was at."""
     recipe = small_recipe(
@@ -203,7 +217,7 @@ def test_best_is_kept_and_strides_hold(tmp_path: Path) -> None:
         dataset,
         steps=2,
         evaluate_every=1,
-        evaluation=(Examination(str(dataset), 'all', tasks=('depth',), stride=2),),
+        evaluation=(EvaluationData(str(dataset), 'all', tasks=('depth',), stride=2),),
         best='streets/all abs_rel',
     )
     train(recipe, tmp_path / 'run')

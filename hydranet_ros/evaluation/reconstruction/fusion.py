@@ -3,10 +3,10 @@
 """
 Fuse depth, colour and labels of many images into one surface.
 
-A truncated signed distance field (Curless and Levoy, 1996) in a hash of voxels, integrated along
-the rays of the pixels (as Voxblox does; Oleynikova et al., 2017), with a vote on the label in
-each voxel. All in numpy: a voxel is a row of a table that is sorted by a key made of its three
-indices.
+The surface is a truncated signed distance field (Curless and Levoy, 1996) in sparse voxels. Each
+pixel is integrated along its ray (as in Voxblox; Oleynikova et al., 2017) and votes for the label
+of a voxel. In numpy, a voxel is a row of a table; the table is sorted by a key that packs the
+three indices of the voxel.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _HALF = 1 << (_BITS - 1)
 _STEPS = np.array([1 << 2 * _BITS, 1 << _BITS, 1], np.int64)
 """Difference of the keys of neighbours along x, y, z."""
 _MERGE_ROWS = 2_000_000
-# A surface crosses zero between neighbours that differ by about one voxel; where two sides of a
-# thin wall or of a gap meet, they differ by more.
+# At a surface, the distances of neighbouring voxels differ by about one voxel. Where the two sides
+# of a thin wall or of a gap meet, they differ by more.
 _LARGEST_CHANGE = 2.0
 
 
 class SparseTable:
-    """Sums by integer key; a key has a fixed number of values."""
+    """Sums of rows of values, by integer key."""
 
     def __init__(self, columns: int) -> None:
         self._keys = np.zeros(0, np.int64)
@@ -79,8 +79,7 @@ class VoxelMap:
     """
     A labelled, coloured signed distance field.
 
-    A point changes the voxels up to the truncation distance from it, in metres; three voxels if
-    None.
+    A point changes the voxels within the truncation distance, in metres; None is three voxels.
     """
 
     def __init__(self, voxel_size: float = 0.02, truncation: float | None = None) -> None:
@@ -101,7 +100,7 @@ class VoxelMap:
         seen = points.astype(np.float64)
         distance = np.linalg.norm(seen, axis=1)
         direction = (seen / distance[:, None]) @ pose[:3, :3].T
-        # The error of depth grows with its square, from stereo, structured light and networks.
+        # Depth errors of stereo, structured light and networks grow with the square of depth.
         weight = 1.0 / np.maximum(seen[:, 2], 0.1) ** 2
         origin = pose[:3, 3]
         steps = int(np.ceil(self._truncation / self.voxel_size))
@@ -185,7 +184,7 @@ def _indices(keys: NDArray[np.int64]) -> NDArray[np.int64]:
 def _neighbors(
     keys: NDArray[np.int64], step: np.int64
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the rows of voxels whose neighbour one step on is in the table too, and its row."""
+    """Return the rows of all pairs of voxels whose keys differ by a step."""
     if not len(keys):
         return np.zeros(0, np.intp), np.zeros(0, np.intp)
     rows = np.minimum(np.searchsorted(keys, keys + step), len(keys) - 1)

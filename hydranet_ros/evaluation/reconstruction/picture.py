@@ -16,7 +16,7 @@ from hydranet_ros.pictures.point_renderer import draw_points, look_at
 from hydranet_ros.pictures.render import legend
 
 _WIDTH, _HEIGHT, _FOCAL_LENGTH = 720, 540, 470.0
-# As shares of the distance of what is seen.
+# Position of the viewpoint, as shares of the distance to the scene.
 _BEHIND, _ABOVE = 0.3, 0.2
 _UNLABELED_COLOR = (90, 90, 90)
 _TITLE_HEIGHT = 30
@@ -28,7 +28,7 @@ def picture(
     """
     Draw the surfaces side by side, from behind and above the middle camera.
 
-    Points are drawn a little larger than a voxel, whose size is in metres.
+    Points are drawn a little larger than a voxel; ``voxel_size`` is in metres.
     """
     seen_from = reconstruction.poses[len(reconstruction.poses) // 2]
     reference = reconstruction.measured or reconstruction.predicted

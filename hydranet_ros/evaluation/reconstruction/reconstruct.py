@@ -3,8 +3,8 @@
 """
 Reconstruct a scene from predicted depth and labels along known poses, and measure it.
 
-The map of the predictions is compared with the map that the measured depth of the same pixels
-gives, as reconstruction benchmarks do (Knapitsch et al., Tanks and Temples, 2017).
+The predicted surface is compared with the surface that measured depth gives for the same pixels,
+as in reconstruction benchmarks (Knapitsch et al., Tanks and Temples, 2017).
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ class FusionOptions:
     """How images are fused."""
 
     voxel_size: float = 0.03  # metres
-    stride: int = 2  # every N-th row and column of an image is taken
+    stride: int = 2  # every N-th row and column of an image is used
     maximum_depth: float = 5.0  # metres along z; farther pixels are skipped
-    # Pixels where depth changes by more than this share in the 3×3 neighbourhood are skipped:
-    # between an object and its background a network predicts depths where there is nothing.
+    # Pixels where depth changes by more than this share within 3×3 pixels are skipped: at edges of
+    # objects, networks predict depths between the object and its background.
     edge: float = 0.05
-    # Pixels at the image's edges that are skipped: a network sees only half of their context.
+    # Width in pixels of the border that is skipped: there, a network sees half of the context.
     border: int = 8
-    # Truncation distance, metres. Images that disagree by more give a surface each.
+    # Truncation distance, metres. Images that disagree by more give separate surfaces.
     truncation: float = 0.15
     minimum_weight: float = 0.5  # of a voxel; an image at distance z adds 1 / z²
 
@@ -72,7 +72,7 @@ class Reconstruction:
 
 
 def usable_pixels(depth: NDArray[np.float32], options: FusionOptions) -> NDArray[np.bool_]:
-    """Tell which pixels of a depth image are fused: valid, near, off depth edges and border."""
+    """Return the mask of pixels to fuse: valid, near, not at a depth edge or the border."""
     valid = np.isfinite(depth) & (depth > 0)
     filled = np.where(valid, depth, np.float32(0)).astype(np.float32)
     square = np.ones((3, 3), np.uint8)
@@ -96,8 +96,8 @@ def reconstruct(
     """
     Fuse the predictions of samples with pose and camera, and their measured depth.
 
-    Where depth was measured, only those pixels of the prediction are fused, so that both maps
-    show the same things.
+    If a sample has measured depth, only its measured pixels are fused, so that both surfaces show
+    the same parts of the scene.
 
     Raises HydranetError if a sample has no pose or no camera, or no pixel could be used.
     """
@@ -124,7 +124,7 @@ def reconstruct(
     surface = predicted.surface(options.minimum_weight)
     if not len(surface.points):
         raise HydranetError(
-            f'{len(poses)} images gave no surface; take more of them, a larger maximum depth or a '
+            f'{len(poses)} images gave no surface; use more images, a larger maximum depth or a '
             'larger edge limit.'
         )
     return Reconstruction(
@@ -138,7 +138,7 @@ def reconstruct(
 
 def compare(predicted: Surface, measured: Surface, threshold: float = 0.05) -> Comparison:
     """
-    Compare two surfaces of one voxel size point by point; the threshold is in metres.
+    Compare two surfaces with the same voxel size; the threshold is in metres.
 
     Raises HydranetError if scipy is not installed or a surface is empty.
     """

@@ -31,7 +31,7 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.bag_report import fullest, report_place, write_report
 from hydranet_ros.evaluation.frame_decoding import IMAGE
 from hydranet_ros.evaluation.live_evaluation import LiveEvaluation
-from hydranet_ros.evaluation.measures import MEASURES, Protocol
+from hydranet_ros.evaluation.measures import EvaluationProtocol, MEASURES
 from hydranet_ros.messages.stamps import read_stamp
 from hydranet_ros.messages.topic_names import TRANSPORT_SUFFIXES, truth_topic
 from hydranet_ros.model.labels import load_label_set
@@ -201,10 +201,10 @@ def _topic(part: str) -> str:
     return part if task == part else truth_topic(task).lstrip('/')
 
 
-def _protocol(settings: dict[str, Any]) -> Protocol:
+def _protocol(settings: dict[str, Any]) -> EvaluationProtocol:
     labels = load_label_set(settings['label_set']) if settings['label_set'] else None
     depth_range = (settings['depth_minimum'], settings['depth_maximum'])
-    return Protocol(labels, depth_range, settings['crop'] or None)
+    return EvaluationProtocol(labels, depth_range, settings['crop'] or None)
 
 
 def _deserialize(content: tuple[bytes, Any]) -> Any:

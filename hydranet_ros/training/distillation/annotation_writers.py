@@ -18,7 +18,7 @@ from hydranet_ros.data.datasets import FileDataset, Record
 from hydranet_ros.data.image_files import read_depth, read_segmentation
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.accumulator import Accumulator
-from hydranet_ros.evaluation.measures import Protocol
+from hydranet_ros.evaluation.measures import EvaluationProtocol
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.training.distillation.mappings import LabelMapping, load_mapping
 from hydranet_ros.training.distillation.teachers.base import Annotation, file_sha256, Teacher
@@ -121,7 +121,9 @@ class SegmentationWriter:
                 f'Dataset {dataset.name} has labels of {own.name if own else "nothing"}; the '
                 f'teacher can be measured by labels of {student.name} only.'
             )
-        measured = Accumulator(['segmentation'], Protocol(student, origins=dataset.about))
+        measured = Accumulator(
+            ['segmentation'], EvaluationProtocol(student, origins=dataset.about)
+        )
         for record, annotation in annotations:
             if record.segmentation is not None:
                 truth = read_segmentation(record.segmentation, form)
@@ -226,7 +228,9 @@ class DepthWriter:
         if dataset.depth_format is None:
             raise HydranetError(f'Dataset {dataset.name} has no depth to measure the teacher by.')
         depth_range = (max(self.target.minimum, 1e-3), self.target.maximum)
-        measured = Accumulator(['depth'], Protocol(None, depth_range, origins=dataset.about))
+        measured = Accumulator(
+            ['depth'], EvaluationProtocol(None, depth_range, origins=dataset.about)
+        )
         pixels = 0
         for record, annotation in annotations:
             if record.depth is not None:

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Evaluate a network in training as it will be deployed: upsampled and post-processed alike."""
+"""Evaluate a network during training, with the post-processing of the deployed graph."""
 
 from __future__ import annotations
 
@@ -9,36 +9,28 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from hydranet_ros.data.sample import Dataset, RgbImage, Sample
 from hydranet_ros.evaluation.dataset_evaluation import evaluate
 from hydranet_ros.evaluation.figures import figures_of
-from hydranet_ros.evaluation.measures import Protocol
+from hydranet_ros.evaluation.measures import EvaluationProtocol
 from hydranet_ros.model.bundle import BundleMetadata
 from hydranet_ros.model.labels import load_label_set
-from hydranet_ros.model.network import enlarge, HydraNet
+from hydranet_ros.model.network import enlarge, HydraNet, normalize
 from hydranet_ros.model.tasks import PostProcessing, TASKS
 from hydranet_ros.runtime.predictor import Prediction
 
 
 @dataclass(frozen=True)
-class Findings:
+class NetworkEvaluation:
     """The result of an evaluation."""
 
     figures: dict[str, float]  # by name, as in `figures.FIGURES`
     pictures: tuple[tuple[Sample, Prediction], ...] = ()  # a few samples and their predictions
 
 
-def normalize(image: Tensor, metadata: BundleMetadata) -> Tensor:
-    """Turn N x H x W x 3 uint8 RGB into the network's input, N x 3 x H x W, channels last."""
-    mean = torch.tensor(metadata.mean, device=image.device).view(1, 3, 1, 1)
-    std = torch.tensor(metadata.std, device=image.device).view(1, 3, 1, 1)
-    return (image.permute(0, 3, 1, 2).float() / 255.0 - mean) / std
-
-
 class NetworkPredictor:
-    """Predicts by a network in evaluation mode; segmentation in one of its label sets."""
+    """Runs a network in evaluation mode; segmentation is in one of its label sets."""
 
     def __init__(
         self,
@@ -63,25 +55,25 @@ class NetworkPredictor:
         image = torch.from_numpy(np.ascontiguousarray(rgb)).to(self._device)
         height, width = rgb.shape[:2]
         options = (metadata.upsampling, metadata.interpolation)
-        raw = self._network(normalize(image[None], metadata))
+        length_scale, _ = metadata.length_scale(fx)
+        raw = self._network(normalize(image[None], metadata.mean, metadata.std))
         fields: dict[str, Any] = {}
         for task, low in raw.items():
             output = low
             if task == 'segmentation' and self._piece is not None:
                 output = output[:, self._piece.start : self._piece.stop]
             full = enlarge(output.float(), height, width, *options)
-            wanted = frozenset({TASKS[task].fields[0].name})
+            field = TASKS[task].fields[0]
             processed = TASKS[task].post_process(
-                full, PostProcessing(metadata.depth_range), wanted
+                full, PostProcessing(metadata.depth_range), frozenset({field.name})
             )
-            fields.update({name: tensor[0].cpu().numpy() for name, tensor in processed.items()})
-        if 'depth' in fields and metadata.canonical_focal:
-            fx = fx or metadata.default_focal or metadata.canonical_focal
-            fields['depth'] = fields['depth'] * np.float32(fx / metadata.canonical_focal)
+            values = processed[field.name][0].cpu().numpy()
+            scale = np.float32(length_scale)
+            fields[field.name] = values * scale if field.scaled_by_focal else values
         return Prediction(**fields)
 
 
-def examine(
+def evaluate_network(
     network: HydraNet,
     dataset: Dataset,
     metadata: BundleMetadata,
@@ -90,19 +82,12 @@ def examine(
     stride: int = 1,
     pictures: int = 2,
     device: torch.device | None = None,
-) -> Findings:
+) -> NetworkEvaluation:
     """
     Measure a network in evaluation mode on a dataset.
 
-    Parameters
-    ----------
-    tasks
-        Tasks to measure; all that are annotated if empty.
-    stride
-        Take every N-th sample.
-    pictures
-        Number of samples to return with their predictions.
-
+    Measures ``tasks``, or all annotated ones if empty, on every ``stride``-th sample, and returns
+    ``pictures`` samples with their predictions.
     """
     labels = load_label_set(dataset.label_set) if dataset.label_set else None
     chosen = [
@@ -114,7 +99,9 @@ def examine(
         network, metadata, dataset.label_set, device or torch.device('cpu')
     )
     indices = range(0, len(dataset), stride)
-    found = evaluate(predictor, dataset, chosen, Protocol(labels), indices=indices).figures
+    found = evaluate(
+        predictor, dataset, chosen, EvaluationProtocol(labels), indices=indices
+    ).figures
     figures = {
         figure.name: values[figure.name]
         for task, values in found.items()
@@ -123,4 +110,4 @@ def examine(
     to_show = indices[:: max(1, len(indices) // max(pictures, 1))][:pictures]
     samples = [dataset.load(index) for index in to_show]
     shown = [(sample, predictor.predict(sample.image, sample.fx)) for sample in samples]
-    return Findings(figures, tuple(shown))
+    return NetworkEvaluation(figures, tuple(shown))
