@@ -357,4 +357,4 @@ def test_labels_of_another_set_are_not_compared(
     assert main(command) == 0
     assert 'segmentation' not in capsys.readouterr().out
     assert main([*command, '--tasks', 'segmentation']) == 1
-    assert 'are of cityscapes19, which made_up does not predict' in capsys.readouterr().err
+    assert 'is labelled in cityscapes19, which made_up does not predict' in capsys.readouterr().err
