@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Play a bag to the perception node, evaluate it, and end with the bag."""
+"""Play a bag to the perception node and evaluate its results until the bag ends."""
 
 from launch import LaunchContext, LaunchDescription
 from launch.actions import EmitEvent, OpaqueFunction, RegisterEventHandler
@@ -13,13 +13,13 @@ from hydranet_ros.launching.process_specs import REPLAY_ARGUMENTS
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Declare the arguments, and start what they ask for."""
+    """Declare the arguments and start the processes."""
     arguments = declare_arguments(REPLAY_ARGUMENTS)
     return LaunchDescription([*arguments, OpaqueFunction(function=start_processes)])
 
 
 def start_processes(context: LaunchContext) -> list:
-    """Turn the arguments into launch actions; the player's end is the end of all."""
+    """Convert the arguments to launch actions; when the player ends, all processes are stopped."""
     replay = plan_replay(argument_values(context, REPLAY_ARGUMENTS))
     player = node_action(replay.player)
     end = OnProcessExit(
