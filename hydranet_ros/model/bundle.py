@@ -77,8 +77,8 @@ class BundleMetadata:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # normalisation of RGB in [0, 1]
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     depth_range: tuple[float, float] = (1e-3, 1000.0)  # metres at the canonical focal length
-    interpolation: str = 'bicubic'  # of raw outputs to image size
-    upsampling: Upsampling = 'fit'  # of coarse maps, see hydranet_ros.model.network
+    interpolation: str = 'bicubic'  # how raw outputs are enlarged to image size
+    upsampling: Upsampling = 'fit'  # how coarse maps are enlarged, see hydranet_ros.model.network
     canonical_focal: float | None = None
     """
     Focal length in pixels to which the depth output refers; None if the model was trained for one
@@ -133,9 +133,7 @@ class BundleMetadata:
         return None
 
     def label_slice(self, name: str | None = None) -> LabelSlice | None:
-        """
-        Return the slice of a label set, by default the first; None without segmentation.
-        """
+        """Return the slice of a label set, by default the first; None without segmentation."""
         if not name:
             return self.label_slices[0] if self.label_slices else None
         for piece in self.label_slices:

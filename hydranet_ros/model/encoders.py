@@ -59,8 +59,9 @@ def _efficientnet_lite(title: str, channels: tuple[int, ...], repeats: tuple[int
     """
     Describe an EfficientNet-Lite (Tan and Le 2019; the variant for devices of 2020).
 
-    It has no squeeze-and-excitation, and ReLU6 instead of swish; stem and first repeats are not
-    scaled. Of the two maps at strides 16 and 32, the decoder uses the deeper one.
+    It has no squeeze-and-excitation, and ReLU6 instead of swish. All sizes have the same stem and
+    the same number of first and last blocks. Of the two maps at strides 16 and 32, the decoder
+    uses the deeper one.
     """
     kernels, strides = (3, 3, 5, 3, 5, 5, 3), (1, 2, 2, 2, 1, 2, 1)
     rows = zip(channels, repeats, strides, kernels, (1, *[6] * 6), strict=True)

@@ -67,9 +67,7 @@ def _trace(graph: DeployedGraph, size: tuple[int, int] | None) -> torch.jit.Scri
 
 @contextmanager
 def _without_deprecations() -> Iterator[None]:
-    """
-    Silence the warnings of tracing, which is deprecated but works with every converter.
-    """
+    """Silence the warnings of tracing, which is deprecated but works with every converter."""
     with warnings.catch_warnings():
         warnings.simplefilter('ignore', DeprecationWarning)
         warnings.simplefilter('ignore', torch.jit.TracerWarning)

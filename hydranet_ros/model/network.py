@@ -201,7 +201,7 @@ class HydraNet(nn.Module):
         return functional.conv2d(x, weight[channels], bias[channels], padding=1)
 
     def encode(self, image: Tensor) -> dict[int, Tensor]:
-        """Return the features that the decoder takes, by layer number, at strides 4 to 32."""
+        """Return the features that the decoder uses, by layer number, at strides 4 to 32."""
         taken = {number for numbers in self.encoder.outputs.values() for number in numbers}
         levels = {}
         x = image
@@ -232,7 +232,7 @@ class HydraNet(nn.Module):
         return first
 
     def _refine(self, level: int, lateral: Tensor, coarser: Tensor) -> Tensor:
-        """Add the enlarged features of the level before to those of this one, and pool."""
+        """Add the enlarged features of the coarser level to those of this level, and pool."""
         adapted = self.get_submodule(f'conv_adapt{level + 1}')(coarser)
         enlarged = upsample(adapted, lateral, self.upsampling)
         return self.get_submodule(f'crp{level}')(functional.relu6(lateral + enlarged))

@@ -29,7 +29,7 @@ from hydranet_ros.model.network import (
 
 _TAPS = 9
 _TAPS_LIMIT = 64
-"""A head with at most this number of tap maps is computed by taps."""
+"""Heads with at most this number of tap maps are computed by taps."""
 
 
 def fold_batch_norm(module: nn.Module) -> None:

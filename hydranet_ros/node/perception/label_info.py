@@ -15,8 +15,8 @@ from hydranet_ros.model.labels import LabelSet
 TOPIC = 'label_info'
 TYPE = 'vision_msgs/LabelInfo'
 CONTENT = (
-    'names of the classes by id, latched; only if vision_msgs is installed, else use the '
-    'parameter `class_names`'
+    'class names by id, latched; only if vision_msgs is installed, otherwise use the parameter '
+    '`class_names`'
 )
 
 

@@ -168,7 +168,7 @@ def _unfit(runtime: Runtime, model: Bundle | ExportedModel, device: str) -> str 
     if find_spec(runtime.package) is None:
         return f'needs the Python package {runtime.package}; install it or choose another backend'
     if isinstance(model, Bundle) and runtime.converter and not find_spec(runtime.converter):
-        return f'needs the Python package {runtime.converter} for a bundle; install it, or export'
+        return f'needs the Python package {runtime.converter} for a bundle; install it'
     if isinstance(model, ExportedModel) and model.format not in runtime.formats:
         return f'cannot run {model.path}, whose format is {model.format}'
     if device != 'auto' and _kind(device) not in runtime.devices:
