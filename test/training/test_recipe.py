@@ -100,7 +100,7 @@ def test_research_images_are_as_described(
     ('text', 'message'),
     [
         ('tasks: [flow]', "task 'flow' is unknown"),
-        ('tasks: [segmentation]', 'label_sets are needed'),
+        ('tasks: [segmentation]', 'label_sets must be given'),
         ('steps: 0', 'steps is not positive'),
         ('stepz: 3', "no key 'stepz'"),
         ('steps: many', "steps must be of type int, not 'many'"),
@@ -108,8 +108,8 @@ def test_research_images_are_as_described(
         ('optimization: {rate: 1}', r"optimization has no key 'rate'"),
         ('encoder: ${nowhere}', "needs the variable 'nowhere'"),
         ('mixture: []', 'mixture needs datasets'),
-        ('mixture: [{dataset: x, scale: [2, 1]}]', r'scale is not .* in its ingredient x'),
-        ('mixture: [{dataset: x, stretch: {height: [0, 2]}}]', r'stretch\.height is not'),
+        ('mixture: [{dataset: x, scale: [2, 1]}]', r'scale must be .* in its ingredient x'),
+        ('mixture: [{dataset: x, stretch: {height: [0, 2]}}]', r'stretch\.height must be'),
         ('mixture: [{dataset: x, stretch: {horizon: 1.2}}]', r'horizon is not between 0 and 1'),
     ],
 )
