@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""YAML files with variables and overrides, checked into dataclasses."""
+"""YAML files with variables and overrides, converted to dataclasses and checked."""
 
 from __future__ import annotations
 
@@ -28,12 +28,8 @@ def substitute(
     Replace ``${name}`` in all strings.
 
     A name's value is looked up in ``variables``, in the environment as ``HYDRANET_NAME`` and in
-    the content's own ``variables``, in this order; values may hold variables themselves.
-
-    Raises
-    ------
-    HydranetError
-        If a variable has no value.
+    the content's own ``variables``, in this order; values may hold variables themselves. Raises
+    HydranetError if a variable has no value.
 
     """
     defaults = own_variables(content)
@@ -65,7 +61,7 @@ def substitute(
 
 
 def own_variables(content: Mapping[str, Any]) -> dict[str, str]:
-    """Return the variables that a file gives values, or those of the environment for them."""
+    """Return the file's own variables; the environment overrides their values."""
     return {
         str(name): os.environ.get(_ENVIRONMENT_PREFIX + str(name).upper(), str(value))
         for name, value in (content.get('variables') or {}).items()
@@ -76,21 +72,17 @@ def apply_overrides(
     content: dict[str, Any], overrides: Sequence[str], source: str, cls: type
 ) -> None:
     """
-    Set values given as ``key=value`` or ``section.key=value``, the value in YAML, in place.
+    Set values in ``content``, given as ``key=value`` or ``section.key=value`` with a YAML value.
 
-    A plain key that is no field of the dataclass ``cls`` sets the variable of that name.
-
-    Raises
-    ------
-    HydranetError
-        If an override has no ``=`` or names a section that is none.
+    A key without a section that is not a field of the dataclass ``cls`` sets a variable. Raises
+    HydranetError if an override has no ``=``, or its section is not a mapping.
 
     """
     known = {field.name for field in dataclasses.fields(cls)}
     for override in overrides:
         key, equals, text = override.partition('=')
         if not equals:
-            raise HydranetError(f'{override!r} is no override: write key=value.')
+            raise HydranetError(f'{override!r} is not an override: write key=value.')
         try:
             value = yaml.safe_load(text)
         except yaml.YAMLError:
@@ -111,19 +103,9 @@ def build(cls: type[T], content: Any, where: str) -> T:
     """
     Build a dataclass from plain YAML values, recursively and strictly.
 
-    Parameters
-    ----------
-    cls
-        A dataclass whose fields are of plain types, tuples, dicts or dataclasses.
-    content
-        The mapping of its fields.
-    where
-        What to call it in an error.
-
-    Raises
-    ------
-    HydranetError
-        If a key is unknown or missing or a value is of the wrong type.
+    The fields of ``cls`` may be plain types, tuples, dicts and dataclasses. ``where`` names the
+    content in errors. Raises HydranetError if a key is unknown or missing, or a value is of the
+    wrong type.
 
     """
     if not isinstance(content, Mapping):
@@ -184,7 +166,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
 
 
 def without_paths(node: Any) -> Any:
-    """Return plain values with paths cut down to the files' names: elsewhere they mean nothing."""
+    """Return plain values with paths cut to file names, since other machines differ in folders."""
     if isinstance(node, dict):
         return {key: without_paths(value) for key, value in node.items()}
     if isinstance(node, list | tuple):

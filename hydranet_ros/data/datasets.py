@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Datasets that lie on disk as files, and datasets whose samples are kept in memory."""
+"""Datasets of files on disk, and datasets kept in memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from hydranet_ros.errors import HydranetError
 
 @dataclass(frozen=True)
 class Record:
-    """The files of one sample; None where one is missing."""
+    """The files of one sample; missing ones are None."""
 
     stem: str  # unique in its dataset
     image: Path
@@ -43,9 +43,9 @@ class Record:
 
 class FileDataset:
     """
-    Samples whose parts are files.
+    A dataset whose samples are files.
 
-    The formats are needed where a record has such an annotation; for ``about`` see `Dataset`.
+    A format is needed if any record has that annotation. ``about`` is that of `Dataset`.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class FileDataset:
         return frozenset(name for name in ANNOTATIONS if getattr(record, name) is not None)
 
     def load(self, index: int) -> Sample:
-        """Read one sample; raises HydranetError as `Dataset.load`."""
+        """Read one sample; see `Dataset.load`."""
         record = self.records[index]
         labels = depth = None
         if record.segmentation is not None:
@@ -99,9 +99,9 @@ class FileDataset:
 
 class DatasetInMemory:
     """
-    A dataset that is read once, not once an epoch.
+    A dataset that is read once instead of in every epoch.
 
-    Make it before loader processes are forked and they share the memory.
+    Loader processes share its memory if they are forked after it is made.
     """
 
     def __init__(self, dataset: Dataset) -> None:
@@ -124,4 +124,4 @@ class DatasetInMemory:
 
 
 Reader = Callable[[Mapping[str, Any], str, str], Dataset]
-"""``(content, split, source)``: open a split of a dataset by the content of its dataset file."""
+"""Opens a dataset, given the content of its dataset file, the split, and a name for errors."""

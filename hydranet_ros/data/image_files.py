@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The files of a sample, decoded to its types and units: the one reader of each kind."""
+"""Read the files of a sample into the types and units of `Sample`."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import load_label_set, UNLABELED
 from hydranet_ros.resources import noted
 
-# Suffixes in lower case; files may have them in any.
+# In lower case; the case of a file's suffix does not matter.
 IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tiff', '.webp')
 ANNOTATION_SUFFIXES = ('.exr', '.png', '.tif', '.tiff')
 POSE_SUFFIXES = ('.txt',)
 INTRINSICS_NAME = 'camera-intrinsics.txt'
 NORMALS_ZERO = 127
-"""The byte that stands for 0 in normals stored as 8-bit images; three of them: unknown."""
+"""The value for 0 in normals stored as 8-bit images; a pixel of three of them is unknown."""
 
 
 @dataclass(frozen=True)
 class Intrinsics:
-    """A pinhole camera, in pixels of the images as stored."""
+    """A pinhole camera, in pixels of the stored images."""
 
     fx: float
     fy: float | None = None  # None: fx
-    cx: float | None = None  # None: the centre of the image; likewise cy
+    cx: float | None = None  # None: the centre of the image; same for cy
     cy: float | None = None
     skew: float = 0.0
 
@@ -49,17 +49,17 @@ class Intrinsics:
 class SegmentationFormat:
     """How labels are stored."""
 
-    label_set: str | None  # of the ids, once decoded; None: ids are taken as stored
+    label_set: str | None  # of the decoded ids; None keeps stored values as ids
     ignore: tuple[int, ...] = ()  # stored values that mean unlabelled, besides 255
     offset: int = 0  # added to every stored value that is not ignored: -1 for ids from 1
-    mapping: Mapping[int, int] | None = None  # stored value to id; all others: unlabelled
-    colors: bool = False  # the file is an RGB picture painted in the label set's colours
+    mapping: Mapping[int, int] | None = None  # stored value to id; others become unlabelled
+    colors: bool = False  # the file is an RGB picture in the label set's colours
     # Stored value to id; -1 marks values that must not occur.
     table: NDArray[np.int64] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.colors and self.label_set is None:
-            raise HydranetError('Labels that are painted in colours need a label_set.')
+            raise HydranetError('Labels stored as colours need a label_set.')
         size = UNLABELED if self.label_set is None else load_label_set(self.label_set).size
         table = np.full(256, -1, np.int64)
         if self.mapping is not None:
@@ -85,10 +85,10 @@ class DepthFormat:
 
 def read_rgb(path: Path) -> NDArray[np.uint8]:
     """
-    Read an image as H×W×3 uint8 RGB; grey ones get three equal channels.
+    Read an image as H×W×3 uint8 RGB; grey images get three equal channels.
 
-    An EXIF orientation is applied: annotation tools show the image so, and OpenCV calibrates on
-    it so. Annotations that fit only the unturned image differ in size, which `Sample` refuses.
+    The EXIF orientation is applied, as annotation tools and OpenCV's calibration do. Annotations
+    of the image without it differ in size, which `Sample` rejects.
     """
     return np.asarray(cv2.cvtColor(_read(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
 
@@ -100,15 +100,15 @@ def read_segmentation(path: Path, form: SegmentationFormat) -> NDArray[np.uint8]
     stored = _read(path, cv2.IMREAD_UNCHANGED)
     if stored.ndim != 2:
         raise HydranetError(
-            f'{path} holds {stored.shape[2]} channels and labels need one; say `colors: true` in '
-            'the dataset file if it is painted in colours.'
+            f'{path} holds {stored.shape[2]} channels and labels need one; set `colors: true` in '
+            'the dataset file if colours stand for classes.'
         )
     if stored.max(initial=0) > UNLABELED:
         raise HydranetError(f'{path} holds the value {stored.max()}; labels end at {UNLABELED}.')
     ids = form.table[stored]
     if (ids < 0).any():
         raise HydranetError(
-            f'{path} holds the value {stored[ids < 0][0]}, which is no class of '
+            f'{path} holds the value {stored[ids < 0][0]}, which is not a class of '
             f'{form.label_set}; declare it in `ignore` or `mapping` of the dataset file.'
         )
     return ids.astype(np.uint8)
@@ -151,7 +151,7 @@ def read_normals(path: Path) -> NDArray[np.float32]:
     """
     Read normals as H×W×3 unit vectors, NaN where unknown.
 
-    The file is an 8-bit RGB image, ``127.5 (1 + n)``; 127, 127, 127 means unknown.
+    The file is an 8-bit RGB image of ``127.5 (1 + n)``; 127, 127, 127 is unknown.
     """
     stored = read_rgb(path)
     vectors = stored.astype(np.float32) / 127.5 - 1.0
@@ -190,5 +190,5 @@ def _read(path: Path, flags: int) -> NDArray[Any]:
         raise HydranetError(f'Cannot read {path}: {error.strerror or error}.') from error
     image = cv2.imdecode(encoded, flags) if encoded.size else None
     if image is None:
-        raise HydranetError(f'{path} is damaged or no image; restore or remove it.')
+        raise HydranetError(f'{path} is damaged or not an image; restore or remove it.')
     return image

@@ -21,10 +21,10 @@ from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError, naming_write_faults
 
 DEFAULT_RATE = 25.0
-"""Frames per second of a video that does not tell its rate."""
+"""Frames per second that are assumed if a video or camera does not report its rate."""
 
 _OPENCV_SILENT = 0
-# Keeps FFmpeg from reporting failed tries of `VideoWriter`; read when OpenCV first needs it.
+# Silences FFmpeg when `VideoWriter` tries a codec in vain; OpenCV reads it on first use.
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
 
@@ -33,7 +33,7 @@ class SourceImage:
     """One image of a source; `read` raises HydranetError if it cannot be read."""
 
     name: str  # file name for results, without suffix; unique in its source
-    origin: str  # its name in an error
+    origin: str  # what it is called in errors
     read: Callable[[], RgbImage] = field(repr=False)
 
 
@@ -42,18 +42,16 @@ class FrameSource:
     """Where images come from; `frames` yields them and is called once."""
 
     name: str  # the file's or folder's name without suffix, or ``camera0``
-    count: int | None  # None where it is not known before the end
-    # Frames per second; None where images are no sequence in time. A video or camera that does
-    # not tell has `DEFAULT_RATE`.
-    rate: float | None
+    count: int | None  # None if unknown in advance
+    rate: float | None  # frames per second; None if the images are not a sequence in time
     frames: Callable[[], Iterator[SourceImage]] = field(repr=False)
 
 
 def open_source(where: str) -> FrameSource:
     """
-    Open an image, a folder of images, a video or a camera, whose index is its name: ``0``.
+    Open an image, a folder of images, a video, or a camera by its index, e.g. ``0``.
 
-    Raises HydranetError if there is no such thing or it holds no images.
+    Raises HydranetError if it does not exist or holds no images.
     """
     if where.isdecimal():
         return _open_video(int(where), f'camera{where}', f'Camera {where}')
@@ -68,7 +66,7 @@ def open_source(where: str) -> FrameSource:
 
 
 def write_image(path: Path, image: NDArray) -> None:
-    """Write H×W uint8 or uint16, or H×W×3 uint8 RGB, as a PNG, making its folder."""
+    """Write H×W uint8 or uint16, or H×W×3 uint8 RGB, as a PNG; makes its folder."""
     stored = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
     encoded = cv2.imencode('.png', stored)[1]
     with naming_write_faults(path):
@@ -78,9 +76,9 @@ def write_image(path: Path, image: NDArray) -> None:
 
 class VideoWriter:
     """
-    Write an MP4, in H.264 where this OpenCV can, else in MPEG-4; use it as a context manager.
+    Writes an MP4, in H.264 if OpenCV supports it, else in MPEG-4; use it as a context manager.
 
-    The file is made with the first frame; `rate` is in frames per second.
+    The file is created with the first frame; `rate` is in frames per second.
     """
 
     def __init__(self, path: Path, rate: float) -> None:
@@ -96,9 +94,9 @@ class VideoWriter:
         self.close()
 
     def write(self, picture: RgbImage) -> None:
-        """Append a frame; one of another size than the first is scaled to that."""
+        """Append a frame; it is scaled to the size of the first frame if it differs."""
         if self._writer is None:
-            # The codecs store colour for every second pixel only.
+            # The codecs store colour at half resolution, so sides must be even.
             self._size = (picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2)
             self._writer = self._open()
         width, height = self._size
@@ -129,7 +127,7 @@ class VideoWriter:
 
 @contextmanager
 def _silent_opencv() -> Iterator[None]:
-    """Keep OpenCV from reporting failures that are expected here."""
+    """Silence OpenCV's messages on failures that are expected here."""
     # OpenCV before 4.6 has these functions in its main module.
     logging = getattr(cv2.utils, 'logging', cv2)
     level = logging.getLogLevel()

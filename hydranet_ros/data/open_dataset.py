@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Open a dataset: by its YAML file, which names its reader, or a folder of samples as it is."""
+"""Open a dataset by its YAML file, which names its reader, or a folder of samples without one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from hydranet_ros.data.datasets import DatasetInMemory
 from hydranet_ros.data.readers import READERS
 from hydranet_ros.data.sample import Dataset
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.resources import config_path, read_yaml
+from hydranet_ros.resources import config_file, read_yaml
 
 IMAGE_FOLDER = 'image'
 _SENSOR_INVALID = [0, 65535]
-"""What depth sensors store for "nothing measured"."""
+"""Values that depth sensors store for "nothing measured"."""
 
 
 def load_dataset(
@@ -29,22 +29,12 @@ def load_dataset(
     """
     Open a dataset by its YAML file.
 
-    Raises HydranetError if the file, the split or the data are missing or wrong.
-
-    Parameters
-    ----------
-    config
-        Path of the file, or the name of one in ``config/datasets/``.
-    split
-        One of the file's splits.
-    variables
-        Values for ``${name}`` in the file; those that it lacks come from the environment as
-        ``HYDRANET_NAME``, then from the file's own ``variables``.
-    in_memory
-        Read all samples now and keep them.
-
+    ``config`` is the path of the file, or the name of a file in ``config/datasets/``.
+    ``variables`` are values for ``${name}`` in it, see `substitute`. With ``in_memory``, all
+    samples are read now and kept. Raises HydranetError if the file, the split or the data are
+    missing or wrong.
     """
-    path = dataset_config_path(config)
+    path = config_file('datasets', config)
     content = substitute(read_yaml(path), variables or {}, str(path))
     reader = content.pop('reader', 'folders')
     content.pop('variables', None)
@@ -57,21 +47,11 @@ def load_dataset(
     return DatasetInMemory(dataset) if in_memory else dataset
 
 
-def dataset_config_path(config: str | Path) -> Path:
-    """Return the dataset file that a path, or a name in ``config/datasets/``, means."""
-    path = Path(config).expanduser()
-    if path.suffix in ('.yaml', '.yml'):
-        if path.is_file():
-            return path
-        raise HydranetError(f'There is no dataset file {path}.')
-    return config_path(f'datasets/{config}.yaml')
-
-
 def open_folder(folder: Path, depth_unit: float = 0.001) -> Dataset:
     """
-    Open a folder of samples: a dataset of the generic layout without a dataset file.
+    Open a folder of samples in the generic layout, without a dataset file.
 
-    It holds ``image/`` and, optionally, ``depth/`` (`depth_unit` metres a step),
+    It holds ``image/`` and, optionally, ``depth/`` (`depth_unit` metres per step),
     ``segmentation/`` (class ids), ``normals/``, ``pose/`` and ``camera-intrinsics.txt``.
     """
     content = {

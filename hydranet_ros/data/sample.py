@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""One annotated image, whichever annotations it has, and what a dataset of them is."""
+"""An annotated image, and the interface of a dataset of them."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.tasks import TASKS
 
 RgbImage = NDArray[np.uint8]
-"""H×W×3, R G B."""
+"""H×W×3 RGB."""
 ANNOTATIONS = tuple(TASKS)
-"""The fields of a sample that have a value for each pixel; named after the tasks."""
+"""Fields of a sample with a value for each pixel, named after the tasks."""
 
 
 @dataclass(frozen=True, eq=False)
 class Sample:
     """
-    An image and what else is known of it; None is missing, which is not the same as zeros.
+    An image with its annotations; missing ones are None.
 
     Raises HydranetError if an annotation does not have the image's size, H×W.
     """
 
-    name: str  # unique in its source: the path of its image, or its number in a bag or video
+    name: str  # unique in its source: path of the image, or its number in a bag or video
     image: RgbImage
     segmentation: NDArray[np.uint8] | None = None  # H×W class ids, 255 unlabelled
-    label_set: str | None = None  # which label set the ids are of; None if that is not known
+    label_set: str | None = None  # that the ids belong to; None if unknown
     depth: NDArray[np.float32] | None = None  # H×W metres along the optical axis, NaN unknown
     # H×W×3 unit vectors x right, y down, z forward; NaN unknown
     normals: NDArray[np.float32] | None = None
@@ -65,12 +65,12 @@ class Dataset(Protocol):
 
     @property
     def label_set(self) -> str | None:
-        """Name of the label set of its segmentation, None if it has none."""
+        """Name of the segmentation's label set, None without one."""
         ...
 
     @property
     def about(self) -> Mapping[str, str]:
-        """Licence and origin of each annotation, for the provenance of what is trained on it."""
+        """Licence and the origin of each annotation, for the provenance of trained models."""
         ...
 
     def __len__(self) -> int: ...
@@ -79,7 +79,7 @@ class Dataset(Protocol):
         """
         Read one sample.
 
-        Raises HydranetError, which names the file, if one is missing, damaged or unsuitable.
+        Raises HydranetError, naming the file, if a file is missing, damaged or unsuitable.
         """
         ...
 

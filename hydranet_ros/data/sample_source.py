@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Samples one after another, from a dataset, a folder of samples, images, a video or a camera."""
+"""A stream of samples from a dataset, a folder of samples, images, a video or a camera."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ class SampleSource:
     """Where samples come from; `samples` yields them and is called once."""
 
     name: str
-    count: int | None  # None where it is not known before the end
+    count: int | None  # None if unknown in advance
     samples: Callable[[], Iterator[Sample]] = field(repr=False)
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Which samples of a source are taken: every N-th from `first` on, `maximum` at most."""
+    """Selects every N-th sample of a source, starting at `first`, and at most `maximum`."""
 
     every: int = 1
     maximum: int | None = None
     first: int = 0
 
     def of(self, items: Iterable[T]) -> Iterator[T]:
-        """Yield those that are taken, and ask for none after the last."""
+        """Yield the selected items; nothing after the last one is read."""
         last = None if self.maximum is None else self.first + (self.maximum - 1) * self.every
         return islice(items, self.first, None if last is None else last + 1, self.every)
 
     def count(self, available: int) -> int:
-        """Return how many of the available ones are taken."""
+        """Return how many of the available samples are selected."""
         return len(range(self.first, available, self.every)[: self.maximum])
 
 
@@ -52,13 +52,13 @@ def open_samples(
     where: str,
     selection: Selection = ALL,
     *,
-    depth_unit: float = 0.001,  # metres that one step of a depth PNG stands for
-    focal_length: float | None = None,  # pixels, for samples whose camera is not known otherwise
+    depth_unit: float = 0.001,  # metres per step of a depth PNG
+    focal_length: float | None = None,  # pixels, for samples without a camera
 ) -> SampleSource:
     """
     Open a folder of samples, an image, a folder of images, a video, or a camera by its index.
 
-    Raises HydranetError if there is no such thing or it holds no images.
+    Raises HydranetError if it does not exist or holds no images.
     """
     folder = Path(where).expanduser()
     if (folder / IMAGE_FOLDER).is_dir():
@@ -88,7 +88,7 @@ def dataset_samples(
 
 
 def with_camera(sample: Sample, focal_length: float | None) -> Sample:
-    """Return a sample without a camera with the ideal one of a focal length in pixels, if any."""
+    """Give a sample without a camera an ideal one, if a focal length in pixels is given."""
     if sample.camera is not None or focal_length is None:
         return sample
     height, width = sample.image.shape[:2]

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""From datasets to batches: draw, load, augment, stack."""
+"""From datasets to batches: draw, load, augment and stack samples."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ from hydranet_ros.training.recipe import Ingredient, Recipe
 from hydranet_ros.training.transforms import augment
 
 NO_LABELS = -1
-"""Number of the label set of a sample without labels."""
+"""Label-set number of a sample without labels."""
 
 
 @dataclass
 class Batch:
-    """Samples of one size, stacked; a missing annotation has no valid pixel."""
+    """Stacked samples of one size; a missing annotation is stored without valid pixels."""
 
     names: list[str]
     image: Tensor  # N x H x W x 3, uint8, RGB
     segmentation: Tensor  # N x H x W, uint8, 255 unlabelled
-    label_set: Tensor  # N, int64, number of the label set in the recipe; -1 for none
+    label_set: Tensor  # N, int64, index of the label set in the recipe; -1 for none
     depth: Tensor  # N x H x W, float32, metres at the canonical focal length, NaN unknown
     normals: Tensor | None
     """
-    N x 3 x H x W, float32, NaN unknown. None if no sample has normals: they would be half of the
-    data that loader processes hand over.
+    N x 3 x H x W, float32, NaN unknown. None if no sample has normals, since they would be half of
+    the data that loader processes send.
     """
     weights: dict[str, Tensor]  # task name to N, float32, weight of a sample's annotated pixels
-    unknown: Tensor  # N x 256, bool, ids of the classes that the annotator does not know
+    unknown: Tensor  # N x 256, bool, whether the annotator lacks the class of this id
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
@@ -71,11 +71,11 @@ def stack(
     Parameters
     ----------
     label_sets
-        The recipe's; empty if it does not segment, and labels are ignored.
+        Those of the recipe; if empty, labels are ignored.
     weights
-        Task name to weight, for each sample.
+        For each sample, task name to weight.
     unknown
-        Ids of the classes that the annotator does not know, for each sample; none if empty.
+        For each sample, the ids of the classes that its annotator lacks; empty for none.
 
     """
     size = samples[0].image.shape[:2]
@@ -118,7 +118,7 @@ def stack(
 
 class TrainingBatches(TorchDataset[Batch]):
     """
-    All batches of a training, by number: the part of each that belongs to one process.
+    The batches of a training by number; of each batch, the part that this process trains on.
 
     ``datasets`` has one entry for each ingredient of the recipe.
     """
@@ -150,7 +150,7 @@ class TrainingBatches(TorchDataset[Batch]):
         return self._recipe.steps * self._recipe.optimization.accumulate
 
     def __getitem__(self, number: int) -> Batch:
-        """Return a batch; it depends on its number alone."""
+        """Return a batch; it only depends on the recipe and its number."""
         first = number * self._recipe.batch + self._rank * self._own
         numbers = range(first, first + self._own)
         crop = self._recipe.crops[number % len(self._recipe.crops)]
@@ -196,7 +196,7 @@ class TrainingBatches(TorchDataset[Batch]):
 
 
 def _class_ids(part: Ingredient, dataset: Dataset) -> tuple[int, ...]:
-    """Return the ids of the classes that an ingredient's annotator does not know."""
+    """Return the ids of the classes that the annotator of an ingredient lacks."""
     if not part.unknown_classes:
         return ()
     classes = load_label_set(dataset.label_set).classes if dataset.label_set else ()
@@ -211,9 +211,9 @@ def _class_ids(part: Ingredient, dataset: Dataset) -> tuple[int, ...]:
 
 def load_batches(batches: TrainingBatches, first: int, workers: int) -> Iterator[Batch]:
     """
-    Yield the batches from number ``first`` on, in order, loaded by worker processes.
+    Yield the batches in order, starting at number ``first``; worker processes load them.
 
-    A HydranetError of a worker is raised here.
+    A HydranetError in a worker is raised here.
     """
     loader = DataLoader(
         _Guarded(batches),
@@ -231,7 +231,7 @@ def load_batches(batches: TrainingBatches, first: int, workers: int) -> Iterator
 
 
 class _Guarded(TorchDataset[Batch | HydranetError]):
-    """Batches, with errors as values: a worker would turn them into a traceback."""
+    """Returns errors as values, since a worker would wrap an exception in its traceback."""
 
     def __init__(self, batches: TrainingBatches) -> None:
         self._batches = batches
@@ -244,6 +244,6 @@ class _Guarded(TorchDataset[Batch | HydranetError]):
 
 
 def _one_thread(_worker: int) -> None:
-    # Leave the cores to the network.
+    # Leave the cores to the training.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)

@@ -58,13 +58,9 @@ def describe_training(
     """
     Return how a network was trained, in plain JSON types.
 
-    Parameters
-    ----------
-    overrides
-        Command-line settings; those with paths are omitted, as they are meaningless elsewhere.
-    made_with
-        The ``provenance_of`` the code and files, recorded when the training began.
-
+    ``overrides`` are settings of the command line; those with paths are omitted, since paths
+    differ between machines. ``made_with`` is the provenance of code and files, recorded when the
+    training began.
     """
     started_from = {}
     if recipe.encoder.endswith('.safetensors'):

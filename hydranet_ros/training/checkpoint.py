@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The state of a training on disk, from which it resumes as if it had not stopped."""
+"""The saved state of a training, from which it resumes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAY_CHANGE = frozenset(
 
 @dataclass
 class TrainingState:
-    """Everything that a step depends on; the samples follow from the step's number alone."""
+    """Everything that a step depends on; its samples only depend on its number."""
 
     step: int  # steps done
     network: Mapping[str, Tensor]

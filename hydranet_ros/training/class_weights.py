@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Weights of classes by their rarity, so that poles count beside roads."""
+"""Class weights that grow with rarity, so that poles matter as well as roads."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from hydranet_ros.model.labels import load_label_set, UNLABELED
 from hydranet_ros.training.recipe import Recipe
 
 LARGEST_WEIGHT = 10.0
-"""Limit on the weight of a very rare class, in average pixels."""
+"""Largest weight of a class; an average pixel has weight 1."""
 
 
 def class_weights(recipe: Recipe, datasets: Sequence[Dataset]) -> list[NDArray[np.float32]]:
     """
-    Return the weight of each class, for each label set of a recipe.
+    Return the class weights of each label set of a recipe.
 
-    A class with frequency f weighs ``f ** -b`` with the recipe's exponent for its label set,
-    normalised so that an average pixel weighs one. Classes that never occur weigh one.
+    A class of frequency f has the weight ``f ** -b``, where b is the recipe's exponent for its
+    label set, scaled so that an average pixel has weight 1. Classes that do not occur have weight
+    1.
     """
     weights = []
     for name in recipe.label_sets:
@@ -40,7 +41,7 @@ def class_weights(recipe: Recipe, datasets: Sequence[Dataset]) -> list[NDArray[n
 
 
 def weights_of(frequency: NDArray[np.float64], exponent: float) -> NDArray[np.float32]:
-    """Return ``frequency ** -exponent`` as weights with a mean of one over the pixels."""
+    """Return ``frequency ** -exponent``, scaled to a mean of 1 over the pixels."""
     present = frequency > 0
     weights = np.ones(len(frequency))
     share = frequency[present] / frequency.sum()

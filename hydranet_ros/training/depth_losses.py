@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The loss of depth: berHu of metres or their logarithms, and further terms on request."""
+"""The depth loss: berHu of metres or log metres, and optional further terms."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ def depth_loss(
     output: Tensor, truth: Tensor, weights: Tensor, options: Losses, reduction: Reduction
 ) -> Tensor:
     """
-    Return the loss between an output of the depth head and the true depth, both N x H x W.
+    Return the loss between enlarged outputs of the depth head and true depth, both N x H x W.
 
-    The absolute value of the output is what gets deployed, in metres at the canonical focal
-    length. The linear loss is of that; the logarithmic one draws a negative output to the positive
-    side.
+    The deployed depth is the absolute value of the output, in metres at the canonical focal
+    length; the linear loss uses it. The logarithmic loss pulls negative outputs to positive
+    values.
 
     Parameters
     ----------
     truth
-        Metres; NaN or zero where unknown.
+        Metres, NaN or 0 where unknown.
     weights
         N, of the samples.
 
     """
     valid = torch.isfinite(truth) & (truth > 0)
-    # Where unknown, any finite positive depth: its weight is zero.
+    # Unknown depth may have any positive value, since its weight is 0.
     truth = torch.where(valid, truth, 1.0)
     in_log = options.depth_space == 'log'
     predicted = output if in_log else output.abs()
     if options.depth_tolerance:
-        # A prediction within the tolerance is its own truth: no error and no gradient.
+        # A prediction within the tolerance is taken as the truth: no error, no gradient.
         nearest = torch.maximum(truth - options.depth_tolerance, truth / 2)
         truth = predicted.detach().clamp(nearest, truth + options.depth_tolerance)
     of_pixels = valid * weights[:, None, None]
@@ -62,7 +62,7 @@ def berhu(error: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
     Return the inverse Huber loss (Laina et al. 2016).
 
     ``|e|`` up to ``c = 0.2 max |e|`` over the batch's valid pixels, ``(e² + c²) / 2c`` above.
-    Errors must be finite, and weights zero, where there is no ground truth.
+    Where there is no ground truth, errors must be finite and weights 0.
     """
     size = error.abs()
     largest = reduction.max((size * (weights > 0)).amax().detach())
@@ -75,9 +75,9 @@ def log_ratio(output: Tensor, truth: Tensor) -> Tensor:
     """
     Return ``log(output / truth)``, replaced by its tangent below half the truth.
 
-    The logarithm's slope is one over the output: where an output passes zero, as in the first
-    steps of a training, single pixels would outweigh all others. The tangent limits the slope to
-    two over the truth, and draws a negative output to the positive side.
+    The slope of the logarithm is 1 / output. Outputs near 0, which occur in the first steps of a
+    training, would outweigh all other pixels. The tangent limits the slope to 2 / truth, and pulls
+    negative outputs to positive values.
     """
     ratio = output / truth
     tangent = math.log(_TANGENT_FROM) + ratio / _TANGENT_FROM - 1
@@ -88,13 +88,13 @@ def silog(ratio: Tensor, valid: Tensor, weights: Tensor, reduction: Reduction) -
     """
     Return the scale-invariant logarithmic error (Eigen et al. 2014), averaged over images.
 
-    ``sqrt(mean(r²) - 0.85 mean(r)²)`` over an image's valid pixels: a common factor on all depths
-    counts little, as in BTS (Lee et al. 2019).
+    It is ``sqrt(mean(r²) - 0.85 mean(r)²)`` over the valid pixels of an image, as in BTS (Lee et
+    al. 2019). A common factor on all depths has little effect.
 
     Parameters
     ----------
     ratio, valid
-        N x H x W, ``log(output / truth)``, and whether the truth is known.
+        N x H x W: ``log(output / truth)``, and whether the truth is known.
     weights
         N, of the images.
 
@@ -103,7 +103,7 @@ def silog(ratio: Tensor, valid: Tensor, weights: Tensor, reduction: Reduction) -
     masked = ratio * valid
     mean = masked.sum(dim=(1, 2)) / count.clamp(min=1)
     square = masked.square().sum(dim=(1, 2)) / count.clamp(min=1)
-    # The slope of the root is unbounded at zero.
+    # The square root has an infinite slope at 0.
     losses = (square - _VARIANCE_FOCUS * mean.square()).clamp(min=1e-8).sqrt()
     return weighted_mean(losses, weights * (count > 0), reduction)
 
@@ -112,9 +112,9 @@ def gradient_loss(ratio: Tensor, weights: Tensor, reduction: Reduction) -> Tenso
     """
     Return the mean difference of ``log(output / truth)`` between neighbours, over four scales.
 
-    Li and Snavely, MegaDepth (2018): the edges of depth should be where those of the truth are.
-    Neighbours are 1, 2, 4 and 8 pixels apart, in rows and columns of every such step; a pair
-    weighs the lesser of its pixels' ``weights``, N x H x W as the ratios.
+    Depth should have edges where the truth has them (Li and Snavely, MegaDepth, 2018). At each
+    scale, every 1st, 2nd, 4th or 8th row and column is used. A pair of neighbours has the lesser
+    of the ``weights`` of its pixels, N x H x W like the ratios.
     """
     losses, of_pairs = [], []
     for step in _GRADIENT_STEPS:

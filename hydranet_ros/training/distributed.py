@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The processes of a training, one or many, managed by Lightning Fabric."""
+"""The process or processes of a training, managed by Lightning Fabric."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def launch(precision: str, accelerator: str = 'auto') -> Fabric:
-    """Join the processes that torchrun started, or run as the only one."""
+    """Join the processes that torchrun started, or run as a single process."""
     processes = int(os.environ.get('WORLD_SIZE', '1'))
     here = int(os.environ.get('LOCAL_WORLD_SIZE', '1'))
     fabric = Fabric(
@@ -27,7 +27,7 @@ def launch(precision: str, accelerator: str = 'auto') -> Fabric:
 
 
 class Reduction:
-    """Sums and maxima, without gradient, over a Fabric's processes; one process without it."""
+    """Sums and maxima over the processes of a Fabric, without gradient; None is one process."""
 
     def __init__(self, fabric: Fabric | None = None) -> None:
         self._fabric = fabric
@@ -50,9 +50,9 @@ class Reduction:
 
 def weighted_mean(losses: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
     """
-    Return the weighted mean of per-pixel losses over all processes; zero where all weights are.
+    Return the weighted mean of per-pixel losses over all processes, 0 if all weights are 0.
 
-    The weights have the shape of the losses and are zero where a pixel is not annotated.
+    The weights have the shape of the losses, and are 0 for pixels without annotation.
     """
     total = reduction.sum(weights.sum().detach())
     return reduction.processes * (losses * weights).sum() / total.clamp(min=1e-12)

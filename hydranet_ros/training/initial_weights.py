@@ -3,11 +3,10 @@
 """
 The weights that a training starts from: random, from a model file, or from ImageNet.
 
-ImageNet files are of MobileNet-v2 with torchvision's names (``features.0`` is the stem,
-``features.1`` to ``features.17`` are the blocks), or of an EfficientNet-Lite with those of the
-PyPI package efficientnet-lite-pytorch. The layers that classify are not used. The published joint
-network has an expansion in its first block, which MobileNet-v2 does not have: it starts as the
-identity.
+ImageNet files hold MobileNet-v2 with torchvision's names (``features.0`` is the stem,
+``features.1`` to ``features.17`` are the blocks), or an EfficientNet-Lite with the names of the
+PyPI package efficientnet-lite-pytorch. Their classification layers are not used. The first block
+of the published joint network has an expansion that MobileNet-v2 lacks; it starts as the identity.
 """
 
 from __future__ import annotations
@@ -30,16 +29,16 @@ from hydranet_ros.training.recipe import Recipe
 
 _FIRST_EXPANSION = 'layer2.0.output.0'
 _SAMPLES = 32
-"""Number of samples from which the typical depth is estimated."""
+"""Number of samples that the typical depth is estimated from."""
 
 
 def start_network(recipe: Recipe, initial_depth: float) -> HydraNet:
     """
     Make a recipe's network with its initial weights.
 
-    It predicts ``initial_depth``, in metres, everywhere, unless its depth head comes from a file.
-    If that were far from the data's depth, all gradients would push the same way for some steps
-    and drive most features of the decoder to where ReLU6 has no slope, for good.
+    It predicts ``initial_depth`` (metres) everywhere, unless its depth head comes from a file. If
+    the initial depth were far from the data's depth, all gradients of the first steps would have
+    the same sign, and most features of the decoder would stay where ReLU6 has no gradient.
     """
     network = new_network(recipe)
     loaded: frozenset[str] = frozenset()
@@ -60,9 +59,9 @@ def new_network(recipe: Recipe) -> HydraNet:
 
 def typical_depth(recipe: Recipe, datasets: Sequence[Dataset]) -> float:
     """
-    Return the geometric mean of the depth in a training's first samples.
+    Return the geometric mean of depth in the first samples of a training.
 
-    In metres, as the network has to predict them; 1 if no pixel has depth.
+    It is in the metres that the network has to predict, and 1 if no pixel has depth.
     """
     if 'depth' not in recipe.tasks:
         return 1.0
@@ -79,11 +78,11 @@ def initialize(
     canonical_focal: float | None = None,
 ) -> frozenset[str]:
     """
-    Load initial weights from a model file or an ImageNet file, and return the keys loaded.
+    Load initial weights from a model file or an ImageNet file, and return the loaded keys.
 
-    From a model file, all weights of the same name and shape are loaded, so that the heads may
-    differ. The segmentation head is loaded only if its ``label_sets`` are the same, in order. The
-    depth head is scaled if its canonical focal length, in pixels, differs.
+    From a model file, all weights with the same name and shape are loaded, so heads may differ.
+    The segmentation head is loaded only if the model has the same label sets in the same order.
+    The depth head is scaled if the canonical focal lengths (pixels) differ.
     """
     path = Path(path).expanduser()
     if path.suffix != '.safetensors':
@@ -101,7 +100,7 @@ def initialize(
     bundle = load_bundle(path)
     if bundle.metadata.architecture != network.architecture:
         raise HydranetError(
-            f'{path} has the encoder {bundle.metadata.architecture} and the network to train '
+            f'{path} has the encoder {bundle.metadata.architecture}, but the recipe has '
             f'{network.architecture}; set `architecture`, or start from another file.'
         )
     given = dict(bundle.weights)
@@ -120,10 +119,10 @@ def initialize(
 @torch.no_grad()
 def load_imagenet(network: HydraNet, state: Mapping[str, Tensor], source: str) -> frozenset[str]:
     """
-    Copy the weights of an image classifier into the encoder, and return the keys copied.
+    Copy the weights of an image classifier into the encoder, and return the copied keys.
 
-    Both list convolutions and batch norms in the order of use, so they are paired in that order;
-    raises HydranetError if the shapes do not agree.
+    Both networks list convolutions and batch norms in order of use, so they are paired in that
+    order. Raises HydranetError if shapes differ.
     """
     encoder = network.encoder
     own = {
@@ -156,8 +155,8 @@ def make_identity(block: nn.Module) -> None:
     """
     Make a 1x1 convolution, batch norm and ReLU6 pass values from 0 to 6 unchanged.
 
-    Batch norm divides by ``sqrt(variance + eps)``; with mean 0 and variance 1 its weight has to
-    cancel that.
+    Batch norm divides by ``sqrt(variance + eps)``. With mean 0 and variance 1, its weight has to
+    cancel this.
     """
     assert isinstance(block, nn.Sequential)
     convolution, norm = block[0], block[1]

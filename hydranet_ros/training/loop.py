@@ -50,9 +50,9 @@ STATE_NAME = 'last.pt'
 
 class Trainer:
     """
-    One training; it resumes from the checkpoint in its directory, if there is one.
+    A training, which resumes from the checkpoint in its directory if there is one.
 
-    Raises HydranetError if data are missing or damaged, or the checkpoint is of another recipe.
+    Raises HydranetError if data are missing or damaged, or the checkpoint has another recipe.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class Trainer:
     directory
         Folder for checkpoints, logs and model files.
     overrides
-        Settings from the command line, for the provenance.
+        Settings of the command line, for the provenance.
     accelerator
         Lightning Fabric's: ``auto``, ``cpu``, ``cuda``, ``mps``.
 
@@ -120,11 +120,11 @@ class Trainer:
         """
         Train to the end of the recipe, and return the model file.
 
-        Returns None if a signal stopped the training; its state is saved. Raises HydranetError
+        Returns None if a signal stopped the training, after saving its state. Raises HydranetError
         with the names of the batch's files if the loss is not finite.
         """
         fabric, recipe, options = self.fabric, self.recipe, self.recipe.optimization
-        # Batch n depends on the seed and n alone, so resuming only needs the next number.
+        # Batch n only depends on the recipe and n, so resuming only needs the next number.
         batches = load_batches(
             TrainingBatches(self.datasets, recipe, fabric.global_rank, fabric.world_size),
             self.step * options.accumulate,
@@ -146,7 +146,7 @@ class Trainer:
                 factor = rate_factor(self.step, recipe.steps, options)
                 set_rates(self.optimizer, factor)
 
-                # Forward and backward. Processes exchange gradients in the last part only.
+                # Forward and backward. Processes exchange gradients after the last batch only.
                 losses: dict[str, Tensor] = {}
                 for part in range(options.accumulate):
                     batch = next(batches).to(fabric.device)
@@ -156,7 +156,7 @@ class Trainer:
                         fabric.backward(loss / options.accumulate)
                     parts = {'loss': loss.detach(), **of_tasks}
                     losses = {name: losses.get(name, 0.0) + parts[name] for name in parts}
-                    # After the backward pass, since reading the loss waits for the GPU.
+                    # Checked after the backward pass, since reading the loss waits for the GPU.
                     if not math.isfinite(float(self.reduction.sum(loss.detach()))):
                         raise HydranetError(
                             f'The loss is not finite at step {self.step + 1} with '
@@ -164,7 +164,7 @@ class Trainer:
                             f'rates, then resume from {self.directory}.'
                         )
 
-                # Update the weights and their running average, which is what gets evaluated.
+                # Update the weights, and their running average, which is evaluated.
                 if options.clip:
                     fabric.clip_gradients(self.model, self.optimizer, max_norm=options.clip)
                 self.optimizer.step()
@@ -174,7 +174,7 @@ class Trainer:
                 self.step += 1
                 progress.update()
 
-                # Log, evaluate, save. The rate excludes the time of evaluations.
+                # Log, evaluate, save. The rate does not include evaluations.
                 rate.add(recipe.batch * options.accumulate)
                 if self.step % recipe.log_every == 0:
                     self._log(losses, factor, rate.restart())
@@ -229,7 +229,7 @@ class Trainer:
         return figures
 
     def save(self) -> None:
-        """Write the state from which the training can resume."""
+        """Save the state, so that the training can be resumed."""
         if self.fabric.is_global_zero:
             average = self.average
             save_state(

@@ -1,11 +1,11 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The losses: one per task, over annotated pixels only.
+The losses, one per task, over annotated pixels only.
 
-Each loss is a weighted mean over the valid pixels of the whole batch, over all processes: a
-process divides the sum over its own pixels by the count over all. The gradients' mean over the
-processes, times their number, then equals that of one process with the whole batch.
+Each loss is a weighted mean over the valid pixels of the whole batch. A process divides the sum
+over its own pixels by the number in all processes, and multiplies by the number of processes. The
+mean gradient over the processes then equals that of one process with the whole batch.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NEGLIGIBLE = -1e4
 
 
 class Head(Protocol):
-    """Computes the raw output of one task for a batch, or the part of it that a loss needs."""
+    """Computes the raw output of a task for a batch, or for the samples and channels needed."""
 
     def __call__(self, samples: Tensor | None = None, channels: slice | None = None) -> Tensor:
         """
@@ -40,9 +40,9 @@ class Head(Protocol):
         Parameters
         ----------
         samples
-            Ascending int64 indices of the samples, possibly none; all if None.
+            Ascending int64 indices of samples, which may be empty; None for all.
         channels
-            Output channels; all if None.
+            Output channels; None for all.
 
         """
         ...
@@ -58,15 +58,15 @@ def segmentation_loss(
     lovasz: float = 0.0,
 ) -> Tensor:
     """
-    Return the cross entropy of each sample over the logits of its own label set.
+    Return the cross entropy of samples, each over the logits of its own label set.
 
     Parameters
     ----------
     head
-        Computes the logits. Only those of a sample's own label set are requested: with many label
-        sets the head would be a third of the network's work.
+        Computes logits. It is called for the label set of each sample only: with many label sets,
+        the head would be a third of the network's work.
     slices, class_weights
-        Channels, and weight of each class, for every label set.
+        For each label set: its channels, and the weights of its classes.
     lovasz
         Weight of the Lovasz-softmax loss, averaged over images; 0 for none.
 
@@ -96,10 +96,10 @@ def segmentation_loss(
 
 def _without_unknown(target: Tensor, raw: Tensor, unknown: Tensor) -> tuple[Tensor, Tensor]:
     """
-    Exclude the classes that an annotator does not know (N x 256) from its samples' loss.
+    Exclude classes that an annotator lacks (N x 256) from the loss of its samples.
 
-    Their logits, N x C x H/4 x W/4, become negligible, so that only the other classes compete;
-    their pixels in the target, N x H x W, become unlabelled.
+    Their logits, N x C x H/4 x W/4, become negligible; their pixels in the target, N x H x W,
+    become unlabelled.
     """
     raw = raw.masked_fill(unknown[:, : raw.shape[1], None, None], NEGLIGIBLE)
     samples = torch.arange(len(target), device=target.device)[:, None, None]
@@ -108,7 +108,7 @@ def _without_unknown(target: Tensor, raw: Tensor, unknown: Tensor) -> tuple[Tens
 
 def normals_loss(raw: Tensor, batch: Batch, reduction: Reduction) -> Tensor:
     """
-    Return one minus the cosine of the angle between predicted and true normal.
+    Return 1 minus the cosine of the angle between predicted and true normals.
 
     The raw output, N x 3 x H/4 x W/4, may have any length.
     """
@@ -129,10 +129,10 @@ class Criterion(nn.Module):
     weights
         Task name to fixed weight.
     slices, class_weights
-        For every label set: its channels, and the weight of each class.
+        For each label set: its channels, and the weights of its classes.
     options
-        Weights learned from the tasks' uncertainty (Kendall et al. 2018) make the sum
-        ``exp(-s) L + s`` with one ``s`` per task, in place of the fixed weights.
+        Weights learned from the tasks' uncertainty (Kendall et al. 2018) make the sum ``exp(-s) L
+        + s`` with one ``s`` per task, in place of the fixed weights.
 
     """
 
@@ -179,7 +179,7 @@ class Criterion(nn.Module):
         )
 
     def forward(self, heads: Mapping[str, Head], batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the sum to minimise, and each task's own loss without gradient."""
+        """Return the sum to minimise, and the loss of each task without gradient."""
         total = torch.zeros((), device=batch.image.device)
         parts = {}
         for task, weight in self.weights.items():

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The Lovasz-softmax loss, a differentiable substitute for IoU."""
+"""The Lovasz-softmax loss, a differentiable approximation of 1 - IoU."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hydranet_ros.model.network import OUTPUT_STRIDE
 
 def lovasz_losses(raw: Tensor, target: Tensor) -> Tensor:
     """
-    Return the Lovasz-softmax loss of each image of one label set.
+    Return the Lovasz-softmax loss of each image; all have the same label set.
 
-    Computed at the network's output resolution, where sorting all pixels is cheap: logits are
-    N x C x H/4 x W/4, the target N x H x W class ids or ``UNLABELED``.
+    It is computed at the output resolution of the network, where sorting all pixels is cheap.
+    Logits are N x C x H/4 x W/4; the target is N x H x W class ids or ``UNLABELED``.
     """
-    # A cell covers exactly OUTPUT_STRIDE pixels a side; the last ones reach beyond the image.
+    # A cell covers OUTPUT_STRIDE x OUTPUT_STRIDE pixels; the last cells extend beyond the image.
     beyond = [OUTPUT_STRIDE * raw.shape[axis] - target.shape[axis] for axis in (-1, -2)]
     padded = functional.pad(target, (0, beyond[0], 0, beyond[1]), value=UNLABELED)
     targets = functional.interpolate(
@@ -30,16 +30,16 @@ def lovasz_losses(raw: Tensor, target: Tensor) -> Tensor:
 
 def lovasz_softmax(probability: Tensor, target: Tensor) -> Tensor:
     """
-    Return the Lovasz extension of one minus the IoU, averaged over the classes of each image: N.
+    Return the Lovasz extension of 1 - IoU, averaged over the classes of each image (shape N).
 
-    Berman, Rannen Triki and Blaschko, The Lovasz-Softmax Loss, CVPR 2018. Cross entropy counts
-    pixels, IoU counts classes: this loss is for poles and signs. All classes of all images are
-    sorted at once, since a GPU prefers few large operations.
+    Berman, Rannen Triki and Blaschko, The Lovasz-Softmax Loss, CVPR 2018. IoU weighs all classes
+    alike, so this loss helps small classes such as poles and signs. All classes of all images are
+    sorted at once, since GPUs are faster with few large operations.
 
     Parameters
     ----------
     probability
-        N x C x P, of the pixels' classes.
+        N x C x P, of the classes of P pixels.
     target
         N x P, class ids or ``UNLABELED``; the loss of an image without labels is zero.
 
@@ -50,7 +50,7 @@ def lovasz_softmax(probability: Tensor, target: Tensor) -> Tensor:
     foreground = is_class[image, number].float()
     labelled = (target != UNLABELED)[image]
     error = (foreground - probability[image, number]).abs() * labelled
-    # Unlabelled pixels come last, where they do not affect the steps before.
+    # Unlabelled pixels are sorted last, where they do not affect the others.
     order = error.detach().masked_fill(~labelled, -1.0).argsort(dim=1, descending=True)
     sorted_foreground = foreground.gather(1, order)
     size = foreground.sum(dim=1, keepdim=True)

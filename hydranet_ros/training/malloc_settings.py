@@ -14,10 +14,10 @@ _M_MMAP_MAX = -4
 
 def keep_freed_memory() -> None:
     """
-    Let glibc reuse large blocks instead of unmapping and mapping them for each tensor.
+    Let glibc reuse large blocks instead of mapping new ones for each tensor.
 
-    A step on the CPU allocates gigabytes; without this, page faults take a third to a half of its
-    time (docs/experiments/training.md). Affects this process and those forked from it.
+    A step on the CPU allocates gigabytes. Without this, page faults take a third to a half of its
+    time (docs/experiments/training.md). It affects this process and its forks.
     """
     if not sys.platform.startswith('linux'):
         return

@@ -1,11 +1,11 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Which sample of which dataset a step trains on.
+Choose the samples of each step.
 
-The n-th sample of a training is a pure function of the seed and n. A resumed training sees the
-same samples as an uninterrupted one, with any number of loader workers and processes, and without
-saved state.
+The n-th sample of a training only depends on the recipe and n. So a resumed training sees the same
+samples as an uninterrupted one, with any number of loader workers and processes, and without saved
+state.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _CYCLE = 1000
-"""Samples after which the order of the datasets repeats: shares are exact to a thousandth."""
+"""The order of the datasets repeats after this many samples, so shares are exact to 1/1000."""
 
 
 @dataclass(frozen=True)
@@ -31,17 +31,17 @@ class Draw:
 
 class Mixture:
     """
-    A fair, endless, random-access sequence of draws from several datasets.
+    An endless sequence of draws from several datasets, with random access.
 
-    The datasets take turns as evenly as their shares allow; the shares need not sum to one. Each
-    dataset is traversed in a new random order each time.
+    Datasets alternate as evenly as their shares allow; the shares need not sum to 1. Each pass
+    through a dataset has a new random order.
     """
 
     def __init__(self, sizes: Sequence[int], shares: Sequence[float], seed: int) -> None:
         if len(sizes) != len(shares) or not sizes:
             raise ValueError('A mixture needs one share for each of its datasets.')
         if min(sizes) < 1 or min(shares) <= 0:
-            raise ValueError('A mixture needs datasets that are not empty and positive shares.')
+            raise ValueError('A mixture needs non-empty datasets and positive shares.')
         self._sizes = tuple(sizes)
         self._seed = seed
         self._cycle = _turns(np.asarray(shares, float) / sum(shares))
@@ -51,7 +51,7 @@ class Mixture:
         self._orders: dict[int, tuple[int, NDArray[np.int64]]] = {}
 
     def __getitem__(self, number: int) -> Draw:
-        """Return the draw with this number."""
+        """Return the draw of this number."""
         cycles, position = divmod(number, len(self._cycle))
         dataset = int(self._cycle[position])
         earlier = cycles * self._per_cycle[dataset] + self._earlier[position, dataset]
@@ -68,7 +68,7 @@ class Mixture:
 
 
 def _turns(shares: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Spread the datasets over a cycle: next is always the one furthest behind its share."""
+    """Fill a cycle: next is always the dataset that is furthest behind its share."""
     given = np.zeros(len(shares))
     turns = np.empty(_CYCLE, np.int64)
     for position in range(_CYCLE):

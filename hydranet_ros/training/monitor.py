@@ -81,7 +81,7 @@ def draw_comparison(
     """
     Draw a sample with its predictions above and its ground truth below.
 
-    ``depth_range`` are the metres at the ends of the colour map, which ends at 80 m at most.
+    ``depth_range`` are the ends of the colour map in metres; the upper end is at most 80 m.
     """
     minimum, maximum = depth_range[0], min(depth_range[1], _FARTHEST_SHOWN)
     labels = None if sample.label_set is None else load_label_set(sample.label_set)

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Network and loss as one module, made from a recipe."""
+"""The module that training runs: network and loss, made from a recipe."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class NetworkWithLoss(nn.Module):
         def head(samples: Tensor | None = None, channels: slice | None = None) -> Tensor:
             chosen = features
             if samples is not None and len(samples) < len(features):
-                # Select in N x H x W x C: keeps the channels last, without which the head is slow.
+                # Select in N x H x W x C to keep the channels last: otherwise the head is slow.
                 chosen = features.permute(0, 2, 3, 1).index_select(0, samples).permute(0, 3, 1, 2)
             return self.network.head(task, chosen, channels)
 

@@ -19,9 +19,9 @@ def make_optimizer(
     network: HydraNet, others: Iterable[nn.Parameter], options: Optimization
 ) -> torch.optim.Optimizer:
     """
-    Make an optimizer with the encoder's and the decoder's learning rates.
+    Make an optimizer with separate learning rates for encoder and decoder.
 
-    ``others`` are further parameters, of the loss: task weights, learned without decay.
+    ``others`` are parameters of the loss (task weights), which have no weight decay.
     """
     groups = []
     for parameters, rate in (
@@ -57,13 +57,13 @@ def rate_factor(step: int, steps: int, options: Optimization) -> float:
 
 
 def set_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
-    """Set every group's learning rate to its base times a factor."""
+    """Set the learning rate of each group to its base rate times a factor."""
     for group in optimizer.param_groups:
         group['lr'] = group[_BASE_RATE] * factor
 
 
 def freeze_batch_norm(network: nn.Module) -> None:
-    """Make batch norm use and keep its current statistics; its weights still learn."""
+    """Freeze the statistics of batch norm; its weights are still trained."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()
@@ -73,7 +73,7 @@ class AveragedWeights:
     """
     The exponential running average of a network's weights and statistics.
 
-    ``decay`` is the share of the old average that a step keeps; it is lower in the first steps.
+    ``decay`` is the share of the old average that a step keeps; the first steps keep less.
     """
 
     def __init__(self, network: nn.Module, decay: float) -> None:
@@ -83,9 +83,9 @@ class AveragedWeights:
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
-        """Include the network's current weights."""
+        """Add the current weights of a network to the average."""
         self.updates += 1
-        # A short memory at first, so that the initial weights are soon forgotten.
+        # Keep less at first, so that the initial weights lose their influence soon.
         decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         averages: list[Tensor] = []
         values: list[Tensor] = []
@@ -96,11 +96,11 @@ class AveragedWeights:
                 values.append(value)
             else:
                 average.copy_(value)
-        # All at once: separate launches would cost a GPU milliseconds per step.
+        # One operation for all: separate ones would take milliseconds per step on a GPU.
         torch._foreach_lerp_(averages, values, 1 - decay)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the averages by the network's keys."""
+        """Return the averages by the keys of the network."""
         return self._values
 
     def load_state_dict(self, state: Mapping[str, Tensor], updates: int) -> None:

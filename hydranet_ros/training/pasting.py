@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Paste part of one training sample into another, with its annotations: ClassMix and CutMix."""
+"""Paste a part of one training sample, with annotations, into another: ClassMix and CutMix."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Mask = NDArray[np.bool_]
 
 def paste(sample: Sample, partner: Sample, mask: Mask) -> Sample:
     """
-    Replace the pixels of a sample where an H×W mask is set by those of another of its dataset.
+    Replace the pixels of a sample where an H×W mask is set by the pixels of its partner.
 
-    Annotations go along: depth stays metric, since both are given for the same focal length. Where
-    the one that a pixel comes from has no annotation, its value is unknown.
+    Annotations are replaced too. Depth stays metric, since both samples have the same focal
+    length. A pixel from a sample without an annotation has an unknown value.
     """
     annotations = {}
     for name in ANNOTATIONS:
@@ -42,7 +42,7 @@ def paste(sample: Sample, partner: Sample, mask: Mask) -> Sample:
 
 def class_mask(sample: Sample, rng: np.random.Generator) -> Mask:
     """
-    Choose half of the classes of a sample, rounded down, and return where they are.
+    Return the mask of half of the classes of a sample (rounded down), chosen at random.
 
     Olsson et al., ClassMix (2021).
     """
@@ -55,7 +55,7 @@ def class_mask(sample: Sample, rng: np.random.Generator) -> Mask:
 
 def box_mask(height: int, width: int, rng: np.random.Generator) -> Mask:
     """
-    Return a box of half of the area, of random place and proportions, or all but the box.
+    Return the mask of a random box with half of the area, or of everything outside it.
 
     CutMix (Yun et al. 2019) as French et al. (2020) use it for segmentation.
     """
@@ -64,5 +64,5 @@ def box_mask(height: int, width: int, rng: np.random.Generator) -> Mask:
     top, left = (int(rng.integers(0, n, endpoint=True)) for n in (height - rows, width - columns))
     mask = np.zeros((height, width), bool)
     mask[top : top + rows, left : left + columns] = True
-    # Such a box always covers the middle.
+    # Half of the masks are inverted, since such a box always covers the middle.
     return mask if rng.random() < 0.5 else ~mask

@@ -24,26 +24,26 @@ class Ingredient:
 
     dataset: str  # dataset file, or the name of one in config/datasets
     split: str = 'train'
-    share: float = 1.0  # of the samples
+    share: float = 1.0  # of the samples, relative to the other shares
     scale: tuple[float, float] = (0.8, 1.6)
     """
-    Smallest and largest factor that images are resized by. If part of the range fills the crop,
-    only that part is used.
+    Smallest and largest factor for resizing images. If part of the range fills the crop, only that
+    part is used.
     """
     stretch: Stretch | None = None
     weights: dict[str, float] = field(default_factory=dict)
     """
-    Task name to the weight of this dataset's annotated pixels (default: 1), e.g. less for
+    Task name to the weight of this dataset's annotated pixels (default: 1); e.g. lower for
     distilled labels.
     """
     unknown_classes: tuple[str, ...] = ()
     """
-    Classes of its label set that its annotator does not know and labels as something else. They
-    are excluded from the loss of its samples, so that they are not unlearned.
+    Classes of the label set that the annotator lacks and labels as other classes. They are
+    excluded from the loss of this dataset's samples, so that they are not unlearned.
     """
 
     def fault(self) -> str | None:
-        """Return what is wrong with the values; None if nothing is."""
+        """Return what is wrong with the values, None if they are valid."""
         stretch = self.stretch or Stretch()
         ranges = {
             'scale': self.scale,
@@ -52,7 +52,7 @@ class Ingredient:
         }
         for key, (smallest, largest) in ranges.items():
             if not 0 < smallest <= largest:
-                return f'{key} is not a smallest and a largest factor'
+                return f'{key} must be a smallest and a largest factor above 0'
         if not 0 < stretch.horizon < 1:
             return 'stretch.horizon is not between 0 and 1'
         return None
@@ -77,15 +77,15 @@ class Optimization:
     decoder_rate: float = 1e-2
     weights_rate: float = 2e-2
     """
-    Initial learning rate of learned task weights. They have far to go: the optimum is minus the
-    logarithm of the losses.
+    Initial learning rate of learned task weights. It is high, since a weight starts at 1 and its
+    optimum is 1 / loss.
     """
     momentum: float = 0.9  # of SGD
-    weight_decay: float = 1e-5  # of all weights but biases and batch norm
+    weight_decay: float = 1e-5  # of all weights except biases and batch norm
     schedule: str = 'poly'
     """
-    ``poly`` (Chen et al., DeepLab): ``(1 - step / steps) ** power``; or ``step``: times ``factor``
-    at each of ``milestones``, shares of the training between 0 and 1.
+    ``poly`` (Chen et al., DeepLab): ``(1 - step / steps) ** power``. ``step``: times ``factor`` at
+    each of ``milestones``, which are shares of the training from 0 to 1.
     """
     power: float = 0.9
     milestones: tuple[float, ...] = ()
@@ -93,33 +93,33 @@ class Optimization:
     warmup_steps: int = 0  # steps over which the rates rise linearly from zero
     clip: float = 0.0  # largest norm of the gradient; 0 for none
     accumulate: int = 1  # batches per step
-    ema: float = 0.0  # decay of the averaged weights, which are evaluated and shipped; 0 for none
+    ema: float = 0.0  # decay of the averaged weights, which are evaluated and saved; 0 for none
     freeze_batch_norm: bool = True  # keep the initial statistics
 
 
 @dataclass(frozen=True)
 class Losses:
-    """What is minimised."""
+    """The losses of the tasks, and their weights."""
 
     weights: dict[str, float] = field(default_factory=lambda: dict.fromkeys(TASKS, 0.5))
     """Task name to weight in the sum."""
     weighting: str = 'fixed'  # fixed, or uncertainty: weights are learned (Kendall et al. 2018)
     depth_space: str = 'linear'
     """
-    ``linear``: berHu of metres, as in the paper. ``log``: of their logarithms, so that near and
-    far count alike.
+    ``linear``: berHu of metres, as in the paper. ``log``: berHu of log metres, so that near and
+    far pixels matter equally.
     """
     depth_tolerance: float = 0.0
     """
-    Metres at the canonical focal length by which depth may differ from the truth at no loss: half
-    of the step in which it is stored.
+    Error of depth without loss, in metres at the canonical focal length: half of the step in which
+    the true depth is stored.
     """
-    silog: float = 0.0  # weight of the scale-invariant logarithmic error beside berHu
-    depth_gradient: float = 0.0  # weight of the gradient of log depth beside berHu
+    silog: float = 0.0  # weight of the scale-invariant logarithmic error, added to berHu
+    depth_gradient: float = 0.0  # weight of the gradient of log depth, added to berHu
     balance: dict[str, float] = field(default_factory=dict)
-    """Label set to exponent b: a class weighs (its frequency) ** -b."""
+    """Label set to exponent b: the weight of a class is frequency ** -b."""
     lovasz: float = 0.0
-    """Weight of the Lovasz-softmax loss beside the cross entropy; the paper has 0."""
+    """Weight of the Lovasz-softmax loss, added to the cross entropy; 0 in the paper."""
 
 
 @dataclass(frozen=True)
@@ -134,11 +134,11 @@ class Recipe:
     description: str = ''
     license: str = 'unknown'
     evaluation: tuple[EvaluationData, ...] = ()
-    complete: bool = True  # last evaluation without strides
+    complete: bool = True  # evaluate all images at the end, without strides
     best: str = ''
     """
-    ``DATASET/SPLIT FIGURE`` that selects the best model, e.g. ``camvid/val mean_iou``; empty for
-    the first figure.
+    Figure that selects the best model, as ``DATASET/SPLIT FIGURE``, e.g. ``camvid/val mean_iou``;
+    empty for the first figure.
     """
     architecture: str = DEFAULT_ENCODER  # of the encoder, a key of ENCODERS
     encoder: str = ''
@@ -150,8 +150,8 @@ class Recipe:
     default_focal: float | None = None  # pixels, as in the bundle
     depth_range: tuple[float, float] = (0.1, 100.0)  # metres, as in the bundle
     crops: tuple[tuple[int, int], ...] = ((320, 320),)
-    """Height and width of samples; batches take turns."""
-    batch: int = 8  # samples, over all processes
+    """Heights and widths of samples; consecutive batches use them in turn."""
+    batch: int = 8  # samples, in all processes together
     seed: int = 1
     workers: int = 1  # loader processes
     threads: int = 0  # compute threads; 0: torch decides
@@ -171,11 +171,11 @@ class Recipe:
     def _fault(self) -> str | None:
         for task in self.tasks:
             if task not in TASKS:
-                return f'its task {task!r} is unknown (known are {", ".join(TASKS)})'
+                return f'its task {task!r} is unknown; choose from {", ".join(TASKS)}'
             if task not in self.losses.weights:
                 return f'losses.weights lacks its task {task!r}'
         if bool(self.label_sets) != ('segmentation' in self.tasks):
-            return 'label_sets are needed for the task segmentation, and only for it'
+            return 'label_sets must be given if, and only if, segmentation is a task'
         choices = (
             ('architecture', self.architecture, tuple(ENCODERS)),
             ('optimization.method', self.optimization.method, ('sgd', 'adamw')),
@@ -208,12 +208,12 @@ def load_recipe(
     config: str | Path, overrides: Sequence[str] = ()
 ) -> tuple[Recipe, Mapping[str, str]]:
     """
-    Read a recipe and the variables for its dataset files.
+    Read a recipe, and the variables for its dataset files.
 
     Parameters
     ----------
     config
-        Path of its YAML file, or the name of one in ``config/training/``.
+        Path of its YAML file, or the name of a file in ``config/training/``.
     overrides
         ``key=value`` or ``section.key=value``; a key that is not a field of a recipe sets a
         variable, for ``${key}`` in the recipe and its dataset files.

@@ -1,20 +1,20 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Resize samples, and stretch the world they show.
+Resize samples, and stretch the scenes that they show.
 
-How scaling an image changes its depth. A pinhole camera sees a point (X, Y, Z) at column ``u = fx
-X / Z + cx``. Resized by s, the image shows it at ``s u``: it is the picture of the same scene by a
-camera of focal length ``s fx``. So Z stays the same and fx becomes ``s fx``. A network that is
-given no focal length cannot tell a camera with ``s fx`` from points at ``Z / s``; it has to be
-taught one of them:
+How resizing an image changes its depth: a pinhole camera sees a point (X, Y, Z) at column ``u = fx
+X / Z + cx``. An image resized by s shows the point at ``s u``, like an image of the same scene by
+a camera of focal length ``s fx``. So Z stays the same and fx becomes ``s fx``. A network that does
+not know the focal length cannot distinguish a camera with ``s fx`` from points at ``Z / s``.
+Training has to choose one:
 
-- ``canonical`` (Yin et al., Metric3D, 2023): depth is always given for the canonical focal
-  length f, ``Z f / fx``, with the fx after scaling;
+- ``canonical`` (Yin et al., Metric3D, 2023): depth is given for the canonical focal length f, as
+  ``Z f / fx`` with the resized fx;
 - ``one camera`` (recipes without a canonical focal length): fx is assumed constant, so depth is
   divided by s.
 
-In both cases, what looks larger is nearer.
+In both cases, an object that looks larger is nearer.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ def rescale(sample: Sample, factor: float, one_camera: bool = False) -> Sample:
     """
     Resize a sample by a factor; labels, depth and normals by the nearest pixel.
 
-    With ``one_camera``, depth is divided by the factor; else fx is multiplied by it. See the top
-    of this module.
+    With ``one_camera``, depth is divided by the factor; else fx is multiplied by it. See the
+    docstring of this module.
     """
     height, width = sample.image.shape[:2]
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
@@ -56,16 +56,16 @@ def reframe(
     *,
     zoom: tuple[float, float] = (1.0, 1.0),  # along x and y
     shift: tuple[float, float] = (0.0, 0.0),  # pixels, after the zoom
-    fx: float | None = None,  # new horizontal focal length, to which fy keeps its ratio
+    fx: float | None = None,  # new horizontal focal length; fy / fx is kept
 ) -> Camera | None:
-    """Return the pinhole camera of an image that was resized or cropped, None of None."""
+    """Return the camera of a resized or cropped image; None if there is no camera."""
     if camera is None:
         return None
     matrix = camera.matrix.copy()
     if fx is not None:
         matrix[:2, :2] *= fx / matrix[0, 0]
         matrix[0, 0] = fx
-    # Pixel centres have integer coordinates, so edges are half a pixel beside them.
+    # Pixel centres have integer coordinates, so image edges are at -0.5 and size - 0.5.
     matrix[:2, 2] = (matrix[:2, 2] + 0.5) * zoom - 0.5 + shift
     return pinhole(*size, matrix)
 
@@ -80,22 +80,22 @@ def stretch_world(
     one_camera: bool = False,
 ) -> Sample:
     """
-    Show a wider world, or one taller above eye level, by the same camera; then resize.
+    Make a scene wider, or taller above eye level, for the same camera; then resize the image.
 
-    Of a point (X, Y, Z), y down, X becomes ``width X`` and, above the camera, Y becomes ``height
-    Y``. Relative to the principal point, its column changes from ``fx X / Z`` to ``width fx X /
-    Z`` and its row likewise: exactly what resizing the image along one axis, or its part above the
-    horizon, shows. Z and the camera stay the same: a narrow street between hedges becomes a wide
-    one between tall trees, with the ground where it was.
+    For a point (X, Y, Z), y down, X becomes ``width X``; if the point is above the camera, Y
+    becomes ``height Y``. Relative to the principal point, its column changes from ``fx X / Z`` to
+    ``width fx X / Z``, and its row likewise. Resizing the image along x, and its part above the
+    horizon along y, does exactly this. Z and the camera stay the same: a narrow street between
+    hedges becomes a wide street between tall trees, on unchanged ground.
 
     Parameters
     ----------
     sample
-        By a camera that looks straight ahead.
+        Taken by a camera that looks horizontally.
     horizon
         Row of eye level, in pixels.
     factor, one_camera
-        As for :func:`rescale`, done in the same step.
+        As for :func:`rescale`, applied in the same step.
 
     """
     rows, columns = sample.image.shape[:2]
@@ -136,8 +136,8 @@ def stretch_world(
 
 
 def _smooth(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    # INTER_AREA repeats pixels when it enlarges, INTER_LINEAR skips some when it shrinks: first
-    # shrink the sides that shrink, then enlarge the others.
+    # INTER_AREA repeats pixels if it enlarges; INTER_LINEAR skips pixels if it shrinks. So shrink
+    # sides first, then enlarge the others.
     smaller = min(size[0], image.shape[1]), min(size[1], image.shape[0])
     if smaller != image.shape[1::-1]:
         image = np.asarray(cv2.resize(image, smaller, interpolation=cv2.INTER_AREA), np.uint8)
@@ -147,7 +147,7 @@ def _smooth(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
 
 
 def _depth_at(depth: NDArray | None, factor: float, one_camera: bool) -> NDArray | None:
-    """Return the depth of an image of another size: either it changes or the focal length."""
+    """Return the depth of a resized image; without ``one_camera`` it is unchanged."""
     return depth / np.float32(factor) if one_camera and depth is not None else depth
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Select the best of a training's evaluations."""
+"""Find the best evaluation of a training."""
 
 from __future__ import annotations
 
@@ -15,15 +15,10 @@ Figures = Mapping[str, Mapping[str, float]]
 
 class Best:
     """
-    The best value of one figure so far.
+    The best value of a figure so far.
 
-    Parameters
-    ----------
-    wanted
-        ``DATASET/SPLIT FIGURE``; empty for the first figure that is measured.
-    of
-        What was evaluated: values of different evaluations are not compared.
-
+    ``wanted`` is ``DATASET/SPLIT FIGURE``, or empty for the first measured figure. ``of``
+    describes what is evaluated: after resuming, values of another description are not compared.
     """
 
     def __init__(self, wanted: str, of: str = '') -> None:
@@ -32,7 +27,7 @@ class Best:
         self.value: float | None = None  # before the first evaluation
 
     def improved(self, figures: Figures) -> bool:
-        """Return whether an evaluation is the best so far, and remember its value."""
+        """Return whether an evaluation is the best so far, and keep its value."""
         if not self._name:
             measured = ((place, name) for place, values in figures.items() for name in values)
             self._place, self._name = next(measured, ('', ''))

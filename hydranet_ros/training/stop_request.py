@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Stop a training between two steps on SIGINT or SIGTERM."""
+"""Stop a training after the current step on SIGINT or SIGTERM."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class StopRequest:
 
     @property
     def requested(self) -> bool:
-        """Return whether any process was asked to stop; all get the same answer."""
+        """Return whether any process received a signal; all processes get the same answer."""
         return bool(self._reduction.max(torch.tensor(float(self._received))))
 
     def __enter__(self) -> StopRequest:

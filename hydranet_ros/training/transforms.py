@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Augmentation: geometry changes image and labels together, colour changes the image only."""
+"""Augmentation: geometric changes of image and annotations, colour changes of the image."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class Augmentation:
     flip: float = 0.5  # probability of mirroring left and right
     brightness: float = 0.3
     """
-    Largest relative change, as for the next three: the factor is drawn log-uniformly from 1/(1 +
+    Largest relative change v, also of the next three: a factor is drawn log-uniformly from 1/(1 +
     v) to 1 + v.
     """
     contrast: float = 0.3
     gamma: float = 0.2
     saturation: float = 0.4
-    white_balance: float = 0.1  # the same for each colour channel separately
+    white_balance: float = 0.1  # the same, separately for each colour channel
     hue: float = 0.0  # largest rotation of the hue, degrees
     grey: float = 0.0  # probability of removing the colours
     blur: float = 0.0  # probability of a Gaussian blur of 0.3 to 1.5 pixels
-    noise: float = 0.0  # largest standard deviation, in steps of 255
+    noise: float = 0.0  # largest standard deviation; pixels are 0 to 255
     classmix: float = 0.0  # probability of pasting half of the classes of another sample
     cutmix: float = 0.0  # probability of pasting a box of another sample in place of that
 
@@ -47,11 +47,11 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class Stretch:
-    """How the world of a dataset is stretched, so that its streets vary in width."""
+    """How the scenes of a dataset are stretched, so that streets vary in width."""
 
     width: tuple[float, float] = (1.0, 1.0)  # range of factors on sideways distances, log-uniform
     height: tuple[float, float] = (1.0, 1.0)  # the same for heights above the camera
-    horizon: float = 0.5  # row of eye level, as a share of the image height
+    horizon: float = 0.5  # row at eye level, as a share of the image height
 
 
 def flip(sample: Sample) -> Sample:
@@ -72,7 +72,7 @@ def flip(sample: Sample) -> Sample:
 
 def crop(sample: Sample, height: int, width: int, top: int, left: int) -> Sample:
     """
-    Cut a window out of a sample; outside the image it is black, unlabelled, unknown.
+    Cut a window out of a sample; outside the image, it is black, unlabelled and unknown.
 
     ``top`` and ``left`` are the window's upper left corner in the image and may be negative.
     """
@@ -103,12 +103,12 @@ def crop(sample: Sample, height: int, width: int, top: int, left: int) -> Sample
 
 
 def to_canonical(sample: Sample, canonical_focal: float) -> Sample:
-    """Return the sample with its depth given for the canonical focal length."""
+    """Convert the depth of a sample to the canonical focal length."""
     if sample.depth is None:
         return sample
     if sample.fx is None:
         raise HydranetError(
-            f'{sample.name} has depth and no focal length, which a canonical one needs; add '
+            f'{sample.name} has depth but no focal length, which canonical_focal needs; add '
             '`intrinsics` to its dataset file.'
         )
     height, width = sample.image.shape[:2]
@@ -122,7 +122,7 @@ def to_canonical(sample: Sample, canonical_focal: float) -> Sample:
 def jitter(
     image: NDArray[np.uint8], augmentation: Augmentation, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Vary the colours, sharpness and noise of an RGB image."""
+    """Vary colours, sharpness and noise of an RGB image."""
     tables = _tone_tables(augmentation, rng)
     varied: NDArray = cv2.LUT(image, tables)
     grey = cv2.cvtColor(cv2.cvtColor(varied, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
@@ -155,11 +155,10 @@ def augment(
     stretch: Stretch | None = None,
 ) -> Sample:
     """
-    Make a training sample: scaled, mirrored, cropped and recoloured at random.
+    Resize, mirror, crop and recolour a sample at random.
 
-    If some of the allowed factors fill the window, only these are used. A network trained on
-    frames between black bars predicts wrong depth for frames without
-    (docs/experiments/training.md has figures).
+    If some allowed factors make the image fill the window, only these are used: training on images
+    with black bars gives wrong depth for images without (docs/experiments/training.md).
 
     Parameters
     ----------
@@ -168,11 +167,11 @@ def augment(
     size
         Height and width of the result, in pixels.
     scale
-        Smallest and largest factor on its size, drawn log-uniformly.
+        Smallest and largest factor on the image size, drawn log-uniformly.
     canonical_focal
-        Focal length that depth is given for, in pixels; None to treat all cameras as one.
+        Focal length in pixels that depth is converted to; None to treat all cameras as one.
     stretch
-        How to stretch the world first; None for no stretching.
+        How to stretch the scene first; None for no stretching.
 
     """
     rows, columns = sample.image.shape[:2]
@@ -204,7 +203,7 @@ def augment(
 
 
 def _offset(available: int, wanted: int, rng: np.random.Generator) -> int:
-    """Draw the start of a window: inside the image, or around it if the window is larger."""
+    """Draw the start of a window that lies inside the image, or contains it if larger."""
     slack = available - wanted
     return int(rng.integers(min(slack, 0), max(slack, 0), endpoint=True))
 
@@ -216,7 +215,7 @@ def _between(limits: tuple[float, float], rng: np.random.Generator) -> float:
 def _filling(
     scale: tuple[float, float], vertical: float, horizontal: float, rng: np.random.Generator
 ) -> float:
-    """Draw a factor that fills a window in both directions, if such a factor is allowed."""
+    """Draw a factor, if possible one with which the image fills the window."""
     smallest, largest = scale
     filling = max(vertical, horizontal)
     return _between((max(smallest, filling) if filling <= largest else smallest, largest), rng)

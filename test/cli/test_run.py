@@ -125,7 +125,7 @@ def test_one_damaged_image_does_not_stop_the_rest(
     write_image(folder / 'd.png', picture(1))
     assert hydranet_run(models['kitti6'], folder, '-o', output) == 1
     message = capsys.readouterr().err
-    assert 'b.png is damaged or no image' in message
+    assert 'b.png is damaged or not an image' in message
     assert 'c.png: An image of 8x8 pixels is too small' in message
     assert '2 frames failed' in message
     assert [p.name for p in sorted((output / 'segmentation').iterdir())] == ['a.png', 'd.png']

@@ -67,7 +67,7 @@ def test_damaged_image_is_named_when_it_is_read(tmp_path: Path) -> None:
     write_image(tmp_path / 'c.png', picture())
     first, second, third = frames_of(tmp_path)
     for frame in (first, second):
-        with pytest.raises(HydranetError, match=r'[ab]\.(png|jpg) is damaged or no image'):
+        with pytest.raises(HydranetError, match=r'[ab]\.(png|jpg) is damaged or not an image'):
             frame.read()
     assert third.read().shape == (20, 30, 3)
 

@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from hydranet_ros.data.configuration import substitute
-from hydranet_ros.data.open_dataset import dataset_config_path, load_dataset
+from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.data.readers import READERS
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import load_label_set
-from hydranet_ros.resources import read_yaml, share_directory
+from hydranet_ros.resources import config_file, read_yaml, share_directory
 from hydranet_ros.training.bundle_metadata import metadata_of
 from hydranet_ros.training.recipe import (
     load_recipe,
@@ -38,7 +38,7 @@ def test_recipes_are_valid_and_their_parts_exist(name: str) -> None:
     used = [(part.dataset, part.split) for part in recipe.mixture]
     used += [(exam.dataset, exam.split) for exam in recipe.evaluation]
     for dataset, split in used:
-        content = read_yaml(dataset_config_path(dataset))
+        content = read_yaml(config_file('datasets', dataset))
         assert split in content.get('splits', {split}), (dataset, split)
         labels = content.get('segmentation', {}).get('label_set')
         assert labels is None or labels in recipe.label_sets, dataset
@@ -100,7 +100,7 @@ def test_research_images_are_as_described(
     ('text', 'message'),
     [
         ('tasks: [flow]', "task 'flow' is unknown"),
-        ('tasks: [segmentation]', 'label_sets are needed'),
+        ('tasks: [segmentation]', 'label_sets must be given'),
         ('steps: 0', 'steps is not positive'),
         ('stepz: 3', "no key 'stepz'"),
         ('steps: many', "steps must be of type int, not 'many'"),
@@ -108,8 +108,8 @@ def test_research_images_are_as_described(
         ('optimization: {rate: 1}', r"optimization has no key 'rate'"),
         ('encoder: ${nowhere}', "needs the variable 'nowhere'"),
         ('mixture: []', 'mixture needs datasets'),
-        ('mixture: [{dataset: x, scale: [2, 1]}]', r'scale is not .* in its ingredient x'),
-        ('mixture: [{dataset: x, stretch: {height: [0, 2]}}]', r'stretch\.height is not'),
+        ('mixture: [{dataset: x, scale: [2, 1]}]', r'scale must be .* in its ingredient x'),
+        ('mixture: [{dataset: x, stretch: {height: [0, 2]}}]', r'stretch\.height must be'),
         ('mixture: [{dataset: x, stretch: {horizon: 1.2}}]', r'horizon is not between 0 and 1'),
     ],
 )

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Readers: one module a layout of files on disk; a dataset file names its reader."""
+"""Readers, one module per layout of files on disk; a dataset file names its reader."""
 
 from __future__ import annotations
 
@@ -16,4 +16,4 @@ READERS: dict[str, Reader] = {
     'kitti_depth': read_kitti_depth,
     'nyud': read_nyud,
 }
-"""Name in a dataset file's ``reader`` to the function that opens it."""
+"""Value of ``reader`` in a dataset file, to the function that opens the dataset."""

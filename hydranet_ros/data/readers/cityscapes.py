@@ -4,8 +4,8 @@
 Cityscapes (Cordts et al. 2016): fine labels, as the benchmark packs them.
 
 ``leftImg8bit/<split>/<city>/<frame>_leftImg8bit.png`` and
-``gtFine/<split>/<city>/<frame>_gtFine_labelIds.png``, with the 34 ids of the benchmark; with
-``camera/<split>/<city>/<frame>_camera.json`` there, also the focal length.
+``gtFine/<split>/<city>/<frame>_gtFine_labelIds.png``, with the 34 ids of the benchmark. The focal
+length is read from ``camera/<split>/<city>/<frame>_camera.json``, if present.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ ID_TO_TRAIN_ID = {
     7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9,
     23: 10, 24: 11, 25: 12, 26: 13, 27: 14, 28: 15, 31: 16, 32: 17, 33: 18,
 }  # fmt: skip
-"""The benchmark's ids that are evaluated, to trainIds; all others are ignored."""
+"""Evaluated ids of the benchmark to trainIds; all others are ignored."""
 _IMAGE, _LABELS, _CAMERA = '_leftImg8bit.png', '_gtFine_labelIds.png', '_camera.json'
 
 
@@ -36,9 +36,7 @@ class CityscapesFiles:
     name: str
     root: str  # folder with ``leftImg8bit`` and ``gtFine``
     label_set: str = 'cityscapes19'
-    mapping: dict[int, int] | None = (
-        None  # the benchmark's id to that of label_set; None: trainIds
-    )
+    mapping: dict[int, int] | None = None  # benchmark's id to id of label_set; None: trainIds
     license: str = 'Cityscapes terms (non-commercial)'
 
 
@@ -75,4 +73,4 @@ def _intrinsics(camera: Path) -> Intrinsics:
     try:
         return Intrinsics(float(json.loads(camera.read_text(encoding='utf-8'))['intrinsic']['fx']))
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise HydranetError(f'{camera} does not give intrinsic fx; get it again.') from error
+        raise HydranetError(f'{camera} has no intrinsic fx; download it again.') from error

@@ -1,10 +1,10 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The generic layout: a folder for images and one for each annotation, files joined by their stem.
+The generic layout: one folder for images and one per annotation; files are matched by stem.
 
-A stem that an annotation's folder lacks is a sample without that annotation. Poses lie in
-``pose/`` beside the images; without ``intrinsics`` those of ``camera-intrinsics.txt`` hold.
+If an annotation's folder lacks a stem, that sample has no such annotation. Poses are in ``pose/``
+beside the images' folder. Without ``intrinsics``, ``camera-intrinsics.txt`` is read.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from hydranet_ros.resources import noted
 
 @dataclass(frozen=True)
 class ImageFolder:
-    """Where images are: a folder, and what their names end in besides the suffix."""
+    """Folder of the images, and the ending of their names before the suffix."""
 
     folder: str = 'image'
     ending: str = ''
@@ -41,7 +41,7 @@ class ImageFolder:
 
 @dataclass(frozen=True)
 class SegmentationFolder:
-    """Where labels are and how they are stored; fields as in ``SegmentationFormat``."""
+    """Folder and format of labels; see ``SegmentationFormat`` for the fields."""
 
     label_set: str | None
     folder: str = 'segmentation'
@@ -62,7 +62,7 @@ class SegmentationFolder:
 
 @dataclass(frozen=True)
 class DepthFolder:
-    """Where depth is and how it is stored; fields as in ``DepthFormat``."""
+    """Folder and format of depth; see ``DepthFormat`` for the fields."""
 
     units_per_metre: float
     folder: str = 'depth'
@@ -80,7 +80,7 @@ class DepthFolder:
 
 @dataclass(frozen=True)
 class NormalsFolder:
-    """Where normals are, as 8-bit RGB images."""
+    """Folder of normals, stored as 8-bit RGB images."""
 
     folder: str = 'normals'
     ending: str = ''
@@ -90,15 +90,15 @@ class NormalsFolder:
 
 @dataclass(frozen=True)
 class Split:
-    """Which samples belong to a split; all conditions that are given must hold."""
+    """Selects the samples of a split; all given conditions must hold."""
 
-    root: str = ''  # folder below the dataset's root that holds this split's folders
+    root: str = ''  # folder of this split's folders, relative to the dataset's root
     first: str | None = None  # smallest stem, in the order of strings
     last: str | None = None  # largest stem, included
-    ranges: tuple[tuple[str, str], ...] = ()  # first and last stem; a sample is in one of them
-    without: str | None = None  # name of another split, whose samples are skipped
-    list: str | None = None  # text file with a stem a line, relative to the dataset's root
-    intrinsics: Intrinsics | None = None  # this and the rest: in place of the dataset's
+    ranges: tuple[tuple[str, str], ...] = ()  # first and last stems; a sample is in any of them
+    without: str | None = None  # name of another split whose samples are left out
+    list: str | None = None  # text file with one stem per line, relative to the dataset's root
+    intrinsics: Intrinsics | None = None  # this and the following replace the dataset's
     segmentation: SegmentationFolder | None = None
     depth: DepthFolder | None = None
     normals: NormalsFolder | None = None
@@ -121,9 +121,9 @@ class FolderLayout:
 
 def read_folders(content: Mapping[str, Any], split: str, source: str) -> FileDataset:
     """
-    Open a split of a dataset of the generic layout; `source` names it in an error.
+    Open a split of a dataset in the generic layout; `source` names it in errors.
 
-    Raises HydranetError if the content is wrong, or a folder, list or listed image is missing.
+    Raises HydranetError if the content is wrong, or a folder, a list or a listed image is missing.
     """
     layout = build(FolderLayout, content, source)
     if split not in layout.splits:
@@ -138,7 +138,7 @@ def read_folders(content: Mapping[str, Any], split: str, source: str) -> FileDat
     stems = _selected(sorted(images), part, Path(layout.root).expanduser(), source)
     if part.without is not None:
         if part.without not in layout.splits:
-            raise HydranetError(f'{source}: without names no split: {part.without!r}.')
+            raise HydranetError(f'{source}: `without` names no split, but {part.without!r}.')
         other = layout.splits[part.without]
         left_out = set(_selected(sorted(images), other, Path(layout.root).expanduser(), source))
         stems = [stem for stem in stems if stem not in left_out]
@@ -189,7 +189,7 @@ def files_by_stem(folder: Path, suffixes: tuple[str, ...], ending: str = '') -> 
             continue
         stem = path.stem[: len(path.stem) - len(ending)]
         if stem in found:
-            raise HydranetError(f'{found[stem]} and {path} have one stem; remove one of them.')
+            raise HydranetError(f'{found[stem]} and {path} share a stem; remove one of them.')
         found[stem] = path
     return found
 
@@ -203,7 +203,7 @@ def _selected(stems: list[str], part: Split, root: Path, source: str) -> list[st
             raise HydranetError(f'Cannot read {path}: {error.strerror or error}.') from error
         absent = sorted(set(listed) - set(stems))
         if absent:
-            raise HydranetError(f'{path} lists {absent[0]!r}, of which there is no image.')
+            raise HydranetError(f'{path} lists {absent[0]!r}, which has no image.')
         stems = listed
     if part.first is not None:
         stems = [stem for stem in stems if stem >= part.first]

@@ -6,8 +6,8 @@ KITTI raw images with the improved depth ground truth (Uhrig et al. 2017), by Ei
 ``raw`` holds ``2011_09_26/2011_09_26_drive_0002_sync/image_02/data/0000000069.png`` and
 ``2011_09_26/calib_cam_to_cam.txt``; ``depth`` holds ``train`` or ``val``, then
 ``2011_09_26_drive_0002_sync/proj_depth/groundtruth/image_02/0000000069.png``, uint16 / 256 m. A
-split file has a frame a line, in one of the two usual forms: ``drive frame l|r`` (Monodepth2), or
-``image depth focal`` (BTS), where ``None`` stands for no depth.
+split file has one frame per line, as ``drive frame l|r`` (Monodepth2) or as ``image depth focal``
+(BTS), where a depth of ``None`` means that there is none.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ class KittiFiles:
     raw: str  # folder of the raw data
     depth: str  # folder of the improved ground truth
     splits: dict[str, str]  # split to its split file
-    # Distilled labels, named ``<drive>_<camera>_<frame>`` after the frames.
+    # Distilled labels, in files named ``<drive>_<camera>_<frame>``.
     segmentation: SegmentationFolder | None = None
     license: str = 'unknown'
 
 
 def read_kitti_depth(content: Mapping[str, Any], split: str, source: str) -> FileDataset:
     """
-    Open a split of KITTI depth; frames without ground truth stay, with their depth missing.
+    Open a split of KITTI depth; frames without ground truth are kept, without depth.
 
     Raises HydranetError if a split file, image or calibration is missing or malformed.
     """
@@ -125,7 +125,7 @@ def focal_length(calibration: Path, key: str) -> float:
         raise HydranetError(f'Cannot read {calibration}: {error.strerror or error}.') from error
     except (ValueError, IndexError):
         pass
-    raise HydranetError(f'{calibration} has no {key}; get the calibration of this date again.')
+    raise HydranetError(f'{calibration} has no {key}; download the files of this date again.')
 
 
 def drive_focal_length(images: Path) -> float | None:

@@ -4,10 +4,10 @@
 NYUDv2 (Silberman et al. 2012): the labelled ``.mat`` with its 40-class mapping and split.
 
 ``nyu_depth_v2_labeled.mat`` is HDF5 with MATLAB's order of axes: ``images`` N x 3 x W x H,
-``depths`` N x W x H in metres, ``labels`` N x W x H with 0 = unlabelled and 894 classes.
-``classMapping40.mat`` (Gupta et al. 2013) holds ``mapClass``, the class from 1 to 40 of each of
-the 894; ``splits.mat`` holds ``trainNdxs`` and ``testNdxs``, which count from 1. Both may be
-given as text files of numbers instead.
+``depths`` N x W x H in metres, ``labels`` N x W x H with 894 classes and 0 for unlabelled.
+``classMapping40.mat`` (Gupta et al. 2013) has ``mapClass``, which maps each of the 894 classes to
+1 … 40. ``splits.mat`` has ``trainNdxs`` and ``testNdxs``, frame numbers that start at 1. Both can
+be replaced by text files of numbers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from hydranet_ros.model.labels import UNLABELED
 
 LABEL_SET = 'nyud40'
 INTRINSICS = Intrinsics(518.8579, 519.4696, 325.5824, 253.7362)
-"""The colour camera (the toolbox's ``camera_params.m``)."""
+"""Of the colour camera, from the toolbox's ``camera_params.m``."""
 MAXIMUM_DEPTH = 10.0
 _CLASSES = 40
 
@@ -41,7 +41,7 @@ class NyudFiles:
     name: str
     labeled: str  # ``nyu_depth_v2_labeled.mat``
     classes: str  # ``classMapping40.mat``, or a text file with 894 numbers from 1 to 40
-    splits: dict[str, str]  # split to ``splits.mat``, or to a text file of frames from 1
+    splits: dict[str, str]  # split to ``splits.mat``, or to a text file of frame numbers from 1
     license: str = 'unknown'
 
 
@@ -49,13 +49,8 @@ class NyudDataset:
     """
     Frames of the labelled ``.mat``.
 
-    Parameters
-    ----------
-    frames
-        Their numbers, from 0.
-    table
-        Id of each class of the file, 255 for the unlabelled class 0.
-
+    ``frames`` are frame numbers from 0. ``table`` maps the file's classes to ids; its first entry,
+    for unlabelled, is 255.
     """
 
     label_set = LABEL_SET
@@ -83,7 +78,7 @@ class NyudDataset:
         return len(self._frames)
 
     def tasks(self, index: int) -> frozenset[str]:
-        """Return the tasks that a sample is annotated for: all have both."""
+        """Return the annotated tasks; all samples have both."""
         return frozenset({'segmentation', 'depth'})
 
     def load(self, index: int) -> Sample:
@@ -98,7 +93,7 @@ class NyudDataset:
         try:
             image, depth, stored = (file[key][frame] for key in ('images', 'depths', 'labels'))
         except (OSError, KeyError) as error:
-            raise HydranetError(f'{name} cannot be read ({error}); get the file again.') from error
+            raise HydranetError(f'{name} cannot be read ({error}); download it again.') from error
         if stored.max(initial=0) >= len(self._table):
             raise HydranetError(
                 f'{name} has class {stored.max()}, and the mapping ends at '
@@ -118,7 +113,7 @@ class NyudDataset:
         )
 
     def _open(self) -> Any:
-        # HDF5 handles do not survive a fork into loader processes.
+        # HDF5 handles cannot be used in forked loader processes.
         if self._file is None or self._file[0] != os.getpid():
             self._file = (os.getpid(), _open_hdf5(self._path))
         return self._file[1]
@@ -128,7 +123,7 @@ def read_nyud(content: Mapping[str, Any], split: str, source: str) -> NyudDatase
     """
     Open a split of NYUDv2.
 
-    Raises HydranetError if a file is missing or not what it should be.
+    Raises HydranetError if a file is missing or invalid.
     """
     files = build(NyudFiles, content, source)
     if split not in files.splits:
@@ -148,7 +143,7 @@ def _open_hdf5(path: Path) -> Any:
     try:
         return h5py.File(path, 'r')
     except OSError as error:
-        raise HydranetError(f'Cannot read {path} as HDF5; get the file again.') from error
+        raise HydranetError(f'Cannot read {path} as HDF5; download the file again.') from error
 
 
 def _numbers(path: Path, key: str) -> NDArray[np.int64]:

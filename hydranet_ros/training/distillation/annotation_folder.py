@@ -1,12 +1,11 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Folders of annotations that a teacher wrote, kept distinct from those that people wrote.
+Folders of annotations that teachers wrote, kept apart from those that people wrote.
 
-Such a folder holds ``manifest.json``, which says what made it, one annotation per file, and
-``provenance/STEM.json`` for each, with the SHA-256 of its input files and of the annotation
-itself. They show, file by file, what is up to date, what another teacher made, and what a person
-has corrected since.
+Such a folder has ``manifest.json``, which describes how the annotations were made, one file per
+annotation, and for each ``provenance/STEM.json`` with the SHA-256 of its inputs and of itself. So
+the state of each file is known: up to date, made by another teacher, or corrected by a person.
 """
 
 from __future__ import annotations
@@ -37,17 +36,17 @@ class State(Enum):
 
 class AnnotationFolder:
     """
-    A folder that one kind of annotation is written into; it is created if needed.
+    A folder for annotations of one kind; it is created if needed.
 
-    Raises HydranetError if the folder has files but no manifest: a person may have written them.
+    Raises HydranetError if the folder has files but no manifest, since people may have made them.
 
     Parameters
     ----------
     suffix
-        Suffix of the annotations' files, with its dot.
+        Suffix of the annotation files, with its dot.
     recipe
-        Everything that determines the annotations, in plain JSON types. Annotations of an equal
-        recipe and equal inputs are kept; others are replaced.
+        Everything that determines the annotations, in plain JSON types. Annotations with the same
+        recipe and inputs are kept; others are replaced.
     about
         Further content of the manifest, in plain JSON types.
 
@@ -63,7 +62,7 @@ class AnnotationFolder:
         foreign = [
             entry.name
             for entry in path.iterdir()
-            # Names that start with a dot are other processes' unfinished files.
+            # Names that start with a dot are unfinished files of other processes.
             if entry.name != PROVENANCE and not entry.name.startswith('.')
         ]
         if foreign and not (path / MANIFEST).is_file():
@@ -75,15 +74,15 @@ class AnnotationFolder:
         write_atomically(path / MANIFEST, _json(manifest))
 
     def file(self, stem: str) -> Path:
-        """Return the path of the annotation of a stem."""
+        """Return the path of an annotation."""
         return self.path / f'{stem}{self.suffix}'
 
     def state(self, stem: str, inputs: Mapping[str, str]) -> State:
         """
-        Return the state of an annotation, by the stem of its image.
+        Return the state of the annotation of an image, given by its stem.
 
-        ``inputs`` maps the names of the files it is made from to their SHA-256. Raises
-        HydranetError if the annotation's origin is unknown.
+        ``inputs`` maps names of the files that it is made from to their SHA-256. Raises
+        HydranetError if the annotation has no valid provenance.
         """
         file = self.file(stem)
         if not file.exists():
@@ -93,8 +92,8 @@ class AnnotationFolder:
             made = record['sha256'], record['inputs'], record['fingerprint']
         except (OSError, ValueError, KeyError) as error:
             raise HydranetError(
-                f'{file} has no readable provenance, so a person may have made it; move it away '
-                'to distil it.'
+                f'{file} has no readable provenance, so a person may have made it; to distil it, '
+                'move it elsewhere.'
             ) from error
         if made[0] != sha256(file.read_bytes()):
             return State.EDITED
@@ -106,8 +105,7 @@ class AnnotationFolder:
         """
         Write an annotation whose state is missing or outdated, with its provenance.
 
-        An interruption at any moment leaves either no annotation or a complete one with its
-        provenance.
+        If interrupted at any moment, it leaves no annotation, or a complete one with provenance.
         """
         record = {
             **about,
@@ -124,12 +122,12 @@ class AnnotationFolder:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file atomically: no reader ever sees a part of it."""
+    """Write a file atomically: readers see all of it or nothing."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f'.{path.name}.')
     try:
         with os.fdopen(handle, 'wb') as stream:
             stream.write(content)
-        # mkstemp makes it private; give it the permissions of an ordinary file.
+        # mkstemp makes the file private; set the permissions of an ordinary file.
         umask = os.umask(0)
         os.umask(umask)
         Path(temporary).chmod(0o666 & ~umask)

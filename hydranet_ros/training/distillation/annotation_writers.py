@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Turn a teacher's scores and metres into annotation files, and measure them, by task."""
+"""Turn the output of teachers into annotation files, and measure it, by task."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class SegmentationTarget:
     confidence: float = 0.0  # labels with a lower score, 0 to 1, become unlabelled
     every_image: bool = False
     """
-    Whether images that the dataset has labels for get the teacher's too (in ``output``; the
-    dataset's are not changed).
+    Whether images with labels in the dataset are annotated too; the labels of the dataset are not
+    changed.
     """
 
 
@@ -44,17 +44,17 @@ class DepthTarget:
     """Depth to write."""
 
     output: str  # folder
-    scale: float = 1.0  # factor on the teacher's metres: 1 for the camera it was trained with
+    scale: float = 1.0  # factor on the teacher's metres; 1 for the camera that it was trained for
     minimum: float = 0.0  # depth outside the range, in metres, becomes unknown
     maximum: float = 80.0
     format: str = 'png'  # png: 16 bits, 0 unknown; tiff: float32 metres, NaN unknown
     units_per_metre: float = 256.0  # in a PNG: 1000 reaches 65.5 m, 256 reaches 255 m
     invalid_classes: tuple[str, ...] = ()
-    """Classes of the dataset's labels that have no depth, such as the sky."""
+    """Classes of the dataset's labels without depth, such as the sky."""
     ground: Ground | None = None
-    """Classes whose depth is that of a plane, whatever the teacher predicts."""
+    """Classes that get the depth of a plane instead of the teacher's."""
     every_image: bool = False
-    """Whether images that the dataset has depth for get the teacher's too."""
+    """Whether images with depth in the dataset are annotated too."""
 
 
 class SegmentationWriter:
@@ -72,12 +72,12 @@ class SegmentationWriter:
         if self.mapping.source.classes != teacher.labels.classes:
             raise HydranetError(
                 f'The mapping {target.mapping} translates {self.mapping.source.name} but the '
-                f'teacher gives {teacher.labels.name}; choose a mapping from that.'
+                f'teacher gives {teacher.labels.name}; choose a mapping for that.'
             )
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """Return the settings that determine the annotations, besides the teacher."""
+        """Return the settings, besides the teacher, that determine the annotations."""
         return {'mapping': self.mapping.to_dict(), 'confidence': self.target.confidence}
 
     def existing(self, record: Record) -> Path | None:
@@ -91,7 +91,7 @@ class SegmentationWriter:
     def encode(
         self, annotation: Annotation, record: Record, dataset: FileDataset
     ) -> tuple[bytes, dict[str, Any]]:
-        """Return the file's content and the details for its provenance."""
+        """Return the content of the file, and details for its provenance."""
         labels, confidence = self.labels(annotation)
         about = {
             'labelled': float((labels != self.mapping.target.ignore_id).mean()),
@@ -108,9 +108,9 @@ class SegmentationWriter:
         self, annotations: Iterator[tuple[Record, Annotation]], dataset: FileDataset
     ) -> dict[str, Any]:
         """
-        Compare the teacher with the dataset's own labels; empty if no image has any.
+        Measure the teacher against the dataset's labels; returns nothing if there are none.
 
-        Returns figures as `Accumulator.figures`. Raises HydranetError if the labels are of another
+        Returns figures like `Accumulator.figures`. Raises HydranetError if the labels have another
         label set.
         """
         student = self.mapping.target
@@ -119,7 +119,7 @@ class SegmentationWriter:
         if form is None or own is None or own.classes != student.classes:
             raise HydranetError(
                 f'Dataset {dataset.name} has labels of {own.name if own else "nothing"}; the '
-                f'teacher can be measured by labels of {student.name} only.'
+                f'teacher can only be measured on labels of {student.name}.'
             )
         measured = Accumulator(
             ['segmentation'], EvaluationProtocol(student, origins=dataset.about)
@@ -152,7 +152,7 @@ class DepthWriter:
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """Return the settings that determine the annotations, besides the teacher."""
+        """Return the settings, besides the teacher, that determine the annotations."""
         settings = asdict(self.target)
         return {
             key: list(value) if isinstance(value, tuple) else value
@@ -177,7 +177,7 @@ class DepthWriter:
     def encode(
         self, annotation: Annotation, record: Record, dataset: FileDataset
     ) -> tuple[bytes, dict[str, Any]]:
-        """Return the file's content and the details for its provenance."""
+        """Return the content of the file, and details for its provenance."""
         depth = self.depth(annotation, record, dataset)
         known = np.isfinite(depth)
         about = {
@@ -195,8 +195,8 @@ class DepthWriter:
         """
         Return the depth in metres, NaN where unknown.
 
-        Raises HydranetError if the target names classes and the image has no labels, or if the
-        depth of the ground needs a focal length that is unknown.
+        Raises HydranetError if the target names classes but the image has no labels, or if the
+        ground needs a focal length but it is unknown.
         """
         assert annotation.depth is not None
         depth = annotation.depth * np.float32(self.target.scale)
@@ -220,13 +220,13 @@ class DepthWriter:
         self, annotations: Iterator[tuple[Record, Annotation]], dataset: FileDataset
     ) -> dict[str, Any]:
         """
-        Compare the teacher with the dataset's own depth; empty if no image has any.
+        Measure the teacher against the dataset's depth; returns nothing if there is none.
 
-        Returns figures as `Accumulator.figures`, over the pixels where the teacher gives a depth;
+        Returns figures like `Accumulator.figures`, over the pixels where the teacher gives depth;
         ``known`` is their share. Raises HydranetError if the dataset has no depth.
         """
         if dataset.depth_format is None:
-            raise HydranetError(f'Dataset {dataset.name} has no depth to measure the teacher by.')
+            raise HydranetError(f'Dataset {dataset.name} has no depth to measure the teacher on.')
         depth_range = (max(self.target.minimum, 1e-3), self.target.maximum)
         measured = Accumulator(
             ['depth'], EvaluationProtocol(None, depth_range, origins=dataset.about)
@@ -243,7 +243,7 @@ class DepthWriter:
 
 
 def _where(classes: Sequence[str], record: Record, dataset: FileDataset) -> NDArray[np.bool_]:
-    """Return where the dataset's labels have one of these classes."""
+    """Return the mask of pixels that the dataset labels as one of these classes."""
     form = dataset.segmentation_format
     if record.segmentation is None or form is None or form.label_set is None:
         raise HydranetError(

@@ -1,10 +1,11 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Hard distillation: a teacher annotates the images that lack an annotation.
+Hard distillation: a teacher annotates images that lack an annotation.
 
-The annotations are ordinary files that people can look at and training reads like any others;
-:mod:`~hydranet_ros.training.distillation.annotation_folder` keeps them distinct from human ones.
+The annotations are ordinary files: people can look at them, and training reads them like any
+others. :mod:`~hydranet_ros.training.distillation.annotation_folder` keeps them apart from human
+annotations.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class DistillationConfig:
     dataset: str  # file, or the name of one in config/datasets
     split: str
     teacher: str  # file, or the name of one in config/teachers
-    segmentation: SegmentationTarget | None = None  # what to write; this, depth, or both
+    segmentation: SegmentationTarget | None = None  # labels to write
     depth: DepthTarget | None = None
     views: Views | None = None  # replaces the views of the teacher's file
 
@@ -58,7 +59,7 @@ class DistillationConfig:
 
 
 class _DatasetFrames:
-    """The images of a dataset, for its teacher (see ``Frames``)."""
+    """The images of a dataset, for teachers (see ``Frames``)."""
 
     def __init__(self, dataset: FileDataset) -> None:
         self._records = dataset.records
@@ -86,7 +87,7 @@ class _DatasetFrames:
 
 class Distillation:
     """
-    A teacher and the dataset that it annotates.
+    A teacher, and the dataset that it annotates.
 
     ``variables`` are values for ``${name}`` in the files of both.
     """
@@ -117,20 +118,20 @@ class Distillation:
         progress: Callable[[Sequence[int]], Iterator[int]] = iter,
     ) -> Counter[str]:
         """
-        Write the missing annotations of this process's share of the images.
+        Write the missing annotations of the images that this process handles.
 
         Parameters
         ----------
         rank, world_size
-            This process handles every ``world_size``-th image from the ``rank``-th.
+            This process handles every ``world_size``-th image, starting at number ``rank``.
         progress
             Wraps the indices of the images, e.g. in a progress bar.
 
         Returns
         -------
         Counter
-            Number of annotations ``written``; ``kept`` because they are up to date, ``edited``
-            because a person has changed them since, ``annotated`` because the dataset has them.
+            Numbers of annotations: ``written``, ``kept`` (up to date), ``edited`` (changed by a
+            person since) and ``annotated`` (the dataset has them).
 
         """
         folders = [self._folder(writer) for writer in self.writers]
@@ -157,10 +158,10 @@ class Distillation:
         self, limit: int | None = None, progress: Callable[[Sequence[int]], Iterator[int]] = iter
     ) -> dict[str, Any]:
         """
-        Compare the teacher with the annotations of the dataset, without writing; figures by task.
+        Measure the teacher against the annotations of the dataset; returns figures by task.
 
-        At most ``limit`` images are used, spread over the dataset; ``progress`` wraps their
-        indices.
+        Nothing is written. At most ``limit`` images are used, spread over the dataset;
+        ``progress`` wraps their indices.
         """
         chosen = spread_indices(len(self.dataset), limit)
 
@@ -195,9 +196,10 @@ def load_config(
     Parameters
     ----------
     path
-        A ``.yaml`` file, or the name of one in ``config/distillation``.
+        A ``.yaml`` file, or the name of a file in ``config/distillation``.
     overrides
-        ``key=value`` or ``section.key=value``; a plain unknown key sets a variable.
+        ``key=value`` or ``section.key=value``; a key that is not in the file format sets a
+        variable.
 
     """
     path = config_file('distillation', path)
@@ -213,7 +215,7 @@ def load_config(
 def _verdict(
     writer: Writer, folder: AnnotationFolder, record: Record, inputs: Mapping[str, str]
 ) -> str:
-    """Return the count of ``Distillation.run`` that an annotation belongs to."""
+    """Return the key under which ``Distillation.run`` counts an annotation."""
     existing = writer.existing(record)
     own = existing is not None and existing.resolve() == folder.file(record.stem).resolve()
     if existing is not None and not own and not writer.target.every_image:

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tables that translate a teacher's classes into those of the network that learns from it."""
+"""Tables from the classes of a teacher to those of the student."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from hydranet_ros.resources import config_file, read_yaml
 
 @dataclass(frozen=True)
 class LabelMapping:
-    """A translation from the classes of one label set to those of another."""
+    """Maps the classes of one label set to those of another."""
 
     source: LabelSet  # the teacher's
     target: LabelSet  # the student's
     table: NDArray[np.int64]
-    """The student's id of each teacher's class; -1 for a class that is not taught."""
+    """For each class of the teacher, the student's id; -1 for classes that are not taught."""
 
     @classmethod
     def identity(cls, labels: LabelSet) -> LabelMapping:
@@ -36,8 +36,8 @@ class LabelMapping:
         """
         Build a mapping from the content of its file.
 
-        That has ``source`` and ``target`` (names of label sets) and ``classes``, which gives for
-        every class of the source a class of the target, or null. ``origin`` names the file in
+        The file has ``source`` and ``target`` (names of label sets), and ``classes``, which maps
+        every class of the source to a class of the target or to null. ``origin`` names the file in
         errors.
         """
         if not isinstance(content, Mapping) or not {'source', 'target', 'classes'} <= set(content):
@@ -79,8 +79,8 @@ class LabelMapping:
         """
         Turn a teacher's scores into the student's labels.
 
-        Scores of classes that share a target are summed before the best is taken, so that a
-        teacher that is undecided between two of them still gives a confident label.
+        Scores of classes with the same target are summed first. So a teacher that is undecided
+        between two of them still gives a confident label.
 
         Parameters
         ----------
@@ -92,8 +92,8 @@ class LabelMapping:
         Returns
         -------
         labels
-            uint8, shape (height, width): ids of the target; its ignored id where the best class is
-            not taught or below the threshold.
+            uint8, shape (height, width): ids of the target, or its ignored id if the best class is
+            not taught or its score is below the threshold.
         confidence
             float32, shape (height, width): the best score, 0 to 1.
 

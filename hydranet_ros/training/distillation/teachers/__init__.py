@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Teachers: networks that annotate images for ours to learn from; one module per kind."""
+"""Teachers annotate images for our networks to learn from; one module per kind."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ __all__ = [
 
 KINDS = ('agreeing', 'bundle', 'exported', 'huggingface', 'meter', 'motion', 'rtmonodepth')
 """
-Each is a module of this package with ``Settings``, a dataclass of the content of its teacher
-files, and ``load(settings) -> Teacher``, which alone may import optional packages.
+Each is a module of this package with a dataclass ``Settings``, the content of its teacher files,
+and ``load(settings) -> Teacher``. Only ``load`` may import optional packages.
 """
 
 
@@ -38,8 +38,8 @@ class TeacherFile:
     """The content of a file in ``config/teachers``."""
 
     kind: str  # one of KINDS
-    settings: Any  # of that kind's module
-    about: dict[str, str]  # name of the file, source, licence
+    settings: Any  # ``Settings`` of the kind's module
+    about: dict[str, str]  # name of the file, its source and licence
 
 
 def read_teacher_file(

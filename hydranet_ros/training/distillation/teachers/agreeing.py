@@ -1,10 +1,10 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Several teachers in place of one, better than each of them.
+Several teachers as one, which is more accurate than each of them.
 
-The scores of classes are averaged: where the teachers disagree, the best score is low. Depth is
-their geometric mean where they agree, and unknown elsewhere.
+Class scores are averaged, so the best score is low where teachers disagree. Depth is the geometric
+mean where they agree, and unknown elsewhere.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class Settings:
     """Each teacher's own settings, and ``scale``, a factor on its metres."""
     agreement: float | None = None
     """
-    Depth is kept where the largest exceeds the smallest by at most this share of it. None for
-    teachers of classes.
+    Depth is kept where the largest is at most 1 + agreement times the smallest. None if the
+    members give classes.
     """
 
 
 class AgreeingTeachers(Teacher):
-    """At least two teachers, all of depth or all of the same classes."""
+    """At least two teachers, which all give depth or all give the same classes."""
 
     def __init__(self, settings: Settings) -> None:
         if len(settings.members) < 2:
@@ -78,7 +78,7 @@ class AgreeingTeachers(Teacher):
             assert annotation.depth is not None
             depths.append(annotation.depth * np.float32(scale))
         mean = np.exp(sum(np.log(depth) for depth in depths) / len(depths))
-        # NaN, where a member has no depth, propagates and compares as no agreement.
+        # NaN, where a member has no depth, propagates and counts as disagreement.
         largest, smallest = reduce(np.maximum, depths), reduce(np.minimum, depths)
         mean[~(largest <= (1 + self._agreement) * smallest)] = np.nan
         return Annotation(depth=mean.astype(np.float32))

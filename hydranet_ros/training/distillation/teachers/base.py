@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The interface of a teacher: it annotates images, and identifies itself exactly."""
+"""The interface of a teacher."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ class Annotation:
 
     scores: NDArray[np.float32] | None = None
     """
-    Shape (height, width, classes): score of each class, 0 to 1, summing to at most 1; None from a
-    teacher of depth only.
+    Shape (height, width, classes): score of each class, 0 to 1, with a sum of at most 1. None if
+    the teacher only gives depth.
     """
     depth: NDArray[np.float32] | None = None
     """
-    Shape (height, width): metres along the optical axis, NaN unknown; None from a teacher of
-    classes only.
+    Shape (height, width): metres along the optical axis, NaN unknown. None if the teacher only
+    gives classes.
     """
     about: Mapping[str, Any] = field(default_factory=dict)
-    """Details for its provenance, in JSON types."""
+    """Details for the provenance, in JSON types."""
 
 
 class Frames(Protocol):
-    """The images of a dataset, in order; of a video, frame after frame."""
+    """The images of a dataset, in order; for a video, in the order of its frames."""
 
     def __len__(self) -> int:
-        """Return their number."""
+        """Return the number of images."""
         ...
 
     def name(self, index: int) -> str:
-        """Return the name of an image for messages."""
+        """Return the name of an image, for messages."""
         ...
 
     def rgb(self, index: int) -> NDArray[np.uint8]:
@@ -62,14 +62,14 @@ class Frames(Protocol):
 
 
 class Teacher(ABC):
-    """Annotates images for a network to learn from; usually another network."""
+    """Annotates images for a student to learn from; usually a network."""
 
-    labels: LabelSet | None = None  # label set of its scores; None without scores
+    labels: LabelSet | None = None  # of its scores; None without scores
     gives_depth: bool = False
     identity: dict[str, Any]
     """
-    Kind, SHA-256 of its files and every setting that changes its output, in plain JSON types.
-    Equal identities give equal annotations.
+    Kind, SHA-256 of its files, and all settings that change its output, in plain JSON types.
+    Teachers of equal identity give equal annotations.
     """
     about: Mapping[str, str] = MappingProxyType({})  # source and licence
 
@@ -86,7 +86,7 @@ class Teacher(ABC):
         return self.annotate(frames.rgb(index), frames.fx(index))
 
     def inputs(self, frames: Frames) -> dict[str, str]:
-        """Return, by name, hashes of what annotations depend on besides their own image."""
+        """Return hashes, by name, of all inputs besides the annotated image."""
         return {}
 
 

@@ -3,7 +3,7 @@
 """
 Our own models as teachers.
 
-The paper's teacher of street depth is one: the same network, trained on depth only.
+The paper's teacher for street depth is such a model: the same network, trained on depth only.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ class Settings:
     """The content of such a teacher's file."""
 
     model: str  # a model file, or the name of a shipped model
-    tasks: tuple[str, ...] | None = None  # to teach; None for all it predicts
+    tasks: tuple[str, ...] | None = None  # to teach; None for all that the model predicts
     label_set: str | None = None  # one of its label sets; None for the first
     views: Views = field(default_factory=Views)
     """
-    For labels. Depth is predicted from the whole image, since its scale depends on the focal
-    length.
+    Used for labels only. Depth is predicted from the whole image, since its scale depends on the
+    focal length.
     """
     device: str = 'auto'  # auto, cpu, cuda or cuda:N
 
@@ -43,7 +43,7 @@ class BundleTeacher(Teacher):
     """
     One of our own models as a teacher.
 
-    A pixel's best class gets its softmax probability as its score; the others get zero.
+    The score of a pixel's best class is its softmax probability; other classes get 0.
     """
 
     def __init__(self, settings: Settings) -> None:

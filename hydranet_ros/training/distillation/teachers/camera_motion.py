@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The motion of a camera on a car: where it heads in its image, and how far it moves per frame."""
+"""The motion of a camera on a car: its heading in the image, and its advance per frame."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from hydranet_ros.training.distillation.teachers.base import Frames
 from hydranet_ros.training.distillation.teachers.optical_flow import FlowField
 
 CORNERS_TEXTURE = 15.0
-"""Least root mean square of the brightness gradient (Sobel) of pixels used for the motion."""
+"""Minimum root mean square of the brightness gradient (Sobel) of pixels used here."""
 _EXAMINED = 24
-"""Number of places in a drive where heading and speed are measured."""
+"""Number of frames of a drive where heading and advance are measured."""
 _HEADING_BASELINE = 6
 _ADVANCE_BASELINE = 3
 _LONGEST_SHIFT = 8.0
-"""Longest shift of the road in ``_ADVANCE_BASELINE`` frames, metres; lane marks repeat later."""
+"""Largest shift in ``_ADVANCE_BASELINE`` frames, metres; beyond it, lane marks repeat."""
 _VIEW_STEP = 0.05
 """Metres per row of the road seen from above."""
 _CLEAR_MATCH = 0.3
-"""Least correlation of two views from above that show the same place."""
+"""Minimum correlation of two views from above that show the same place."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Drive:
 
 
 def watch(flows: FlowField, height: float) -> Drive:
-    """Measure the camera's motion; ``height`` is its height above the road in metres."""
+    """Measure the motion of a camera that is ``height`` metres above the road."""
     heading = find_heading(flows)
     return Drive(heading, find_advance(flows, heading, height))
 
@@ -46,8 +46,8 @@ def find_heading(flows: FlowField) -> tuple[float, float]:
     """
     Return the focus of expansion of a drive, in pixels.
 
-    It is the median over several places in the drive, by the five-point algorithm (Nister 2004).
-    It depends on how the camera is mounted, so one value holds for all frames.
+    It is computed by the five-point algorithm (Nister 2004); the result is the median over several
+    frames. It depends on how the camera is mounted, so it is the same for all frames.
     """
     height, width = flows.shape
     found = []
@@ -84,9 +84,9 @@ def find_advance(flows: FlowField, heading: tuple[float, float], height: float) 
     """
     Return how far the camera moves per frame, in metres.
 
-    The road plane is drawn as seen from above (inverse perspective mapping); the shift along the
-    road at which two views match best is the distance driven between them. Returns the median over
-    several places in the drive.
+    Frames are warped to a view of the road from above (inverse perspective mapping). The shift
+    along the road that matches two views best is the distance driven between them. The result is
+    the median over several frames.
 
     Parameters
     ----------
@@ -109,10 +109,10 @@ def find_advance(flows: FlowField, heading: tuple[float, float], height: float) 
 
     def from_above(index: int) -> NDArray[np.float32]:
         view = cv2.remap(flows.grey(index), columns, rows, cv2.INTER_LINEAR).astype(np.float32)
-        # Remove what is the same all along the road, such as edge lines: it shows no shift.
+        # Remove what does not change along the road, such as edge lines: it shows no shift.
         view -= cv2.blur(view, (1, 2 * (len(view) // 5) + 1))
         view -= cv2.GaussianBlur(view, (0, 0), 12)
-        # Clip: marks are brighter than the road, and shadows move with the car.
+        # Clip dark values: marks are brighter than the road, and shadows move with the car.
         return np.clip(view, -10, 40)
 
     shifts = range(max(1, round(0.3 / _VIEW_STEP)), round(_LONGEST_SHIFT / _VIEW_STEP))
@@ -122,7 +122,7 @@ def find_advance(flows: FlowField, heading: tuple[float, float], height: float) 
         now, then = from_above(index), from_above(index - _ADVANCE_BASELINE)
         correlation = [_correlation(now[:-shift], then[shift:]) for shift in shifts]
         best = int(np.argmax(correlation))
-        # A best shift at the end of the range is not a match, e.g. of a standing car.
+        # A best shift at an end of the range is not a match, e.g. when the car stands.
         if 0 < best < len(shifts) - 1 and correlation[best] > _CLEAR_MATCH:
             found.append(shifts[best] * _VIEW_STEP / _ADVANCE_BASELINE)
     if len(found) < len(places) / 2:
@@ -145,7 +145,7 @@ def focal_length(frames: Frames, index: int) -> float:
 
 
 def _places(frames: int, baseline: int) -> list[int]:
-    """Return frames spread over a drive that have one ``baseline`` frames before them."""
+    """Return numbers of frames, spread over a drive, from ``baseline`` on."""
     count = min(_EXAMINED, max(frames - baseline, 0))
     places: list[int] = np.linspace(baseline, frames - 1, count).round().astype(int).tolist()
     return places

@@ -33,9 +33,7 @@ class ExportedTeacher(SignatureTeacher):
         path = Path(settings.file).expanduser()
         session = SESSIONS.get(path.suffix)
         if session is None:
-            raise HydranetError(
-                f'The teacher {path} is not one of {", ".join(SESSIONS)}; give such a file.'
-            )
+            raise HydranetError(f'The teacher {path} is not a {" or ".join(SESSIONS)} file.')
         super().__init__(settings.signature, settings.views)
         self.identity = {
             'kind': 'exported',

@@ -3,8 +3,9 @@
 """
 Models of the Hugging Face hub as teachers, by name or from a folder.
 
-Supported are semantic segmentation (such as SegFormer) and metric depth (such as Depth Anything's
-metric variants). Images are prepared here, since that only takes a size and a normalisation.
+Models for semantic segmentation (such as SegFormer) and metric depth (such as the metric variants
+of Depth Anything) are supported. Images are prepared here, since this only needs a size and a
+normalisation.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ class Settings:
 
     model: str  # name on the hub, or a folder with config.json and the weights
     size: tuple[int, int]  # height and width of the network's input
-    label_set: str | None = None  # of its classes; None for a model of depth
+    label_set: str | None = None  # of its classes; None for a depth model
     revision: str | None = None  # commit, tag or branch on the hub; None for the newest
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     """The input is (rgb / 255 - mean) / std."""

@@ -26,7 +26,7 @@ class TfliteSession:
     """
     A TFLite file in LiteRT.
 
-    ``tensor`` names the output or inner tensor to return, None for the first output.
+    ``tensor`` names the output or inner tensor to return; None is the first output.
     """
 
     def __init__(self, path: Path, tensor: str | None, threads: int) -> None:
@@ -39,7 +39,7 @@ class TfliteSession:
             ) from error
         try:
             with warnings.catch_warnings():
-                # It warns that keeping inner tensors takes memory, which is intended.
+                # LiteRT warns that preserving tensors takes memory, which is intended.
                 warnings.simplefilter('ignore', UserWarning)
                 self._interpreter = Interpreter(
                     str(path),
@@ -82,7 +82,7 @@ class OnnxSession:
     """
     An ONNX file in ONNX Runtime.
 
-    ``tensor`` names the output to return, None for the first.
+    ``tensor`` names the output to return; None is the first.
     """
 
     def __init__(self, path: Path, tensor: str | None, threads: int) -> None:
@@ -96,7 +96,7 @@ class OnnxSession:
             ) from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        # Its exceptions have no common base but Exception.
+        # Its exceptions have no common base class except Exception.
         self._fault = (faults.Fail, faults.InvalidArgument, RuntimeError, ValueError)
         no_network = (faults.InvalidProtobuf, faults.InvalidGraph, faults.NotImplemented)
         try:

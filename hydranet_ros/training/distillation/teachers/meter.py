@@ -3,9 +3,10 @@
 """
 METER (Papa, Russo and Amerini 2023), a small MobileViT for depth, as a teacher.
 
-Its smallest size, XXS. Trained on KITTI with laser depth, it predicts metres for KITTI's cameras.
-Distant points are right, which networks trained on stereo pairs underestimate. The network is
-implemented here from its description (arXiv 2403.08368); only its published weights are loaded.
+This is the smallest size, XXS. It was trained on KITTI with laser depth, and predicts metres for
+KITTI's cameras. Its depth of distant points is right, while networks trained on stereo pairs
+underestimate it. The network is implemented here from its description (arXiv 2403.08368); only its
+published weights are loaded.
 """
 
 from __future__ import annotations
@@ -34,17 +35,17 @@ _INVERTED_RESIDUALS = (
     (48, 64, 2),
     (64, 80, 2),
 )
-"""Channels in and out, and stride, of the MobileNet-v2 blocks; each expands twofold."""
+"""Input channels, output channels and stride of the MobileNet-v2 blocks; expansion is 2."""
 _TRANSFORMERS = ((48, 64, 128), (64, 80, 320), (80, 96, 384))
-"""Channels, width and hidden width of the three MobileViT blocks, after the last three above."""
+"""Channels, width and hidden width of the MobileViT blocks after the last three of them."""
 _HEADS, _HEAD_WIDTH = 4, 8
 _PATCH = 2
 _ENCODED = 160
 _DECODER = ((64, 32, 64), (32, 16, 48), (16, 8, 24))
-"""Channels in and out of the three doubling steps, and of the encoder's features joined in."""
-_UNITS_PER_METRE = 10.0  # it was trained in decimetres
-_NEAREST = 0.5  # metres; smaller depth has no meaning
-_STRIDE = 64  # of the deepest level, and twice it for the patches
+"""Input, output and concatenated encoder channels of the three upsampling steps."""
+_UNITS_PER_METRE = 10.0  # the network predicts decimetres
+_NEAREST = 0.5  # metres; smaller predictions are not reliable
+_STRIDE = 64  # 32 of the deepest level, times 2 for the patches
 
 
 class _Separable(nn.Module):
@@ -87,7 +88,7 @@ class _InvertedResidual(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Multi-head self-attention over the last but one axis."""
+    """Multi-head self-attention over the second to last axis."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -141,7 +142,7 @@ class _Transformer(nn.Module):
 
 
 class _MobileViT(nn.Module):
-    """Attention between the pixels at the same position in their 2x2 patches."""
+    """MobileViT block: attention among pixels at the same position in all 2x2 patches."""
 
     def __init__(self, channels: int, width: int, hidden: int) -> None:
         super().__init__()
@@ -164,7 +165,7 @@ class _MobileViT(nn.Module):
 
 
 class _Encoder(nn.Module):
-    """Features at 1/32 of the size, and the intermediate ones at 1/16, 1/8 and 1/4."""
+    """Features at 1/32 of the image size, and intermediate features at 1/16, 1/8 and 1/4."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -182,7 +183,7 @@ class _Encoder(nn.Module):
 
 
 class _Doubling(nn.Module):
-    """A transposed convolution to twice the size, concatenated with the encoder's features."""
+    """Upsample by 2 with a transposed convolution, and concatenate encoder features."""
 
     def __init__(self, before: int, after: int, joined: int) -> None:
         super().__init__()
@@ -196,7 +197,7 @@ class _Doubling(nn.Module):
 
 
 class _Decoder(nn.Module):
-    """Three doubling steps, then depth at a quarter of the size."""
+    """Three upsampling steps, then depth at a quarter of the image size."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -213,7 +214,7 @@ class _Decoder(nn.Module):
 
 
 class Meter(nn.Module):
-    """METER-XXS: an image (N, 3, H, W) of values 0 to 1 to decimetres (N, 1, H/4, W/4)."""
+    """METER-XXS, from images (N, 3, H, W) of values 0 to 1 to decimetres (N, 1, H/4, W/4)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -232,8 +233,8 @@ class Settings:
     weights: str  # the published weight file
     size: tuple[int, int] = (192, 640)
     """
-    Height and width that the whole image is resized to, multiples of 64. Accuracy drops at sizes
-    much above those of its training, 192x636.
+    Height and width that the whole image is resized to, multiples of 64. The network was trained
+    at 192x636; accuracy drops at much larger sizes.
     """
     agreement: float | None = None  # see WholeFrameDepthTeacher
 
@@ -249,7 +250,7 @@ class MeterTeacher(WholeFrameDepthTeacher):
         load_weights(self._network, path, 'METER-XXS')
 
     def inverse_metres(self, images: torch.Tensor) -> torch.Tensor:
-        """Return one over the metres (N, H/4, W/4) of images (N, 3, H, W) of values 0 to 1."""
+        """Return 1 / metres (N, H/4, W/4) for images (N, 3, H, W) of values 0 to 1."""
         metres = self._network(images)[:, 0] / _UNITS_PER_METRE
         return 1 / metres.clamp(min=_NEAREST)
 

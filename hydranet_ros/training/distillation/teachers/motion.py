@@ -3,14 +3,14 @@
 """
 Depth from the camera's own motion: a teacher that is not a network.
 
-When a camera moves straight ahead, everything static moves away from one point of the image, the
-focus of expansion (Longuet-Higgins and Prazdny 1980). A point at r pixels from it now, and at r'
-pixels when the camera was D metres behind, has the depth ``Z = D r' / (r - r')``, whatever the
-focal length. D is measured on the road: seen from above, from the known height of the camera, it
-shifts by D between the two frames.
+When a camera moves straight ahead, all static points move away from one point of the image, the
+focus of expansion (Longuet-Higgins and Prazdny 1980). If a point is r pixels from it now, and was
+r' pixels from it when the camera was D metres behind, then its depth is ``Z = D r' / (r - r')``,
+for any focal length. D is measured on the road: seen from above, the road shifts by D between the
+frames. This needs the height of the camera.
 
-For drives on a straight, level road at constant speed, with every frame. Moving objects (cars) get
-a wrong depth or none; exclude them by their labels.
+It works for drives on a straight, level road at constant speed, if all frames are present. Moving
+objects (cars) get wrong depth or none; exclude them by their labels.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from hydranet_ros.training.distillation.teachers.camera_motion import (
 from hydranet_ros.training.distillation.teachers.optical_flow import FlowField
 
 _FLOW_ERROR = 0.5
-"""Standard deviation of a chain of flows, pixels."""
+"""Standard deviation of chained flow, pixels."""
 _TEXTURE = 4.0
-"""Least root mean square of the brightness gradient (Sobel) for reliable flow."""
+"""Minimum root mean square of the brightness gradient (Sobel) for reliable flow."""
 _ENOUGH_PIXELS = 50
-"""Least number of pixels to fit the camera's rotation to, on a grid of every eighth."""
+"""Minimum number of pixels for fitting the rotation, on a grid of every 8th row and column."""
 
 
 @dataclass(frozen=True)
@@ -45,18 +45,18 @@ class Settings:
     height: float  # of the camera above the road, metres
     baselines: tuple[int, ...] = (4, 6, 8, 10)
     """
-    Distances in frames to the frames compared, before and after each; a depth is their mean,
-    weighted by the precision of each.
+    Distances, in frames, to the frames that each frame is compared with, before and after it.
+    Depth is their mean, weighted by precision.
     """
     agreement: float = 0.15
     """
-    Depth is kept where the baselines differ by at most this share of it, and an error of half a
-    pixel in the flow changes the most precise of them by no more.
+    Depth is kept where the baselines differ by at most this share of it, and where a flow error of
+    half a pixel changes the most precise estimate by at most this share.
     """
 
 
 class MotionTeacher(Teacher):
-    """Depth of static things from their motion through the frames of a drive."""
+    """Depth of static points from their motion through the frames of a drive."""
 
     gives_depth = True
 
@@ -73,7 +73,7 @@ class MotionTeacher(Teacher):
         self._known: tuple[FlowField, Drive] | None = None
 
     def annotate(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Annotation:
-        """Refuse: single images do not show motion."""
+        """Raise HydranetError, since a single image does not show motion."""
         raise HydranetError('Depth from motion needs all frames of a drive, not single images.')
 
     def annotate_frame(self, frames: Frames, index: int) -> Annotation:
@@ -99,7 +99,7 @@ class MotionTeacher(Teacher):
         )
 
     def inputs(self, frames: Frames) -> dict[str, str]:
-        """Return a hash of the whole drive, which every depth depends on."""
+        """Return a hash of the whole drive, since all depth depends on it."""
         return {'frames': frames.digest()}
 
     def _drive(self, frames: Frames) -> tuple[FlowField, Drive]:
@@ -119,15 +119,15 @@ def without_rotation(
     fx: float,
 ) -> NDArray[np.float32] | None:
     """
-    Return the displacement without the camera's rotation, None if too few pixels determine it.
+    Remove the camera's rotation from the displacement; returns None if too few pixels show it.
 
-    What remains has to point to or from the heading: the rotation is fitted so that the reliable
-    pixels do, by robust least squares that down-weight moving objects.
+    Without rotation, all displacements point to or from the heading. The rotation is fitted to
+    this by robust least squares on the reliable pixels, which reduce the weight of moving objects.
 
     Parameters
     ----------
     displacement
-        Shape (height, width, 2): columns and rows that each pixel moved.
+        Shape (height, width, 2): by how many columns and rows each pixel moved.
     reliable
         Shape (height, width): pixels to fit the rotation to.
     heading
@@ -137,7 +137,7 @@ def without_rotation(
 
     """
     x, y = _from_heading(reliable.shape, heading)
-    # Displacement by small rotations about the camera's three axes (pixels per radian).
+    # Displacement by small rotations about the three axes of the camera, pixels per radian.
     by_rotation = np.stack(
         [
             np.stack([x * y / fx, fx + y * y / fx], -1),
@@ -170,24 +170,24 @@ def inverse_depth(
     distance: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """
-    Return inverse depth from the displacement by a camera that does not rotate.
+    Return inverse depth from the displacement seen by a camera that does not rotate.
 
     Parameters
     ----------
     displacement
-        Shape (height, width, 2), pixels, to the frame of the other camera.
+        Shape (height, width, 2): pixels, to the frame of the other camera position.
     trusted
-        Shape (height, width): where it is known.
+        Shape (height, width): where the displacement is known.
     heading
         Focus of expansion, pixels.
     distance
-        Metres by which the other camera is behind; negative if it is in front.
+        How far the other camera position is behind, metres; negative if it is in front.
 
     Returns
     -------
     tuple
-        One over depth and its standard deviation, both per metre. The deviation is infinite where
-        nothing is known or the pixel's motion shows that it is not static.
+        Inverse depth and its standard deviation, per metre. The deviation is infinite where the
+        displacement is unknown or shows that the point is not static.
 
     """
     x, y = _from_heading(trusted.shape, heading)

@@ -15,7 +15,7 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.training.distillation.teachers.base import Frames
 
 _CONSISTENT = 0.7
-"""Largest miss of flow there and back, in pixels, for each link of a chain."""
+"""Largest forward-backward error of a link of a chain, in pixels."""
 _REMEMBERED = 64
 
 
@@ -23,8 +23,8 @@ class FlowField:
     """
     Dense flow between frames of one size, by Dense Inverse Search (Kroeger et al. 2016).
 
-    Flow from each frame to the next is chained, which reaches farther than a single search.
-    Results shared by neighbouring frames are cached.
+    Flow from each frame to the next is chained, which covers larger motion than a single search.
+    Results that neighbouring frames share are cached.
     """
 
     def __init__(self, frames: Frames) -> None:
@@ -45,7 +45,7 @@ class FlowField:
         return _remembered(self._greys, index, self._read_grey)
 
     def texture(self, index: int) -> NDArray[np.float32]:
-        """Return the amount of texture around each pixel."""
+        """Return the root mean square of the brightness gradient around each pixel."""
         grey = self.grey(index)
         slopes = [cv2.Sobel(grey, cv2.CV_32F, *order) for order in ((1, 0), (0, 1))]
         return np.sqrt(cv2.boxFilter(slopes[0] ** 2 + slopes[1] ** 2, -1, (9, 9)))
@@ -57,7 +57,7 @@ class FlowField:
         trusted = np.ones(self.shape, bool)
         for index in range(start, end, step):
             there = self._columns + total[..., 0], self._rows + total[..., 1]
-            # Outside the frame flow is unknown.
+            # Outside the frame, flow is unknown.
             missed = cv2.remap(
                 self._miss(index, index + step),
                 *there,
@@ -80,7 +80,7 @@ class FlowField:
         return _remembered(self._links, (start, end), self._compute_link)
 
     def _miss(self, start: int, end: int) -> NDArray[np.float32]:
-        """Return by how many pixels flow there and back misses the start."""
+        """Return the forward-backward error in pixels."""
         return _remembered(self._misses, (start, end), self._compute_miss)
 
     def _compute_miss(self, ends: tuple[int, int]) -> NDArray[np.float32]:
@@ -98,13 +98,13 @@ class FlowField:
         grey = cv2.cvtColor(self.frames.rgb(index), cv2.COLOR_RGB2GRAY)
         if self._greys and grey.shape != self.shape:
             raise HydranetError(
-                f'{self.frames.name(index)} has another size than the first frame of its video.'
+                f'{self.frames.name(index)} differs in size from the first frame of its video.'
             )
         return np.asarray(grey, np.uint8)
 
 
 def _remembered(memory: dict[Any, Any], key: Any, make: Callable[[Any], Any]) -> Any:
-    """Return the cached value of a key, made now if it is missing; drops the oldest of many."""
+    """Return the cached value of a key; makes it if missing, and drops the oldest if full."""
     if key not in memory:
         if len(memory) >= _REMEMBERED:
             del memory[next(iter(memory))]

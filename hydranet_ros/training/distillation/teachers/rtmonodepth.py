@@ -1,9 +1,9 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-RT-MonoDepth-S (Feng et al. 2023), a small network for the depth of streets, as a teacher.
+RT-MonoDepth-S (Feng et al. 2023), a small network for street depth, as a teacher.
 
-Trained on KITTI with stereo pairs, it predicts metres for KITTI's cameras. The network is
+It was trained on KITTI with stereo pairs, and predicts metres for KITTI's cameras. The network is
 implemented here from its description; only its published weights are loaded.
 """
 
@@ -31,7 +31,7 @@ _NEAREST, _FARTHEST = 0.1, 100.0
 
 
 class Encoder(nn.Module):
-    """A 7x7 convolution and three pairs of 3x3 ones; the output has 1/16 of the size."""
+    """A 7x7 convolution and three pairs of 3x3 convolutions; the output has stride 16."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -78,10 +78,10 @@ class _Disparity(nn.Module):
 
 class Decoder(nn.Module):
     """
-    Four steps of convolution, doubling and convolution.
+    Four steps of convolution, upsampling by 2 and convolution.
 
-    The published file has two more outputs at half and a quarter of the size, used in its
-    training; they are loaded, so that the file must match, and not used.
+    The published file has two further outputs at half and a quarter of the size, which its
+    training used. They are loaded, so that the whole file is checked, but not used.
     """
 
     def __init__(self) -> None:
@@ -127,7 +127,7 @@ class RTMonoDepthTeacher(WholeFrameDepthTeacher):
         self._network = nn.Sequential(encoder, decoder).eval()
 
     def inverse_metres(self, images: torch.Tensor) -> torch.Tensor:
-        """Return one over the metres (N, H, W) of images (N, 3, H, W) of values 0 to 1."""
+        """Return 1 / metres (N, H, W) for images (N, 3, H, W) of values 0 to 1."""
         low, high = 1 / _FARTHEST, 1 / _NEAREST
         disparity = self._network(images)[:, 0]
         return (low + (high - low) * disparity) / _BASELINE

@@ -36,8 +36,8 @@ class Signature:
     channels: str = 'rgb'  # rgb or bgr
     tensor: str | None = None
     """
-    Name of the output, or of an inner tensor of a TFLite file (the logits before a built-in argmax
-    tell more than its ids); None is the first output.
+    Name of the output, or of an inner tensor of a TFLite file, such as the logits before a
+    built-in argmax; None is the first output.
     """
     metres: float = 1.0  # per unit of a depth output
 
@@ -56,7 +56,7 @@ class Signature:
         if len(self.size) != 2 or min(self.size) < 1:
             raise HydranetError("A signature's size is the height and the width in pixels.")
         if (self.label_set is None) != (self.meaning == 'depth'):
-            raise HydranetError('A signature names a label_set unless its meaning is depth.')
+            raise HydranetError('A signature needs a label_set, unless its meaning is depth.')
 
     def prepare(self, rgb: NDArray[np.uint8]) -> NDArray:
         """Return a tile as the network's input, with a batch axis of one."""
@@ -83,13 +83,13 @@ class Signature:
             plane = np.squeeze(output)
             if plane.ndim != 2:
                 raise HydranetError(
-                    f'The teacher gave {self.meaning} of the shape {output.shape}, not an image.'
+                    f'The teacher gave {self.meaning} of shape {output.shape}, not an image.'
                 )
             if self.meaning == 'depth':
                 return (plane.astype(np.float32) * np.float32(self.metres))[..., None]
             if plane.min() < 0 or plane.max() >= classes:
                 raise HydranetError(
-                    f'The teacher gave the id {plane.max()} but its label set '
+                    f'The teacher gave the id {plane.max()}, but its label set '
                     f'{self.label_set} has {classes} classes.'
                 )
             return np.eye(classes, dtype=np.float32)[plane.astype(np.int64)]
@@ -98,14 +98,14 @@ class Signature:
             values = values.transpose(1, 2, 0)
         if values.ndim != 3 or values.shape[2] != classes:
             raise HydranetError(
-                f'The teacher gave {self.meaning} of the shape {output.shape} but its label set '
+                f'The teacher gave {self.meaning} of shape {output.shape}, but its label set '
                 f'{self.label_set} has {classes} classes.'
             )
         return values
 
 
 class SignatureTeacher(Teacher):
-    """Base of the teachers that run a network with a signature on several views of an image."""
+    """Base class of teachers that run a network with a signature on several views."""
 
     def __init__(self, signature: Signature, views: Views) -> None:
         self.signature = signature
@@ -115,7 +115,7 @@ class SignatureTeacher(Teacher):
 
     @abstractmethod
     def _run(self, batch: NDArray) -> NDArray:
-        """Return the network's output for an input that the signature prepared."""
+        """Return the output of the network for an input made by ``Signature.prepare``."""
 
     def annotate(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Annotation:
         """Annotate one image (see ``Teacher.annotate``); ``fx`` is not used."""

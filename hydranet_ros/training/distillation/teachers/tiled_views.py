@@ -3,10 +3,10 @@
 """
 Show an image to a teacher in several views, and average the results (test-time augmentation).
 
-A teacher with a square input sees a wide frame squashed; tiles near its own shape keep the
-proportions that it was trained with. Tiles overlap, and each weighs less towards its edges, where
-a network sees the least context, so that no seams appear. Mirrored and enlarged views reduce the
-error further.
+A teacher with a square input sees a wide image squashed; tiles with an aspect ratio near its own
+keep the proportions that it was trained with. Tiles overlap, and their weight falls towards the
+edges, where a network sees the least context, so that no seams appear. Mirrored and enlarged views
+reduce the error further.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ class Views:
     """How an image is shown to a teacher."""
 
     aspect: float | None = None
-    """Largest width of a tile over its height; None shows the whole image."""
-    overlap: float = 0.25  # least share of a tile's width (and height) shared with the next
+    """Largest ratio of width to height of a tile; None shows the whole image."""
+    overlap: float = 0.25  # minimum share of its width and height that a tile shares with the next
     zooms: tuple[float, ...] = (1.0,)  # each zoom adds tiles of 1/zoom of the image's height
     flip: bool = False  # whether each tile is also shown mirrored
     gammas: tuple[float, ...] = (1.0,)
     """
     Each tile is shown with its values (0 to 1) raised to each of these powers; powers below 1
-    brighten shadows in which a teacher may see nothing.
+    brighten dark regions.
     """
 
     def __post_init__(self) -> None:
@@ -74,10 +74,10 @@ class Views:
         infer: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
     ) -> NDArray[np.float32]:
         """
-        Average a network's dense output over all views of an image: (height, width, channels).
+        Average a network's dense output over all views; returns (height, width, channels).
 
-        ``infer`` returns float32 of shape (h, w, channels) for a tile, of any h and w; it is
-        resized to the tile by linear interpolation.
+        ``infer`` returns float32 of shape (h, w, channels) for a tile. Its h and w may differ from
+        the tile's: the output is resized to the tile with linear interpolation.
         """
         height, width = rgb.shape[:2]
         total: NDArray[np.float32] | None = None
@@ -100,12 +100,12 @@ class Views:
 
 
 def resize(values: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    """Resize (h, w, channels) by linear interpolation, or by averaging if it shrinks."""
+    """Resize (h, w, channels): enlarge with linear interpolation, shrink by averaging."""
     if values.shape[:2] == (height, width):
         return values
     shrinks = height <= values.shape[0] and width <= values.shape[1]
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    # Channel by channel, since OpenCV averages areas of at most four channels.
+    # Channel by channel, since OpenCV can average at most four channels.
     planes = [
         cv2.resize(plane, (width, height), interpolation=interpolation)
         for plane in np.ascontiguousarray(values.transpose(2, 0, 1))
@@ -121,5 +121,5 @@ def _ramp(length: int) -> NDArray[np.float32]:
 
 
 def _gamma_table(gamma: float) -> NDArray[np.uint8]:
-    """Return the lookup table that raises uint8 values, as 0 to 1, to a power."""
+    """Return the lookup table that raises uint8 values, scaled to 0 to 1, to a power."""
     return np.round(255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)

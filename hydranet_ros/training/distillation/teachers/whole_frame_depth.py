@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Base of the teachers that see a whole frame, squashed, and its mirror image."""
+"""Base class of teachers that see the whole, resized frame and its mirror image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hydranet_ros.model.torch_files import read_torch_file
 from hydranet_ros.training.distillation.teachers.base import Annotation, Teacher
 
 SMALLEST_SIZE = 32
-"""Pixels; a smaller frame shows no street."""
+"""Minimum height and width in pixels."""
 
 
 class WholeFrameDepthTeacher(Teacher):
@@ -28,12 +28,12 @@ class WholeFrameDepthTeacher(Teacher):
     Parameters
     ----------
     sha256
-        Hash of its weight file, or of each by its part.
+        SHA-256 of the weight file, or of several by part.
     size
         Height and width that the whole image is resized to.
     agreement
-        Depth is kept where that of the mirrored image differs by at most this share of it; None
-        keeps all. In both cases the two are averaged, as inverse metres.
+        Depth is kept where the mirrored image gives the same depth up to this share; None keeps
+        all. Both are averaged as inverse metres in any case.
 
     """
 
@@ -57,7 +57,7 @@ class WholeFrameDepthTeacher(Teacher):
 
     @abstractmethod
     def inverse_metres(self, images: torch.Tensor) -> torch.Tensor:
-        """Return one over the metres (N, h, w) of images (N, 3, H, W) of values 0 to 1."""
+        """Return 1 / metres (N, h, w) for images (N, 3, H, W) of values 0 to 1."""
 
     def annotate(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Annotation:
         """Annotate one image (see ``Teacher.annotate``); ``fx`` is not used."""
@@ -80,7 +80,7 @@ class WholeFrameDepthTeacher(Teacher):
 
 
 def require_size(size: tuple[int, int], multiple: int, network: str) -> None:
-    """Raise HydranetError if a network cannot take frames of this height and width."""
+    """Raise HydranetError if a network does not accept frames of this height and width."""
     if min(size) < SMALLEST_SIZE or any(length % multiple for length in size):
         raise HydranetError(
             f'The size for {network} must be multiples of {multiple}, at least {SMALLEST_SIZE}.'
@@ -88,7 +88,7 @@ def require_size(size: tuple[int, int], multiple: int, network: str) -> None:
 
 
 def load_weights(module: nn.Module, path: Path, network: str) -> None:
-    """Load a published weight file into a network; raises HydranetError unless it fits."""
+    """Load a published weight file into a network; raises HydranetError if it does not fit."""
     content = read_torch_file(path, f'weight file of {network}')
     tensors = {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
     try:

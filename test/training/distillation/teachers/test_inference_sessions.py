@@ -18,7 +18,7 @@ def test_files_that_are_no_networks_are_named(tmp_path: Path) -> None:
     for name, message in (
         ('broken.onnx', 'broken.onnx is not an ONNX file'),
         ('broken.tflite', 'broken.tflite is not a TFLite file'),
-        ('model.pt', 'model.pt is not one of .tflite, .onnx'),
+        ('model.pt', 'model.pt is not a .tflite or .onnx file'),
     ):
         if name.endswith('onnx'):
             pytest.importorskip('onnxruntime')

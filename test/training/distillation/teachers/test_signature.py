@@ -66,7 +66,7 @@ def test_outputs_that_break_the_signature_are_refused(
         ({'meaning': 'labels'}, "meaning must be one of .* not 'labels'"),
         ({'dtype': 'float64'}, "dtype must be one of .* not 'float64'"),
         ({'size': [0, 4]}, 'size is the height and the width'),
-        ({'label_set': None}, 'names a label_set unless its meaning is depth'),
+        ({'label_set': None}, 'needs a label_set, unless its meaning is depth'),
         ({'sizes': 3}, "has no key 'sizes'"),
     ],
 )
