@@ -7,6 +7,7 @@ Measure the paper's claims: every experiment of benchmarks/claims, arm by arm.
     python benchmarks/claims.py run                       # all that is not done yet
     python benchmarks/claims.py run distilled_segmentation/people --seeds 1 --again
     python benchmarks/claims.py run --jobs 8              # eight arms at a time, on one GPU
+    python benchmarks/claims.py --folder benchmarks/rooms run  # other experiments
     python benchmarks/claims.py cost                      # one network against two: time
     python benchmarks/claims.py report --write docs/experiments/results.md  # its tables and plots
 
@@ -38,12 +39,14 @@ HERE = Path(__file__).resolve().parent / 'claims'
 def arguments() -> argparse.Namespace:
     """Parse the command line."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
-    parser.add_argument('--folder', type=Path, default=HERE, help=argparse.SUPPRESS)
     parser.add_argument(
-        '--runs',
+        '--folder',
         type=Path,
-        default=Path(os.environ.get('HYDRANET_RUNS', 'runs')) / 'claims',
-        help='where trainings go (default: runs/claims)',
+        default=HERE,
+        help='the experiments (default: benchmarks/claims)',
+    )
+    parser.add_argument(
+        '--runs', type=Path, help='where trainings go (default: runs/claims, after the folder)'
     )
     commands = parser.add_subparsers(dest='command', required=True)
     run = commands.add_parser('run', help='run what is not done yet')
@@ -115,7 +118,9 @@ def run_all(bench: Bench, runs: Sequence[tuple[str, str, int]], jobs: int) -> No
 def main() -> int:
     """Run, measure or report."""
     parsed = arguments()
-    bench = Bench(parsed.folder.resolve(), parsed.runs.resolve())
+    folder = parsed.folder.resolve()
+    runs_of_all = Path(os.environ.get('HYDRANET_RUNS', 'runs'))
+    bench = Bench(folder, (parsed.runs or runs_of_all / folder.name).resolve())
     try:
         if parsed.command == 'run':
             runs = planned(bench, parsed.names, parsed.seeds)

@@ -23,7 +23,7 @@ from hydranet_ros.model.provenance import commit_of
 from hydranet_ros.resources import read_yaml
 
 COMMAND = (sys.executable, '-m', 'hydranet_ros.cli.main')
-MADE_BY = ('hydranet_ros', 'config', 'benchmarks', ':(exclude)benchmarks/claims/results')
+MADE_BY = ('hydranet_ros', 'config', 'benchmarks', ':(exclude)benchmarks/*/results')
 
 
 @dataclass(frozen=True)
@@ -150,6 +150,8 @@ class Bench:
         self.folder = folder
         self.runs = runs
         self.experiments = experiments(folder)
+        option = '' if folder.name == 'claims' else f' --folder benchmarks/{folder.name}'
+        self.command = f'python benchmarks/claims.py{option}'
         self.stopped = threading.Event()
         """Set, it keeps commands from starting: those that run are left to end."""
         self._locks: dict[Path, threading.RLock] = {}
@@ -241,7 +243,7 @@ class Bench:
             'experiment': name,
             'arm': arm_name,
             'seed': seed,
-            'command': f'python benchmarks/claims.py run {name}/{arm_name} --seeds {seed}',
+            'command': f'{self.command} run {name}/{arm_name} --seeds {seed}',
             'commit': made_by,
             'seconds': round(time.time() - began),
             'recipe': recipe,

@@ -81,7 +81,7 @@ def report(bench: Bench) -> dict[str, str]:
                 f'{table(bench, name)}\n\n'
                 f'![{experiment.title}: {experiment.figures[0]}](images/claims/{name}.svg)\n'
             )
-        command = f'python benchmarks/claims.py run {name}'
+        command = f'{bench.command} run {name}'
         sections[name] = f'{experiment.question}\n\n`{command}`\n\n{found}'
     if cost_path(bench).is_file():
         sections['cost'] = cost_section(json.loads(cost_path(bench).read_text()))

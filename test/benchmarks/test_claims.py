@@ -230,13 +230,14 @@ def test_mean_spread_and_pairs_are_over_seeds() -> None:
     assert merged({'a': {'b': 1, 'c': [1]}}, {'a': {'c': [2]}}) == {'a': {'b': 1, 'c': [2]}}
 
 
+@pytest.mark.parametrize('folder', [EXPERIMENTS, EXPERIMENTS.parent / 'rooms'])
 def test_every_shipped_experiment_is_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
     """Every arm's recipe is valid, and what it names exists."""
     monkeypatch.setenv('HYDRANET_DATA', 'data')
-    monkeypatch.setenv('HYDRANET_IMAGENET', 'imagenet.pt')
-    folder = EXPERIMENTS
+    for variable in ('IMAGENET', 'LITE0', 'LITE2'):
+        monkeypatch.setenv(f'HYDRANET_{variable}', 'imagenet.pt')
     for name, experiment in experiments(folder).items():
         assert experiment.reference in experiment.arms
         for arm_name, arm in experiment.arms.items():
