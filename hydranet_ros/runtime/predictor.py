@@ -133,11 +133,11 @@ class Predictor:
         """
         return Predictor(
             self._model,
-            device=self.device,
-            backend=self.backend,
-            precision=self.precision,
+            device=self.backend.device,
+            backend=self.backend.name,
+            precision=self.backend.precision,
             label_set=label_set,
-            fields=self.fields,
+            fields=self.backend.fields,
             warm_up_size=warm_up_size,
         )
 
