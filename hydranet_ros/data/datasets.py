@@ -12,6 +12,7 @@ from typing import Any
 from hydranet_ros.data.image_files import (
     DepthFormat,
     Intrinsics,
+    NormalsFormat,
     read_depth,
     read_normals,
     read_pose,
@@ -55,6 +56,8 @@ class FileDataset:
         segmentation_format: SegmentationFormat | None = None,
         depth_format: DepthFormat | None = None,
         about: Mapping[str, str] | None = None,
+        *,
+        normals_format: NormalsFormat | None = None,
     ) -> None:
         if not records:
             raise HydranetError(f'Dataset {name} has no images; check its root and split.')
@@ -62,6 +65,7 @@ class FileDataset:
         self.records = tuple(records)
         self.segmentation_format = segmentation_format
         self.depth_format = depth_format
+        self.normals_format = normals_format
         self.about = dict(about or {})
         self.label_set = segmentation_format.label_set if segmentation_format else None
 
@@ -76,13 +80,16 @@ class FileDataset:
     def load(self, index: int) -> Sample:
         """Read one sample; see `Dataset.load`."""
         record = self.records[index]
-        labels = depth = None
+        labels = depth = normals = None
         if record.segmentation is not None:
             assert self.segmentation_format is not None
             labels = read_segmentation(record.segmentation, self.segmentation_format)
         if record.depth is not None:
             assert self.depth_format is not None
             depth = read_depth(record.depth, self.depth_format)
+        if record.normals is not None:
+            assert self.normals_format is not None
+            normals = read_normals(record.normals, self.normals_format)
         image = read_rgb(record.image)
         height, width = image.shape[:2]
         return Sample(
@@ -91,7 +98,7 @@ class FileDataset:
             segmentation=labels,
             label_set=self.label_set if labels is not None else None,
             depth=depth,
-            normals=read_normals(record.normals) if record.normals is not None else None,
+            normals=normals,
             camera=record.intrinsics.camera(width, height) if record.intrinsics else None,
             pose=read_pose(record.pose) if record.pose is not None else None,
         )

@@ -83,6 +83,21 @@ class DepthFormat:
     maximum: float = float('inf')
 
 
+@dataclass(frozen=True)
+class NormalsFormat:
+    """How normals are stored."""
+
+    axes: tuple[str, ...] = ('x', 'y', 'z')
+    """Directions that red, green and blue stand for, in the optical frame; ``-y`` is upwards."""
+
+    def __post_init__(self) -> None:
+        if sorted(axis.lstrip('-') for axis in self.axes) != ['x', 'y', 'z']:
+            raise HydranetError(
+                f'The axes of normals are x, y and z in any order, with or without a minus, not '
+                f'{", ".join(self.axes)}.'
+            )
+
+
 def read_rgb(path: Path) -> NDArray[np.uint8]:
     """
     Read an image as H×W×3 uint8 RGB; grey images get three equal channels.
@@ -147,14 +162,17 @@ def read_depth(path: Path, form: DepthFormat) -> NDArray[np.float32]:
     return metres
 
 
-def read_normals(path: Path) -> NDArray[np.float32]:
+def read_normals(path: Path, form: NormalsFormat) -> NDArray[np.float32]:
     """
-    Read normals as H×W×3 unit vectors, NaN where unknown.
+    Read normals as H×W×3 unit vectors in the optical frame, NaN where unknown.
 
     The file is an 8-bit RGB image of ``127.5 (1 + n)``; 127, 127, 127 is unknown.
     """
     stored = read_rgb(path)
     vectors = stored.astype(np.float32) / 127.5 - 1.0
+    order = [[axis.lstrip('-') for axis in form.axes].index(axis) for axis in 'xyz']
+    signs = [-1 if form.axes[channel].startswith('-') else 1 for channel in order]
+    vectors = vectors[..., order] * np.array(signs, np.float32)
     length = np.linalg.norm(vectors, axis=2, keepdims=True)
     unknown = (stored == NORMALS_ZERO).all(axis=2)
     vectors /= np.maximum(length, 1e-6)

@@ -70,6 +70,7 @@ class Predictor:
     ) -> None:
         if not isinstance(model, Bundle | ExportedModel):
             model = read_model(model_path(model))
+        self._model = model
         self.metadata: BundleMetadata = model.metadata
         self._only_size = model.size if isinstance(model, ExportedModel) else None
         if isinstance(model, ExportedModel):
@@ -121,6 +122,23 @@ class Predictor:
         outputs, timing = self.backend.run(np.ascontiguousarray(rgb), length_scale)
         timing['total'] = sum(timing.values())
         return Prediction(**outputs, timing=timing, scale_assumed=assumed)
+
+    def for_label_set(self, label_set: str, warm_up_size: tuple[int, int]) -> Predictor:
+        """
+        Return another predictor of this model, on the same runtime, for another label set.
+
+        This one stays usable meanwhile and afterwards. Raises HydranetError if the model has no
+        such label set.
+        """
+        return Predictor(
+            self._model,
+            device=self.backend.device,
+            backend=self.backend.name,
+            precision=self.backend.precision,
+            label_set=label_set,
+            fields=self.backend.fields,
+            warm_up_size=warm_up_size,
+        )
 
     def warm_up(self, height: int, width: int) -> float:
         """Predict one black image of this size; return the duration in seconds."""

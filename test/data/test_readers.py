@@ -184,6 +184,15 @@ def test_normals_are_unit_vectors_or_unknown(tmp_path: Path) -> None:
     normals = load_dataset(path, 'all').load(0).normals
     assert normals is not None and np.isnan(normals[2:]).all()
     np.testing.assert_allclose(normals[:2], np.broadcast_to([0, -1, 0], (2, 5, 3)), atol=0.01)
+    # Red shows left, green forward, blue up.
+    content = {'root': str(tmp_path), 'splits': {'all': {}}}
+    path = dataset_file(tmp_path / 'b.yaml', **content, normals={'axes': ['-x', 'z', '-y']})
+    turned = load_dataset(path, 'all').load(0).normals
+    assert turned is not None and np.isnan(turned[2:]).all()
+    np.testing.assert_allclose(turned[:2], np.broadcast_to([0, 0, -1], (2, 5, 3)), atol=0.01)
+    path = dataset_file(tmp_path / 'c.yaml', **content, normals={'axes': ['x', 'x', 'z']})
+    with pytest.raises(HydranetError, match='x, y and z in any order'):
+        load_dataset(path, 'all')
 
 
 @pytest.fixture

@@ -51,6 +51,22 @@ def bundles():
     return {name: published_bundle(name) for name in ('kitti6', 'nyud40_normals', 'nyud40_kitti6')}
 
 
+def test_another_label_set_of_the_same_model(bundles):
+    rgb = _image(64, 96)
+    fields = ('labels', 'confidence')
+    first = Predictor(bundles['nyud40_kitti6'], precision='bfloat16', fields=fields)
+    other = first.for_label_set('kitti6', (64, 96))
+    options = {'precision': 'bfloat16', 'fields': fields, 'label_set': 'kitti6'}
+    expected = Predictor(bundles['nyud40_kitti6'], **options).predict(rgb)
+    found = other.predict(rgb)
+    np.testing.assert_array_equal(found.labels, expected.labels)
+    np.testing.assert_array_equal(found.confidence, expected.confidence)
+    assert (other.label_set.name, found.depth) == ('kitti6', None)
+    assert first.predict(rgb).labels.max() > 5 and first.label_set.name == 'nyud40'
+    with pytest.raises(HydranetError, match=r"no label set 'camvid11'; it has: nyud40, kitti6\."):
+        first.for_label_set('camvid11', (64, 96))
+
+
 @pytest.mark.parametrize(('height', 'width'), [(64, 96), (33, 97), (75, 251)])
 @pytest.mark.parametrize('variant', ['kitti6', 'nyud40_normals'])
 def test_parity_with_the_published_way(bundles, variant, height, width):

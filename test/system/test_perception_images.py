@@ -25,6 +25,7 @@ ENCODINGS = {
     'depth': '32FC1',
     'depth/color': 'rgb8',
     'normals': '32FC3',
+    'normals/color': 'rgb8',
 }
 LABEL_SET = load_label_set('nyud40')
 

@@ -7,9 +7,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 import signal
 
+import numpy as np
+from published import published_bundle
 import pytest
-from ros_client import noise, PATIENCE, RosClient
+from ros_client import noise, PATIENCE, pixels, RosClient, with_header
 from sensor_msgs.msg import CompressedImage, Image
+
+from hydranet_ros.model.bundle import save_bundle
+from hydranet_ros.model.labels import load_label_set
+from hydranet_ros.pictures.render import colorize_labels
 
 NAMESPACE = '/robot'
 
@@ -38,6 +44,44 @@ def test_ends_cleanly_while_it_works(start_node, robot, model, number):
     log = process.log.read_text()
     assert 'Configured in' in log
     assert 'Traceback' not in log and '[ERROR] [' not in log, log
+
+
+def test_the_label_set_switches_while_images_come(start_node, robot, tmp_path):
+    model = tmp_path / 'joint.safetensors'
+    save_bundle(model, published_bundle('nyud40_kitti6'))
+    process = start_node(NAMESPACE, model=str(model))
+    labels = robot.subscribe(Image, 'segmentation')
+    colors = robot.subscribe(Image, 'segmentation/color')
+    camera = robot.node.create_timer(
+        0.02, lambda: robot.images.publish(robot.image(noise(64, 96, len(labels))))
+    )
+    robot.until(lambda: len(labels) >= 3, 'outputs of the first label set')
+    assert robot.get_parameter('class_names') == list(load_label_set('nyud40').classes)
+    assert robot.set_parameters(label_set='kitti6') == ''
+    assert robot.get_parameter('class_names') == list(load_label_set('kitti6').classes)
+    answered = len(labels)
+    robot.until(lambda: len(labels) >= answered + 5, 'outputs of the second label set')
+    reason = robot.set_parameters(label_set='camvid11')
+    assert reason.endswith("has no label set 'camvid11'; it has: nyud40, kitti6.")
+    robot.node.destroy_timer(camera)
+
+    def used(message):
+        """Return the label set of a frame, by its ids and their colours."""
+        color = robot.until(lambda: with_header(colors, message.header), 'the colours')
+        ids = pixels(message)
+        (name,) = (
+            name
+            for name in ('nyud40', 'kitti6')
+            if ids.max() < load_label_set(name).size
+            and np.array_equal(pixels(color), colorize_labels(ids, load_label_set(name)))
+        )
+        return name
+
+    names = [used(message) for message in labels]
+    assert set(names) == {'nyud40', 'kitti6'}
+    assert names == sorted(names, reverse=True)  # no frame falls back
+    assert robot.figures()['label set'] == 'kitti6'
+    assert 'Label set kitti6 is in use after' in process.log.read_text()
 
 
 def test_a_missing_model_is_told_and_can_be_mended(start_node, robot, model):

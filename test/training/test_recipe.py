@@ -24,7 +24,12 @@ from hydranet_ros.training.recipe import (
 CONFIG = share_directory() / 'config'
 RECIPES = sorted(path.stem for path in (CONFIG / 'training').glob('*.yaml'))
 DATASETS = sorted(path.stem for path in (CONFIG / 'datasets').glob('*.yaml'))
-NOWHERE = {'data': '/nowhere', 'distilled': '/nowhere', 'imagenet': '/nowhere/m.pt'}
+NOWHERE = {
+    'data': '/nowhere',
+    'distilled': '/nowhere',
+    'imagenet': '/nowhere/m.pt',
+    'start': '/nowhere/m.safetensors',
+}
 DATA = Path(os.environ.get('HYDRANET_DATA', CONFIG.parents[1] / 'shared' / 'data'))
 
 

@@ -22,6 +22,7 @@ from hydranet_ros.data.image_files import (
     IMAGE_SUFFIXES,
     Intrinsics,
     INTRINSICS_NAME,
+    NormalsFormat,
     POSE_SUFFIXES,
     read_intrinsics,
     SegmentationFormat,
@@ -80,12 +81,17 @@ class DepthFolder:
 
 @dataclass(frozen=True)
 class NormalsFolder:
-    """Folder of normals, stored as 8-bit RGB images."""
+    """Where normals are, as 8-bit RGB images; axes as in ``NormalsFormat``."""
 
     folder: str = 'normals'
     ending: str = ''
+    axes: tuple[str, ...] = ('x', 'y', 'z')
     optional: bool = False
     origin: str = 'measured'
+
+    def format(self) -> NormalsFormat:
+        """Return how the files are decoded."""
+        return NormalsFormat(self.axes)
 
 
 @dataclass(frozen=True)
@@ -172,6 +178,7 @@ def read_folders(content: Mapping[str, Any], split: str, source: str) -> FileDat
         places['segmentation'].format() if places['segmentation'] else None,
         places['depth'].format() if places['depth'] else None,
         {'license': layout.license, **{task: places[task].origin for task in annotations}},
+        normals_format=places['normals'].format() if places['normals'] else None,
     )
 
 

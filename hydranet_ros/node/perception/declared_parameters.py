@@ -32,13 +32,17 @@ class DeclaredParameters:
     """
     The parameters of a node.
 
-    While ``is_configured()`` is true, only live parameters can change. Raises HydranetError if an
-    initial value has the wrong type, is out of range or contradicts another value.
+    While ``is_configured()`` is true, only live parameters can change. ``apply`` gets valid new
+    settings before they are stored, and raises HydranetError to refuse them. Raises HydranetError
+    if an initial value has the wrong type, is out of range or contradicts another value.
     """
 
-    def __init__(self, node: Node, is_configured: Callable[[], bool]) -> None:
+    def __init__(
+        self, node: Node, is_configured: Callable[[], bool], apply: Callable[[Settings], None]
+    ) -> None:
         self._node = node
         self._is_configured = is_configured
+        self._apply = apply
         self._filling = False
         try:
             for row in PARAMETERS.values():
@@ -83,9 +87,11 @@ class DeclaredParameters:
                 if value != values.get(name):
                     self._check_changeable(PARAMETERS[name])
             user_changes = {name: value for name, value in ours.items() if name in values}
-            self._settings = Settings.from_values({**values, **user_changes})
+            settings = Settings.from_values({**values, **user_changes})
+            self._apply(settings)
         except HydranetError as error:
             return SetParametersResult(successful=False, reason=str(error))
+        self._settings = settings
         return SetParametersResult(successful=True)
 
     def _check_changeable(self, row: Parameter) -> None:

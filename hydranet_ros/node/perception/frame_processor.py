@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+import threading
 import time
 from typing import Protocol
 
@@ -96,7 +98,10 @@ class FrameProcessor:
         statistics: Statistics,
         warn: Callable[[str], None],
     ) -> None:
-        self._predictor = predictor
+        self.predictor = predictor  # replaced only inside `between_frames`
+        self._inference = threading.Lock()
+        self._unpublished = 0  # frames that are predicted and not published
+        self._published = threading.Condition()
         self._message_type = message_type
         self._publications = publications
         self._camera_infos = camera_infos
@@ -122,7 +127,10 @@ class FrameProcessor:
         begin = time.monotonic()
         header, rgb = self._decode(arrival.data)
         decoded = time.monotonic()
-        frame = self._predict(header, rgb)
+        with self._inference:
+            frame = self._predict(header, rgb)
+            with self._published:
+                self._unpublished += 1
         predicted = time.monotonic()
         durations = {
             'wait': begin - arrival.moment,
@@ -136,8 +144,13 @@ class FrameProcessor:
         """Build and publish the outputs of one frame."""
         begin = time.monotonic()
         frame = perceived.frame
-        for publication in perceived.wanted:
-            self._publish(publication, frame)
+        try:
+            for publication in perceived.wanted:
+                self._publish(publication, frame)
+        finally:
+            with self._published:
+                self._unpublished -= 1
+                self._published.notify_all()
         end = time.monotonic()
         durations = {
             **perceived.durations,
@@ -147,6 +160,13 @@ class FrameProcessor:
         }
         stamp = frame.header.stamp.sec * NANOSECONDS + frame.header.stamp.nanosec
         self._statistics.processed(durations, age=(self._now() - stamp) / NANOSECONDS)
+
+    @contextmanager
+    def between_frames(self) -> Iterator[None]:
+        """Wait until every predicted frame is published, and hold the next one back."""
+        with self._inference, self._published:
+            self._published.wait_for(lambda: self._unpublished == 0)
+            yield
 
     def _publish(self, publication: Publication, frame: Frame) -> None:
         """Publish an output, or warn once why it cannot be built."""
@@ -176,7 +196,7 @@ class FrameProcessor:
         settings = self._settings()
         info = self._camera_infos.match(header)
         camera = camera_of_frame(info, width, height, rectified=settings.image_rectified)
-        prediction = self._predictor.predict(rgb, camera.focal_length if camera else None)
+        prediction = self.predictor.predict(rgb, camera.focal_length if camera else None)
         self.input_facts = InputFacts(
             width, height, header.frame_id, info is not None, prediction.scale_assumed
         )
@@ -184,7 +204,7 @@ class FrameProcessor:
             header=header,
             prediction=prediction,
             settings=settings,
-            label_set=self._predictor.label_set,
+            label_set=self.predictor.label_set,
             camera_info=info,
             rgb=rgb,
             camera=camera,

@@ -45,17 +45,18 @@ class LabelInfoOutput:
     def __init__(
         self, node: LifecycleNode, label_set: LabelSet, types: tuple[Any, Any] | None
     ) -> None:
-        self._node, self._label_set, self._types = node, label_set, types
+        self._node, self._types = node, types
+        self.label_set = label_set
         self._publisher = types and node.create_lifecycle_publisher(types[0], TOPIC, latched_qos())
 
     def publish(self) -> None:
-        """Publish the names once; the middleware delivers them to late subscribers."""
+        """Publish the names; the middleware delivers the last message to late subscribers."""
         if self._types is None or self._publisher is None:
             return
         message_type, class_type = self._types
         classes = [
             class_type(class_id=index, class_name=name)
-            for index, name in enumerate(self._label_set.classes)
+            for index, name in enumerate(self.label_set.classes)
         ]
         header = Header(stamp=self._node.get_clock().now().to_msg())
         # 0: no threshold is applied, each pixel has its most likely class.

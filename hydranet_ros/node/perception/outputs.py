@@ -32,7 +32,13 @@ from hydranet_ros.node.perception.output_messages import (
     cloud_message,
 )
 from hydranet_ros.node.perception.parameters import Settings
-from hydranet_ros.pictures.render import colorize_depth, colorize_labels, overlay, overlay_legend
+from hydranet_ros.pictures.render import (
+    colorize_depth,
+    colorize_labels,
+    colorize_normals,
+    overlay,
+    overlay_legend,
+)
 from hydranet_ros.runtime.predictor import Prediction
 
 
@@ -142,6 +148,11 @@ def _normals(frame: Frame) -> Image:
     return array_to_image(_present(frame.prediction.normals), '32FC3', frame.header)
 
 
+def _normals_color(frame: Frame) -> Image:
+    colors = colorize_normals(_present(frame.prediction.normals))
+    return array_to_image(colors, 'rgb8', frame.header)
+
+
 OUTPUTS = (
     Output(
         'segmentation',
@@ -212,6 +223,13 @@ OUTPUTS = (
         Image,
         _normals,
         '32FC3: unit surface normals in the optical frame; only for models with this task',
+    ),
+    Output(
+        'normals/color',
+        'normals',
+        Image,
+        _normals_color,
+        'rgb8: `normals` in colours, x, y and z from -1 to 1 as red, green and blue',
     ),
 )
 

@@ -90,6 +90,7 @@ PARAMETERS: Mapping[str, Parameter] = {
             'label_set',
             '',
             'Which label set of the model to predict. Empty for the first.',
+            Change.LIVE,
         ),
         Parameter(
             'device',

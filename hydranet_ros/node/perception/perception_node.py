@@ -10,6 +10,7 @@ outputs, and `FrameThreads` runs this in two threads beside that of the executor
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 import sys
 import threading
 import time
@@ -26,6 +27,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.launching.process_specs import NODE_NAME
 from hydranet_ros.model.exported_model import ExportedModel, read_model
+from hydranet_ros.model.labels import LabelSet
 from hydranet_ros.model.tasks import default_fields
 from hydranet_ros.node.distributions import spin_once
 from hydranet_ros.node.perception.declared_parameters import DeclaredParameters
@@ -61,7 +63,9 @@ class PerceptionNode(LifecycleNode):
         super().__init__(NODE_NAME, **options)
         self._lifecycle = UNCONFIGURED
         self._fault = ''
-        self._declared = DeclaredParameters(self, lambda: self._lifecycle != UNCONFIGURED)
+        self._declared = DeclaredParameters(
+            self, lambda: self._lifecycle != UNCONFIGURED, self._apply
+        )
         self._statistics = Statistics()
         self._predictor: Predictor | None = None
         self._publications: list[Publication] = []
@@ -207,6 +211,48 @@ class PerceptionNode(LifecycleNode):
         self.destroy_timer(self._autostart_timer)
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
+
+    # The label set while configured.
+
+    def _apply(self, settings: Settings) -> None:
+        """Switch to the label set of new settings; raises HydranetError if that fails."""
+        name = settings.label_set
+        if self._predictor is None or name == self._declared.settings.label_set:
+            return
+        piece = self._predictor.metadata.label_slice(name)
+        if piece is None or piece.labels == self._predictor.label_set:
+            return
+        try:
+            self._switch_label_set(piece.labels, settings)
+        except HydranetError:
+            raise
+        except Exception as error:  # rclpy would end the process
+            self.get_logger().error(traceback.format_exc())
+            raise HydranetError(
+                f'Label set {piece.labels.name} cannot be prepared ({type(error).__name__}: '
+                f'{error}); the old one stays in use.'
+            ) from error
+
+    def _switch_label_set(self, label_set: LabelSet, settings: Settings) -> None:
+        """Prepare the new graph while frames pass through the old one, and swap both."""
+        begin = time.monotonic()
+        old, processor = self._predictor, self._processor
+        assert old is not None and self._label_info is not None
+        facts = processor.input_facts if processor else None
+        size = (settings.warm_up_height, settings.warm_up_width)
+        new = old.for_label_set(label_set.name, (facts.height, facts.width) if facts else size)
+        # What is published before belongs to the old label set, what follows to the new one.
+        with processor.between_frames() if processor else nullcontext():
+            self._predictor = new
+            self._label_info.label_set = label_set
+            self._declared.fill('class_names', label_set.classes)
+            if processor is not None:
+                processor.predictor = new
+                self._label_info.publish()
+        old.close()
+        self.get_logger().info(
+            f'Label set {label_set.name} is in use after {time.monotonic() - begin:.1f} s.'
+        )
 
     # Diagnostics.
 

@@ -126,7 +126,8 @@ class CudaBackend:
                 self._graph(image, length_scale)
         self._stream.synchronize()
         recorded = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(recorded, stream=self._stream):
+        # Thread-local: another thread may run another graph meanwhile.
+        with torch.cuda.graph(recorded, stream=self._stream, capture_error_mode='thread_local'):
             outputs = tuple(tensor.contiguous() for tensor in self._graph(image, length_scale))
         return _Recording(recorded, image, length_scale, outputs)
 

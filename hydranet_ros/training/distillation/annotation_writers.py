@@ -21,6 +21,7 @@ from hydranet_ros.evaluation.accumulator import Accumulator
 from hydranet_ros.evaluation.measures import EvaluationProtocol
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.training.distillation.mappings import LabelMapping, load_mapping
+from hydranet_ros.training.distillation.normals_writer import NormalsWriter
 from hydranet_ros.training.distillation.teachers.base import Annotation, file_sha256, Teacher
 
 
@@ -259,7 +260,7 @@ def _where(classes: Sequence[str], record: Record, dataset: FileDataset) -> NDAr
     return np.isin(labels, [names.index(name) for name in classes])
 
 
-Writer: TypeAlias = SegmentationWriter | DepthWriter
+Writer: TypeAlias = SegmentationWriter | DepthWriter | NormalsWriter
 
 
 def _encode(suffix: str, image: NDArray) -> bytes:

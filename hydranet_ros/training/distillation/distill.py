@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from hydranet_ros import __version__
 from hydranet_ros.data.configuration import apply_overrides, build, own_variables, substitute
 from hydranet_ros.data.datasets import FileDataset, Record
-from hydranet_ros.data.image_files import read_rgb
+from hydranet_ros.data.image_files import read_depth, read_rgb
 from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.dataset_evaluation import spread_indices
@@ -37,6 +37,7 @@ from hydranet_ros.training.distillation.annotation_writers import (
     SegmentationWriter,
     Writer,
 )
+from hydranet_ros.training.distillation.normals_writer import NormalsTarget, NormalsWriter
 from hydranet_ros.training.distillation.teachers import load_teacher
 from hydranet_ros.training.distillation.teachers.base import Annotation, file_sha256
 from hydranet_ros.training.distillation.teachers.tiled_views import Views
@@ -49,13 +50,16 @@ class DistillationConfig:
     dataset: str  # file, or the name of one in config/datasets
     split: str
     teacher: str  # file, or the name of one in config/teachers
-    segmentation: SegmentationTarget | None = None  # labels to write
+    segmentation: SegmentationTarget | None = None  # at least one of these three
     depth: DepthTarget | None = None
+    normals: NormalsTarget | None = None
     views: Views | None = None  # replaces the views of the teacher's file
 
     def __post_init__(self) -> None:
-        if self.segmentation is None and self.depth is None:
-            raise HydranetError('A distillation needs a section segmentation or depth to write.')
+        if self.segmentation is None and self.depth is None and self.normals is None:
+            raise HydranetError(
+                'A distillation needs a section segmentation, depth or normals to write.'
+            )
 
 
 class _DatasetFrames:
@@ -63,6 +67,7 @@ class _DatasetFrames:
 
     def __init__(self, dataset: FileDataset) -> None:
         self._records = dataset.records
+        self._depth_format = dataset.depth_format
 
     def __len__(self) -> int:
         return len(self._records)
@@ -75,6 +80,15 @@ class _DatasetFrames:
 
     def fx(self, index: int) -> float | None:
         return self._records[index].fx
+
+    def depth(self, index: int) -> NDArray[np.float32] | None:
+        file = self._records[index].depth
+        if file is None or self._depth_format is None:
+            return None
+        return read_depth(file, self._depth_format)
+
+    def depth_format(self) -> str:
+        return str(self._depth_format)
 
     @cached_property
     def _digest(self) -> str:
@@ -110,6 +124,8 @@ class Distillation:
             self.writers.append(SegmentationWriter(config.segmentation, self.teacher))
         if config.depth is not None:
             self.writers.append(DepthWriter(config.depth, self.teacher))
+        if config.normals is not None:
+            self.writers.append(NormalsWriter(config.normals, self.teacher))
 
     def run(
         self,

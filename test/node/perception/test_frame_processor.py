@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One frame from its bytes to the outputs, with a real model and recording publishers."""
 
+import threading
 import time
 
 from builtin_interfaces.msg import Time
@@ -15,6 +16,7 @@ from std_msgs.msg import Header
 
 from hydranet_ros.camera.calibration import CameraInfoBuffer
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.node.perception.frame_processor import FrameProcessor, Publication
 from hydranet_ros.node.perception.image_input import SOURCES
 from hydranet_ros.node.perception.output_messages import array_to_image
@@ -22,6 +24,7 @@ from hydranet_ros.node.perception.outputs import OUTPUTS
 from hydranet_ros.node.perception.parameters import Settings, user_parameters
 from hydranet_ros.node.perception.polling_subscription import Arrival
 from hydranet_ros.node.perception.statistics import Statistics
+from hydranet_ros.pictures.render import colorize_labels
 from hydranet_ros.runtime.predictor import Predictor
 
 DEFAULTS = {p.name: p.default for p in user_parameters()}
@@ -193,6 +196,52 @@ def test_garbage_is_refused_in_one_sentence(predictor, data, sentence):
     with pytest.raises(HydranetError, match=sentence):
         pipeline.processor.perceive(Arrival(data, time.monotonic()))
     assert pipeline.send(image())  # the next one passes
+
+
+def test_a_predictor_is_replaced_between_frames():
+    old = Predictor(published_bundle('nyud40_kitti6'), device='cpu', warm_up_size=None)
+    new = old.for_label_set('kitti6', RGB.shape[:2])
+    pipeline = Pipeline(old, {'segmentation', 'segmentation/color'})
+    processor, publishers = pipeline.processor, pipeline.publishers
+    arrival = Arrival(serialize_message(image()), time.monotonic())
+    perceived = processor.perceive(arrival)
+    published_before = []
+
+    def replace():
+        with processor.between_frames():
+            published_before.extend(publishers['segmentation'].messages)
+            processor.predictor = new
+
+    thread = threading.Thread(target=replace)
+    thread.start()
+    thread.join(0.2)
+    assert thread.is_alive()  # a frame is still to be published
+    processor.publish(perceived)
+    thread.join(20)
+    assert len(published_before) == 1
+    processor.publish(processor.perceive(arrival))
+    for index, predictor in enumerate((old, new)):
+        labels = predictor.predict(RGB).labels
+        assert predictor.label_set == load_label_set(('nyud40', 'kitti6')[index])
+        for topic, expected in (
+            ('segmentation', labels),
+            ('segmentation/color', colorize_labels(labels, predictor.label_set)),
+        ):
+            data = np.frombuffer(publishers[topic].messages[index].data, np.uint8)
+            np.testing.assert_array_equal(data.reshape(expected.shape), expected)
+
+
+def test_an_output_that_cannot_be_sent_does_not_hold_a_replacement_back(predictor):
+    pipeline = Pipeline(predictor, {'depth'})
+
+    def fail(msg):
+        raise RuntimeError('the context is gone')
+
+    pipeline.publishers['depth'].publish = fail
+    with pytest.raises(RuntimeError, match='gone'):
+        pipeline.send(image())
+    with pipeline.processor.between_frames():
+        pass
 
 
 def test_stages_and_age_are_measured(predictor):

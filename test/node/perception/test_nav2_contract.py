@@ -217,8 +217,8 @@ def node(tmp_path, monkeypatch):
         perception_node, 'message_types', lambda: (BorrowedMessage, borrowed_class)
     )
     model = tmp_path / 'model.safetensors'
-    save_bundle(model, published_bundle('kitti6'))
-    values = {'model': str(model), 'autostart': False, 'backend': 'torch'}
+    save_bundle(model, published_bundle('nyud40_kitti6'))
+    values = {'model': str(model), 'label_set': 'kitti6', 'autostart': False, 'backend': 'torch'}
     values |= {'warm_up_height': 32, 'warm_up_width': 32}
     context = rclpy.Context()
     context.init()
@@ -239,7 +239,8 @@ def test_late_subscribers_get_the_names(node):
     client = rclpy.create_node('costmap', context=node.context)
     executor.add_node(client)
     try:
-        for _ in range(2):  # it comes, leaves, and returns
+        for label_set in ('kitti6', 'kitti6', 'nyud40'):  # it comes, leaves, and returns
+            node.set_parameters([Parameter('label_set', value=label_set)])
             received = []
             qos = label_info.latched_qos()
             subscription = client.create_subscription(
@@ -251,7 +252,7 @@ def test_late_subscribers_get_the_names(node):
                 executor.spin_once(timeout_sec=0.05)
             client.destroy_subscription(subscription)
             names = {int(entry.hardware_id): entry.name for entry in received[0].status}
-            assert names == dict(enumerate(load_label_set('kitti6').classes))
+            assert names == dict(enumerate(load_label_set(label_set).classes))
     finally:
         executor.shutdown()
         client.destroy_node()

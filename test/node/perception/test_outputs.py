@@ -248,6 +248,15 @@ def test_normals():
     np.testing.assert_array_equal(pixels(message, np.float32, 3), frame.prediction.normals)
 
 
+def test_normals_in_colours():
+    frame = make_frame()
+    frame.prediction.normals[0, 0] = (0, 0, -1)  # faces the camera
+    frame.prediction.normals[0, 1] = (1, 0, 0)
+    message = OUTPUT['normals/color'].build(frame)
+    assert (message.encoding, message.header) == ('rgb8', frame.header)
+    assert pixels(message, np.uint8, 3)[0, :2].tolist() == [[128, 128, 0], [255, 128, 128]]
+
+
 def test_outputs_follow_what_the_model_can_give():
     assert {o.topic for o in available_outputs(['depth'])} == {
         'depth',

@@ -93,6 +93,7 @@ class Graph:
 
     def __init__(self, overrides=()):
         self.configured = False
+        self.apply = lambda settings: None
         self.node = Node(
             'parameters_test',
             context=self.context(),
@@ -109,7 +110,7 @@ class Graph:
 
     def declare(self):
         """Declare the table."""
-        self.parameters = DeclaredParameters(self.node, lambda: self.configured)
+        self.parameters = DeclaredParameters(self.node, lambda: self.configured, self.apply)
         return self.parameters
 
     def set(self, **values):
@@ -169,6 +170,23 @@ def test_others_change_only_while_unconfigured(graph):
     assert parameters.settings.model == 'second'
 
 
+def test_what_cannot_be_applied_is_refused(graph):
+    applied = []
+
+    def apply(settings):
+        if settings.label_set == 'unknown':
+            raise HydranetError('There is no such label set.')
+        applied.append((settings.label_set, parameters.settings.label_set))
+
+    graph.apply = apply
+    parameters = graph.declare()
+    assert graph.set(label_set='nyud40') == ''
+    assert applied == [('nyud40', '')]  # before it holds
+    assert graph.set(label_set='unknown', image_timeout=5.0) == 'There is no such label set.'
+    assert parameters.settings.label_set == 'nyud40'
+    assert parameters.settings.image_timeout == DEFAULTS['image_timeout']
+
+
 def test_what_is_refused_changes_nothing(graph):
     parameters = graph.declare()
     before = parameters.settings
@@ -220,6 +238,7 @@ def test_a_bad_value_at_start_is_named(graph):
 def test_live_parameters_are_those_that_the_worker_reads():
     live = {p.name for p in PARAMETERS.values() if p.change is Change.LIVE}
     assert live == {
+        'label_set',
         'depth_minimum',
         'depth_maximum',
         'depth_color_minimum',

@@ -20,6 +20,7 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.bundle import save_bundle
+from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.node import distributions
 from hydranet_ros.node.distributions import UnsupportedEventTypeError
 from hydranet_ros.node.perception import perception_node
@@ -123,6 +124,63 @@ def test_every_step_down_frees_what_the_step_up_made(node):
         assert node.trigger_cleanup() == TransitionCallbackReturn.SUCCESS
         assert resources() == at_rest
         assert node._predictor is None
+
+
+@pytest.fixture
+def joint_node(context, tmp_path):
+    """Return a configured node whose model has the label sets nyud40 and kitti6."""
+    model = save_bundle(tmp_path / 'joint.safetensors', published_bundle('nyud40_kitti6')).path
+    values = {'model': str(model), 'autostart': False, 'warm_up_height': 32, 'warm_up_width': 32}
+    made = PerceptionNode(
+        context=context,
+        parameter_overrides=[Parameter(name, value=value) for name, value in values.items()],
+    )
+    assert made.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    yield made
+    made.trigger_shutdown()
+    made.destroy_node()
+
+
+def label_sets_of(node):
+    """Return what parameter, predictor, class names and diagnostics say."""
+    names = tuple(node.get_parameter('class_names').value)
+    return (
+        node.get_parameter('label_set').value,
+        node._predictor.label_set.name,
+        {load_label_set(name).classes: name for name in ('nyud40', 'kitti6')}[names],
+        node._model_facts()['label set'],
+    )
+
+
+@pytest.mark.parametrize('active', [False, True])
+def test_the_label_set_switches_while_configured(joint_node, active):
+    if active:
+        assert joint_node.trigger_activate() == TransitionCallbackReturn.SUCCESS
+    for name in ('kitti6', 'nyud40'):
+        (result,) = joint_node.set_parameters([Parameter('label_set', value=name)])
+        assert result.successful
+        assert label_sets_of(joint_node) == (name,) * 4
+        if active:
+            assert joint_node._processor.predictor is joint_node._predictor
+    kept = joint_node._predictor
+    (result,) = joint_node.set_parameters([Parameter('label_set', value='')])  # nyud40, the first
+    assert result.successful and joint_node._predictor is kept
+    (result,) = joint_node.set_parameters([Parameter('label_set', value='camvid11')])
+    assert not result.successful and result.reason.endswith(
+        "has no label set 'camvid11'; it has: nyud40, kitti6."
+    )
+    assert label_sets_of(joint_node) == ('', 'nyud40', 'nyud40', 'nyud40')
+
+
+def test_a_label_set_that_cannot_be_prepared_leaves_the_old_one(joint_node, monkeypatch):
+    def exhausted(*_arguments):
+        raise RuntimeError('CUDA out of memory')
+
+    monkeypatch.setattr(type(joint_node._predictor), 'for_label_set', exhausted)
+    (result,) = joint_node.set_parameters([Parameter('label_set', value='kitti6')])
+    assert not result.successful
+    assert 'kitti6 cannot be prepared (RuntimeError: CUDA out of memory)' in result.reason
+    assert label_sets_of(joint_node) == ('', 'nyud40', 'nyud40', 'nyud40')
 
 
 def test_no_model_at_all_is_one_sentence(monkeypatch):

@@ -26,7 +26,16 @@ __all__ = [
     'read_teacher_file',
 ]
 
-KINDS = ('agreeing', 'bundle', 'exported', 'huggingface', 'meter', 'motion', 'rtmonodepth')
+KINDS = (
+    'agreeing',
+    'bundle',
+    'exported',
+    'huggingface',
+    'measured',
+    'meter',
+    'motion',
+    'rtmonodepth',
+)
 """
 Each is a module of this package with a dataclass ``Settings``, the content of its teacher files,
 and ``load(settings) -> Teacher``. Only ``load`` may import optional packages.

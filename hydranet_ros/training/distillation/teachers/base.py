@@ -56,6 +56,14 @@ class Frames(Protocol):
         """Return an image's focal length in pixels, None if unknown."""
         ...
 
+    def depth(self, index: int) -> NDArray[np.float32] | None:
+        """Return an image's measured depth in metres, NaN unknown; None if it has none."""
+        ...
+
+    def depth_format(self) -> str:
+        """Return how measured depth is stored, in words that change with it."""
+        ...
+
     def digest(self) -> str:
         """Return a hash of all images in order, and of their focal lengths."""
         ...
