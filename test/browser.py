@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A headless Chromium that shows a page and hands over what it shows."""
+"""A headless Chromium that shows a page and returns screenshots."""
 
 import base64
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ import numpy as np
 CHROMIUM = next(filter(None, map(shutil.which, ('chromium', 'google-chrome', 'chrome'))), None)
 FLAGS = (
     '--headless=new',
-    '--no-sandbox',  # there is none in a container
+    '--no-sandbox',  # a container has none
     '--no-proxy-server',
     '--disable-dev-shm-usage',
     '--hide-scrollbars',
@@ -36,7 +36,7 @@ RENAME = (
 
 
 class NotReadyError(Exception):
-    """The browser cannot do now what it is told."""
+    """The browser cannot execute a command now."""
 
 
 class Browser:
@@ -49,7 +49,7 @@ class Browser:
         self._session = None
 
     def open(self, url):
-        """Open a page; it loads on while this returns."""
+        """Open a page; it continues to load after this returns."""
         target = self._call('Target.createTarget', url='about:blank')['targetId']
         attached = self._call('Target.attachToTarget', targetId=target, flatten=True)
         self._session = attached['sessionId']
@@ -63,7 +63,7 @@ class Browser:
                 reply = self._call('Page.captureScreenshot', format='png')
                 break
             except NotReadyError:
-                # For a moment in between two pages there is nothing to capture.
+                # Between two pages there is nothing to capture for a moment.
                 assert time.monotonic() < deadline
                 time.sleep(0.1)
         data = np.frombuffer(base64.b64decode(reply['data']), np.uint8)
@@ -119,7 +119,7 @@ def running_browser(profile, width=1600, height=1000):
     try:
         yield Browser(command_writer, reply_reader)
     finally:
-        os.close(command_writer)  # how it is told to end
+        os.close(command_writer)  # this ends the browser
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the repository under test lies."""
+"""Path of the repository under test."""
 
 from pathlib import Path
 

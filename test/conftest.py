@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Settings of all tests: a quiet machine, and a ROS graph of our own where there is ROS."""
+"""Settings of all tests: few threads, and a separate ROS graph if ROS is installed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MARKS = {'node': 'ros', 'system': 'system', 'training': 'training', 'benchmarks
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
-    """Say what is left out."""
+    """Report which tests are skipped."""
     return [] if HAS_ROS else [f'no rclpy: {", ".join(collect_ignore)} are left out']
 
 
@@ -37,11 +37,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope='session', autouse=True)
 def private_ros_graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Keep this run's nodes, and those of the processes it starts, to themselves."""
+    """Use a separate ROS graph for the nodes of this run and of its processes."""
     with pytest.MonkeyPatch.context() as patch:
         environment = private_graph_environment(tmp_path_factory.mktemp('ros_log'))
         for name, value in environment.items():
             patch.setenv(name, value)
-        # Not by measurement, which depends on what else the machine does.
+        # Do not measure, because the result depends on the load of the machine.
         patch.setenv(VARIABLE, 'openvino')
         yield

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A dataset of coloured blocks, and teachers of it small enough to be written by the tests."""
+"""A dataset of coloured blocks, and small teachers for it."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def write_onnx(
 
 
 def color_teacher(folder: Path, **changes: object) -> Path:
-    """Write a teacher that tells the three colours, and return its file."""
+    """Write a teacher that classifies the three colours, and return its file."""
     folder.mkdir(parents=True, exist_ok=True)
     network = write_onnx(folder / 'colors.onnx', 10 * np.eye(3), np.zeros(3))
     label_set = label_set_file(folder, 'rgb', ['red', 'green', 'blue'])
@@ -135,7 +135,7 @@ def meter_file(folder: Path, **changes: object) -> Path:
     torch.manual_seed(0)
     network = Meter()
     with torch.no_grad():
-        network.decoder.conv2d_out.weight.abs_()  # ahead of it is a ReLU: metres are positive
+        network.decoder.conv2d_out.weight.abs_()  # after a ReLU: metres are positive
         network.decoder.conv2d_out.weight.mul_(1e3)
     torch.save(network.state_dict(), folder / 'meter.pth')
     content = {'kind': 'meter', 'weights': str(folder / 'meter.pth'), 'size': [64, 128], **changes}

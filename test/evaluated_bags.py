@@ -51,7 +51,7 @@ def make_bag(path: Path, count: int = 5, layout: BagLayout | None = None) -> Pat
 
 
 class FakePredictor:
-    """Predicts what follows from the image's values and the focal length."""
+    """A predictor whose results follow from the image and the focal length."""
 
     def __init__(self) -> None:
         self.focal_lengths: list[float | None] = []
@@ -76,9 +76,9 @@ def copy_bag(
     encodings: Mapping[str, str] | None = None,
 ) -> Path:
     """
-    Copy a bag, adding the fake predictions, leaving out frames of topics, changing encodings.
+    Copy a bag, with fake predictions, without some frames of topics, and with other encodings.
 
-    Encodings are changed in the messages' names of them alone.
+    Only the name of the encoding in a message is changed.
     """
     leave_out, encodings = leave_out or {}, encodings or {}
     predictor = FakePredictor()

@@ -30,7 +30,7 @@ def published_weights(
     tasks: Mapping[str, int], architecture: str = DEFAULT_ENCODER
 ) -> dict[str, NDArray[np.float32]]:
     """
-    Fill every tensor of a network from a generator that its own name seeds.
+    Fill every tensor of a network from a generator that is seeded with its name.
 
     The reference outputs in ``data/golden_nyud40_three_tasks.npz`` were computed by the authors'
     architecture with these weights.

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The other side of the node in system tests: a camera, a consumer and an operator over DDS."""
+"""A client of the node in system tests: a camera, a consumer and an operator over DDS."""
 
 from __future__ import annotations
 
@@ -95,14 +95,14 @@ class RosClient:
     # The camera.
 
     def image(self, rgb: NDArray[np.uint8], frame_id: str = FRAME_ID) -> Image:
-        """Make an image with a stamp that no other has."""
+        """Make an image with a unique stamp."""
         return array_to_image(rgb, 'rgb8', next_header(frame_id))
 
     def exchange(self, message: Any, *received: list[Any]) -> list[Any]:
         """
         Send an image until each of some subscriptions has an output with its header.
 
-        It gets a new stamp: an answer to a copy that was sent before does not count.
+        Each copy has a new stamp, so outputs of earlier copies do not count.
         """
         message.header.stamp = next_header().stamp
         publisher = self.compressed if isinstance(message, CompressedImage) else self.images
@@ -142,7 +142,7 @@ class RosClient:
         return label
 
     def set_parameters(self, **values: Any) -> str:
-        """Set parameters together; returns the reason of a refusal, empty if there is none."""
+        """Set several parameters; return the reason if they are rejected, else an empty string."""
         parameters = [Parameter(name, value=v).to_parameter_msg() for name, v in values.items()]
         request = SetParametersAtomically.Request(parameters=parameters)
         result = self.call(SetParametersAtomically, 'set_parameters_atomically', request).result
@@ -177,7 +177,7 @@ class RosClient:
 
 
 def next_header(frame_id: str = FRAME_ID) -> Header:
-    """Return a header with a stamp that no other has."""
+    """Return a header with a unique stamp."""
     seconds, nanoseconds = divmod(next(_stamps), 10**9)
     return Header(stamp=Time(sec=seconds, nanosec=nanoseconds), frame_id=frame_id)
 
@@ -196,5 +196,5 @@ def pixels(message: Image) -> NDArray[Any]:
 
 
 def noise(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
-    """Return a picture of noise."""
+    """Return an image of noise."""
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)

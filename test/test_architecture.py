@@ -1,9 +1,9 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The rules of the house: every module has a room, and a room imports from floors below it alone.
+The rules of the architecture: every module has a room, which imports only from floors below.
 
-The modules are found on disk. The rules are functions of them, so that tests can break each.
+The modules are found on disk. Each rule is a function, so that tests can check that it fails.
 """
 
 from __future__ import annotations
@@ -76,18 +76,18 @@ def imports_of(source: str) -> Iterator[str]:
 
 
 def room_of(module: str) -> str:
-    """Return the room of a module, or its own name if it stands in the hall."""
+    """Return the room of a module, or its name if it is in no room."""
     return module.split('.')[1] if '.' in module else ''
 
 
 def homeless(modules: Modules) -> list[str]:
-    """Return the modules that are in no room."""
+    """Return the modules that must be in a room but are not."""
     known = {'', *HALL, *FLOORS}
     return [module for module in modules if room_of(module) not in known]
 
 
 def wrong_ways(modules: Modules) -> list[str]:
-    """Return the imports that go up, or into another room of the same floor."""
+    """Return the imports from floors above or from another room of the same floor."""
     floors = {'': 0, **dict.fromkeys(HALL, 0), **FLOORS}
     return [
         f'{module} imports {name}'
@@ -99,7 +99,7 @@ def wrong_ways(modules: Modules) -> list[str]:
 
 
 def circle(modules: Modules) -> list[str]:
-    """Return modules that import one another in a circle; nothing if there is none."""
+    """Return the modules of a circular import, if there is one."""
     graph = {
         module: {
             name
@@ -162,7 +162,7 @@ def test_only_the_node_imports_rclpy() -> None:
     ],
 )
 def test_a_broken_rule_is_found(module: str, source: str, rule) -> None:
-    """A rule that finds nothing in a house that breaks it would be worth nothing."""
+    """Each rule must find a violation."""
     assert rule({**MODULES, module: source})
 
 
@@ -178,7 +178,7 @@ def _needs_torch(module: str) -> bool:
 
 
 def test_only_what_computes_with_torch_imports_it() -> None:
-    """On a robot with ONNX Runtime or OpenVINO alone the node still starts."""
+    """The node must start on a robot with only ONNX Runtime or OpenVINO."""
     names = [
         module
         for module in MODULES

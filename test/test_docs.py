@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The documentation says what the code does: tables, links, paths, commands and names."""
+"""The documentation agrees with the code: tables, links, paths, commands and names."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def without_fences(text: str) -> str:
 
 
 def code_of(text: str) -> list[str]:
-    """Return the blocks of code, lines that go on joined, and the code within sentences."""
+    """Return blocks of code, with continued lines joined, and inline code."""
     blocks = re.findall(r'^```\w*\n(.*?)^```', text, flags=re.DOTALL | re.MULTILINE)
     spans = re.findall(r'`([^`]+)`', without_fences(text))
     return [re.sub(r'\\\n\s*', '', code) for code in (*blocks, *spans)]
@@ -111,7 +111,7 @@ def test_code_refers_to_documents_that_exist():
 
 
 def names_that_are_missing(passage: str, pattern: str) -> tuple[int, list[str]]:
-    """Count the names of code in a passage, and list those not in the files that it names."""
+    """Count the code names in a passage, and list those that its files do not contain."""
     sources = ''
     for path in re.findall(r'`(hydranet_ros/[\w./]+)`', passage):
         found = [CHECKOUT / path, *sorted((CHECKOUT / path).rglob('*.py'))]

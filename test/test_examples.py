@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The examples run as a user runs them, and stay short."""
+"""The examples run as a user would run them, and are short."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_evaluate_bag(tmp_path: Path, model: Path) -> None:
 
 @pytest.mark.system
 def test_read_outputs(tmp_path: Path, model: Path) -> None:
-    """The real node answers images, and the example in its own process prints what it reads."""
+    """The node processes images, and the example in another process prints the results."""
     pytest.importorskip('rclpy')
     from ros_client import noise, RosClient
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""colcon builds and installs the package, and what it installs works."""
+"""colcon builds and installs the package, and the installation works."""
 
 import os
 from pathlib import Path

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Small made-up datasets, in the true formats, for the tests of training."""
+"""Small synthetic datasets, in the true formats, for the tests of training."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ def train(recipe: Recipe, directory: Path) -> Path:
 
 
 def state_of(directory: Path) -> Mapping[str, torch.Tensor]:
-    """Return the network's weights in a training's last state."""
+    """Return the network's weights in the last state of a training."""
     content = torch.load(directory / STATE_NAME, weights_only=True)
     return {**content['network'], **{f'average.{k}': v for k, v in content['average'].items()}}
 

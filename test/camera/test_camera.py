@@ -30,7 +30,7 @@ def test_a_ray_stays_on_the_same_place_of_the_picture(size):
     ):
         before, after = camera_matrix @ p, scaled_matrix @ p
         before, after = before[:2] / before[2] + 0.5, after[:2] / after[2] + 0.5
-        # Pixel edges, as shares of the picture.
+        # Pixel edges, relative to the image size.
         np.testing.assert_allclose(after / size, before / (1240, 370), rtol=1e-9)
 
 
@@ -43,7 +43,7 @@ def test_there_and_back(size):
 
 
 def test_agrees_with_cv2_resize():
-    # A blob drawn at a known place is found where the scaled camera says.
+    # A blob drawn at a known position appears where the scaled camera projects it.
     y, x = np.mgrid[0:370, 0:1240]
     image = np.exp(-((x - 700.0) ** 2 + (y - 150.0) ** 2) / 200).astype(np.float32)
     small = cv2.resize(image, (310, 185), interpolation=cv2.INTER_AREA)
@@ -67,7 +67,7 @@ LENSES = st.tuples(
 
 
 def through_opencv(camera, rays):
-    """Project rays into the picture with OpenCV's lens, an implementation of its own."""
+    """Project rays into the image with OpenCV's independent lens model."""
     return cv2.projectPoints(
         rays.reshape(-1, 1, 3).astype(np.float64),
         np.zeros(3),
@@ -105,7 +105,7 @@ def test_a_ray_is_right_or_nan(lens):
     v, u = np.mgrid[0:370:23, 0:1240:23]
     error = np.abs(through_opencv(camera, np.nan_to_num(rays)) - np.dstack([u, v])).max(axis=2)
     assert error[found].max(initial=0.0) < 2e-2
-    # Near the centre every lens of this kind has its ray.
+    # Near the centre every pixel has a ray.
     assert found[np.hypot(u - 610, v - 180) < 300].all()
 
 
@@ -153,8 +153,8 @@ def test_unusable_calibrations_are_named():
 
 
 def test_points_are_those_of_depth_image_proc():
-    # What depth_image_proc does with depth and camera_info of a rectified image: fx, fy, cx, cy
-    # from P, x = (u - cx) z / fx.
+    # As depth_image_proc computes from depth and camera_info of a rectified image: fx, fy, cx,
+    # cy from P, x = (u - cx) z / fx.
     depth = np.random.default_rng(5).uniform(0.4, 60, (370, 1240)).astype(np.float32)
     fx, fy, cx, cy = PROJECTION[0, 0], PROJECTION[1, 1], PROJECTION[0, 2], PROJECTION[1, 2]
     v, u = np.mgrid[0:370, 0:1240]
@@ -172,7 +172,7 @@ def test_points_are_those_of_depth_image_proc():
     LENSES,
 )
 def test_a_plane_stays_a_plane(tilt, distance, size, stride, lens):
-    # At any resolution, stride and lens: n · X = d for every pixel that sees the plane.
+    # For any resolution, stride and lens: n · X = d for every pixel on the plane.
     camera = replace(CAMERA, distortion=np.array(lens)).scaled(*size)
     normal = np.array([*tilt, 1.0])
     rays = camera.rays()
@@ -196,7 +196,7 @@ def test_invalid_and_far_depth_is_nan():
     missing = np.isnan(points)
     assert (missing.all(axis=2) == missing.any(axis=2)).all()
     assert missing[0, :4].all() and missing[1, 0].all() and missing.sum() == 15
-    # Range is the distance from the camera, not along z.
+    # The range is the distance from the camera, not the depth along z.
     corner = np.linalg.norm(2 * rays[3, 7])
     assert np.isnan(depth_to_points(depth, rays, maximum_range=corner - 1e-3)[3, 7]).all()
     assert np.isfinite(depth_to_points(depth, rays, maximum_range=corner + 1e-3)[3, 7]).all()

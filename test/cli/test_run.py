@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""`hydranet run`: files for each kind of input and model, and faults that stop nothing else."""
+"""`hydranet run`: files for each kind of input and model; bad frames do not stop the others."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.bundle import save_bundle
 from hydranet_ros.runtime.predictor import Predictor
 
-SIZE = (45, 70)  # height, width: multiples of nothing
+SIZE = (45, 70)  # height and width, no multiples of 32
 
 
 @pytest.fixture(scope='session')

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The launch file under the real launch, where that is installed."""
+"""The launch files run with launch, if it is installed."""
 
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path

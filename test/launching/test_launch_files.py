@@ -1,9 +1,9 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The launch files agree with the descriptions of processes, also where ``launch`` is not installed.
+The launch files agree with the process specs; this needs no ``launch``.
 
-They are read as source code; ``test_launch.py`` runs them under the real launch.
+They are read as source code; ``test_launch.py`` runs them with ``launch``.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from hydranet_ros.node.perception.parameters import user_parameters
 from hydranet_ros.resources import share_directory
 
 ACTIONS = CHECKOUT / 'hydranet_ros' / 'launching' / 'launch_actions.py'
-# Name of each launch file to its table of arguments and to what turns their values into processes.
+# Launch file to its table of arguments and the function that returns its processes.
 FILES = {
     'hydranet': ('LAUNCH_ARGUMENTS', 'launched_processes'),
     'replay': ('REPLAY_ARGUMENTS', 'plan_replay'),
@@ -72,7 +72,7 @@ def argument_names(tree: ast.AST) -> set[str]:
 
 @pytest.fixture(scope='module')
 def specs(tmp_path_factory: pytest.TempPathFactory) -> list[ProcessSpec]:
-    """Return all that the launch files can start, with every argument that is passed on."""
+    """Return all processes of the launch files, with every argument set."""
     folder = tmp_path_factory.mktemp('replay')
     model = save_bundle(folder / 'model.safetensors', published_bundle('kitti6')).path
     given = {name: default for name, (default, _) in REPLAY_ARGUMENTS.items()}
@@ -102,7 +102,7 @@ def test_what_is_imported_from_the_package_exists(name: str) -> None:
     ]
     assert imports
     for node in imports:
-        if node.module == 'hydranet_ros.launching.launch_actions':  # needs launch
+        if node.module == 'hydranet_ros.launching.launch_actions':  # it needs launch
             assert {alias.name for alias in node.names} <= defined
         else:
             assert all(hasattr(import_module(node.module), alias.name) for alias in node.names)

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Processes that belong together: faults are told with what they printed, none stays behind."""
+"""Process groups: errors quote the output of a process, and no process is left running."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the launch file, the demo and the tests start: names exist, values arrive."""
+"""Process specs: their names exist, and their values reach the command line."""
 
 import json
 import re
@@ -29,7 +29,7 @@ DEFAULTS = {name: default for name, (default, _) in LAUNCH_ARGUMENTS.items()}
 
 
 def ros_arguments(command):
-    """Split a command line: what stands before --ros-args, then pairs of option and value."""
+    """Split a command line into the part before --ros-args and pairs of option and value."""
     index = command.index('--ros-args')
     program, (_, *rest) = command[:index], command[index:]
     return program, list(zip(rest[::2], rest[1::2], strict=True))
@@ -107,7 +107,7 @@ def test_strings_that_look_like_numbers_stay_strings():
 
 
 class TestFastDdsProfile:
-    """The middleware's profile for large images."""
+    """The Fast DDS profile for large images."""
 
     def test_is_set_unless_the_user_has_one(self, tmp_path):
         profile = str(config_path('fastdds_images.xml'))
@@ -134,7 +134,7 @@ class TestFastDdsProfile:
 
 
 class TestRviz:
-    """The view for rviz."""
+    """The configuration of rviz."""
 
     def displays(self):
         """Return topic and class of each display."""
@@ -171,7 +171,7 @@ class TestRviz:
                 assert display['Color Transformer'] == 'RGB8'
 
     def test_needs_no_transform(self):
-        # The frame of the demo's images; any other is given at launch.
+        # The frame of the demo's images; the launch argument replaces it.
         view = yaml.safe_load(config_path('hydranet.rviz').read_text())['Visualization Manager']
         assert view['Global Options']['Fixed Frame'] == 'camera'
 

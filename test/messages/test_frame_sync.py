@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What belongs together is joined by stamp, and compressed annotations are read."""
+"""Messages are joined by stamp, and compressed annotations are read."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_incomplete_frames_are_forgotten() -> None:
 
 
 class TestFrameStream:
-    """Frames come out once, in order, whatever the order between topics."""
+    """Frames are returned once and in order, for any order between topics."""
 
     @settings(deadline=None)
     @given(st.data())
@@ -67,7 +67,7 @@ class TestFrameStream:
     @settings(deadline=None)
     @given(st.integers(1, 6), st.integers(1, 4), st.data())
     def test_loops(self, length: int, laps: int, data: st.DataObject) -> None:
-        """The second topic lags behind by up to a few frames, across the jump too."""
+        """The second topic lags by up to a few frames, also across the jump."""
         stream, frames = FrameStream('ab', laps=True), []
         images = [(lap, s) for lap in range(laps) for s in range(length)]
         lag = data.draw(st.integers(0, min(2, length - 1)))
@@ -163,7 +163,7 @@ class TestAnnotationMessages:
         np.testing.assert_allclose(found, [[np.nan, 1.5], [65.535, 0.001]], rtol=1e-6)
 
     def test_inverse_depth_of_compressed_depth(self) -> None:
-        """As compressed_depth_image_transport quantises: a / depth + b."""
+        """Quantise as compressed_depth_image_transport: a / depth + b."""
         depth = np.array([[1.0, 2.0], [5.0, np.nan]], np.float32)
         slope, offset = 100.0 * 101.0, 1.0 - 100.0 * 101.0 / 10.0
         steps = np.nan_to_num(slope / depth + offset, nan=0).astype(np.uint16)

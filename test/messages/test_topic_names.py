@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which topics belong together, by their names."""
+"""Relations between topics, by their names."""
 
 import pytest
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A model file explains itself, survives a round trip, and a bad one is refused."""
+"""A model file is complete and survives a round trip; invalid files are rejected."""
 
 from dataclasses import replace
 import json

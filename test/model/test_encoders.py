@@ -33,7 +33,7 @@ def test_features_have_their_strides_and_channels(architecture, height, width):
     ('architecture', 'parameters'),
     [
         ('mobilenetv2', 1_812_800),
-        # The PyPI packages' files have 4,652,008 and 6,092,072 with the layers that classify.
+        # The files in the PyPI packages have 4,652,008 and 6,092,072 including the classifier.
         ('efficientnet_lite0', 4_652_008 - 320 * 1280 - 2 * 1280 - 1281 * 1000),
         ('efficientnet_lite2', 6_092_072 - 352 * 1280 - 2 * 1280 - 1281 * 1000),
     ],

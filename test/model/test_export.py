@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""An exported file alone runs, without torch, and gives what the model gives."""
+"""An exported file runs without torch and predicts the same as the model."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _needs(file_format):
 
 @pytest.fixture(scope='module', autouse=True)
 def own_cache(tmp_path_factory):
-    """Leave the user's cache alone."""
+    """Use an empty cache instead of the user's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('XDG_CACHE_HOME', str(tmp_path_factory.mktemp('cache')))
         yield

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Label sets are complete, and bad ones are refused with a sentence."""
+"""Label sets are complete, and invalid label sets are rejected with an error."""
 
 from hypothesis import given
 from hypothesis import strategies as st

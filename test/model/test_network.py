@@ -34,9 +34,9 @@ def test_state_dict_has_the_published_keys_and_shapes():
 
 @pytest.mark.parametrize(('dtype', 'bound'), [(torch.float64, 1e-4), (torch.float32, 3e-4)])
 def test_outputs_are_those_of_the_published_architecture(dtype, bound):
-    # The golden outputs were computed in float32. With random weights, and maxima that choose,
-    # its rounding makes 6e-5 of their norm, and on some processors as much again in ours: float64
-    # shows that the network is the same one, float32 that rounding is all that differs.
+    # The golden outputs were computed in float32. With random weights and max-pooling, rounding
+    # changes them by 6e-5 of their norm, and on some processors our outputs by as much. float64
+    # shows that the networks are equal, float32 that they differ by rounding only.
     network = HydraNet(THREE_TASKS).eval()
     weights = published_weights(THREE_TASKS)
     network.load_state_dict({k: torch.from_numpy(v) for k, v in weights.items()}, strict=False)
@@ -61,7 +61,7 @@ def test_parameter_counts_are_the_published_ones(tasks, parameters):
 
 
 def test_operations_come_near_the_published_figure():
-    # The paper says 6.45 G; it does not say what beside the convolutions it counts.
+    # The paper says 6.45 G; it does not say what it counts besides convolutions.
     macs = count_macs(HydraNet({'segmentation': 6, 'depth': 1}), 350, 1200)
     assert macs == pytest.approx(6.45e9, rel=0.06)
 
@@ -79,7 +79,7 @@ def test_any_tasks_and_any_size(tasks, height, width):
 @given(st.integers(5, 40), st.integers(5, 40))
 @settings(deadline=None, max_examples=50)
 def test_doubled_cells_stay_over_their_pixels(height, width):
-    """A map of the cells' own places, doubled, holds the places of the finer level's cells."""
+    """Doubling a map of cell positions gives the positions of the finer level's cells."""
     rows, columns = (2 * torch.arange(-(-side // 2)) + 1.0 for side in (height, width))
     coarse = torch.stack(torch.meshgrid(rows, columns, indexing='ij'))[None]
     finer = torch.zeros(1, 1, height, width)
@@ -87,7 +87,7 @@ def test_doubled_cells_stay_over_their_pixels(height, width):
     assert doubled.shape[-2:] == (height, width)
     rows, columns = (torch.arange(side) + 0.5 for side in (height, width))
     expected = torch.stack(torch.meshgrid(rows, columns, indexing='ij'))[None]
-    # At the border there is nothing to interpolate with.
+    # The border cannot be interpolated.
     inside = (..., slice(1, height - 1), slice(1, width - 1))
     torch.testing.assert_close(doubled[inside], expected[inside], rtol=0, atol=1e-5)
     fitted = upsample(coarse, finer, 'fit')[inside]

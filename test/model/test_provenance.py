@@ -20,7 +20,7 @@ TRAINER = 'hydranet_ros.training.loop'
 
 
 def test_sources_are_followed_through_imports_everywhere() -> None:
-    """Imports of imports, those inside functions, and the packages that they run."""
+    """Indirect imports, imports inside functions, and the packages that they run."""
     names = set(sources_of(TRAINER))
     assert {
         'hydranet_ros',
@@ -34,7 +34,7 @@ def test_sources_are_followed_through_imports_everywhere() -> None:
 
 @pytest.fixture
 def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Commit a copy of the package into a new repository, and let provenance look there."""
+    """Commit a copy of the package to a new repository, and let provenance use it."""
     for folder in ('hydranet_ros', 'config'):
         shutil.copytree(
             CHECKOUT / folder, tmp_path / folder, ignore=shutil.ignore_patterns('__pycache__')
@@ -90,7 +90,7 @@ def test_a_change_of_what_was_used_is_noticed(
 
 
 def test_a_change_of_what_was_not_used_is_not(checkout: Path) -> None:
-    """The node has no part in a training."""
+    """The node is not part of a training."""
     before = provenance_of(TRAINER)
     with (checkout / 'hydranet_ros/node/perception/perception_node.py').open('a') as file:
         file.write('\n# changed\n')
@@ -101,7 +101,7 @@ def test_a_change_of_what_was_not_used_is_not(checkout: Path) -> None:
 def test_code_without_its_repository_says_its_commit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a container, say; in a repository only that counts."""
+    """HYDRANET_COMMIT is used in a container, and ignored in a repository."""
     monkeypatch.setenv('HYDRANET_COMMIT', 'abc')
     assert commit_of('hydranet_ros') not in ('', 'abc')
     monkeypatch.setattr(provenance, 'share_directory', lambda: tmp_path)

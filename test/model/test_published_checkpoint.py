@@ -74,7 +74,7 @@ class _Python2Pickler(pickle._Pickler):
 
 
 class _Python2Pickle:
-    """The pickle module as torch.save wants it, with the pickler above."""
+    """The pickle module for torch.save, with the pickler above."""
 
     Pickler = _Python2Pickler
 

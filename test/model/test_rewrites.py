@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Each rewrite computes the same function as what it replaces."""
+"""Each rewrite computes the same function as the original."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -80,7 +80,7 @@ def test_a_folded_batch_norm_is_that_batch_norm(seed):
 )
 @torch.no_grad()
 def test_the_rewritten_network_is_the_network(variant, architecture, height, width, slices):
-    """In float64, where the rounding of these untrained weights does not blur the comparison."""
+    """In float64, because untrained weights amplify float32 rounding."""
     bundle = published_bundle(variant, architecture=architecture)
     x = _random(0, 1, 3, height, width).double()
     expected = bundle.network().double()(x)

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Every runtime gives what the plain network gives, at any size."""
+"""Every runtime predicts the same as the plain network, at any size."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from hydranet_ros.runtime.cache import BySize, cache_directory, cached_file, gra
 from hydranet_ros.runtime.parity import synthetic_picture
 from hydranet_ros.runtime.predictor import Predictor
 
-# Untrained weights blow rounding up: see test_predictor.py. How far depends on the processor.
+# Untrained weights amplify rounding, by how much depends on the processor (test_predictor.py).
 TOLERANCE = 4e-3
 SIZES = [(33, 97), (64, 96)]
 LARGE_SIZES = [(375, 1242), (720, 1280)]
@@ -39,7 +39,7 @@ INSTALLED = [
 
 
 def _image(height, width, seed=0):
-    """Make a smooth colourful image: noise would leave every argmax undecided."""
+    """Make a smooth, colourful image; noise would make every argmax almost a tie."""
     coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
 
@@ -60,18 +60,18 @@ def _plain(bundle: Bundle, rgb):
 def _assert_close(prediction, expected, tolerance):
     logits = expected['segmentation']
     chosen = np.take_along_axis(logits, prediction.labels[None].astype(int), axis=0)[0]
-    # Labels are equal but for ties.
+    # Labels are equal except at ties.
     assert (logits.max(axis=0) - chosen).max() <= tolerance * np.abs(logits).max()
     depth = np.abs(expected['depth'][0]).clip(1e-3, 1000)
     difference = np.abs(prediction.depth - depth) / depth.max()
-    # The more pixels, the worse is the worst conditioned of them.
+    # With more pixels, the largest error grows.
     assert np.quantile(difference, 0.999) <= tolerance
     assert difference.max() <= 5 * tolerance
 
 
 @pytest.fixture(scope='module', autouse=True)
 def own_cache(tmp_path_factory):
-    """Start with an empty cache, and leave the user's alone."""
+    """Use an empty cache instead of the user's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv('XDG_CACHE_HOME', str(tmp_path_factory.mktemp('cache')))
         yield
@@ -103,7 +103,7 @@ def test_parity(bundles, backend, model):
 @pytest.mark.parametrize('backend', INSTALLED)
 @pytest.mark.parametrize('task', ['segmentation', 'depth'])
 def test_a_network_for_one_task(backend, task):
-    """A graph without depth has no length to scale; one without classes has no labels."""
+    """A graph without depth has no input length_scale; one without classes has no labels."""
     labels = load_label_set('kitti6')
     channels = {'segmentation': labels.size, 'depth': 1}[task]
     pieces = (LabelSlice(labels, 0),) if task == 'segmentation' else ()
@@ -151,7 +151,7 @@ def test_parity_of_other_variants(backend, variant):
 @pytest.mark.skipif('openvino' not in INSTALLED, reason='OpenVINO is not installed')
 @pytest.mark.skipif(default_model() is None, reason='no trained model is there')
 def test_openvino_in_bfloat16_is_near():
-    """Trained weights are needed: untrained ones turn rounding into other classes."""
+    """Use trained weights, because with untrained ones rounding changes classes."""
     rgb = _image(64, 96)
     expected = Predictor(default_model(), backend='torch', device='cpu').predict(rgb)
     predictor = Predictor(default_model(), backend='openvino', precision='bfloat16')
@@ -163,7 +163,7 @@ def test_openvino_in_bfloat16_is_near():
 
 @pytest.mark.skipif('openvino' not in INSTALLED, reason='OpenVINO is not installed')
 def test_second_start_needs_no_torch(bundles, tmp_path):
-    """The converted graph is in the cache, and so is what was compiled."""
+    """The converted and the compiled graph are in the cache."""
     save_bundle(tmp_path / 'm.safetensors', bundles['bilinear'], 'float32')
     rgb = _image(64, 96)
     first = Predictor(tmp_path / 'm.safetensors', backend='openvino', device='cpu')
@@ -209,7 +209,7 @@ def test_a_cpu_gets_the_runtime_that_the_environment_names(bundles, monkeypatch)
 
 
 class _Clock:
-    """Time that passes when it is told to."""
+    """A clock that is set by the test."""
 
     def __init__(self):
         self.now = 0.0
@@ -219,7 +219,7 @@ class _Clock:
 
 
 class _Timed:
-    """A backend that takes its time."""
+    """A backend that takes a given time."""
 
     def __init__(self, name, seconds, runs, clock=None):
         self.name, self._seconds, self._runs = name, seconds, runs
@@ -303,7 +303,7 @@ def test_bfloat16_is_taken_where_it_was_faster(vendor, flags, fast):
     ],
 )
 def test_cuda_gives_the_same(backend, precision, differing):
-    """One recorded graph a size; the shipped model, since untrained weights blow rounding up."""
+    """One recorded graph per size; trained weights, because untrained ones amplify rounding."""
     cpu = Predictor(default_model(), backend='torch', device='cpu', warm_up_size=None)
     cuda = Predictor(default_model(), backend=backend, precision=precision, warm_up_size=None)
     used = cuda.backend
@@ -390,7 +390,7 @@ def test_cached_files_are_written_once_and_pruned(tmp_path, monkeypatch):
     recent = cached_file('b.xml', write)
     os.utime(first, (1, 1))
     prune(recent.parent, 11)
-    # What belongs together goes together, the longest unused first.
+    # Files with one stem are removed together, the least recently used first.
     assert sorted(file.name for file in recent.parent.iterdir()) == ['b.bin', 'b.xml']
 
 

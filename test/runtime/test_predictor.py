@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The deployed graph gives what the published way gives, at any size."""
+"""The deployed graph predicts the same as the published code, at any size."""
 
 from dataclasses import replace
 from functools import partial
@@ -19,15 +19,15 @@ from hydranet_ros.model.deployed_graph import DeployedGraph
 from hydranet_ros.model.network import IMAGE_MEAN, IMAGE_STD
 from hydranet_ros.runtime.predictor import Predictor as AnyPredictor
 
-# These untrained weights carry float32 rounding of the first layers to 6e-4 of the output (plain
-# network against float64), and to 2e-3 on processors without AVX-512; folding rounds as much.
+# Untrained weights amplify the float32 rounding of the first layers to 6e-4 of the output (plain
+# network against float64), or 2e-3 on processors without AVX-512; folding adds as much.
 TOLERANCE = 4e-3
-# The other runtimes are held to this one in test_backends.py.
+# test_backends.py compares the other runtimes with this one.
 Predictor = partial(AnyPredictor, backend='torch')
 
 
 def _image(height, width, seed=0):
-    """Make a smooth colourful image: noise would leave every argmax undecided."""
+    """Make a smooth, colourful image; noise would make every argmax almost a tie."""
     coarse = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
 
@@ -78,7 +78,7 @@ def test_parity_with_the_published_way(bundles, variant, height, width):
     assert prediction.labels is not None
     assert prediction.labels.dtype == np.uint8
     chosen = np.take_along_axis(logits, prediction.labels[..., None].astype(int), axis=2)[..., 0]
-    # Labels are equal but for ties.
+    # Labels are equal except at ties.
     assert (logits.max(axis=2) - chosen).max() <= TOLERANCE * np.abs(logits).max()
 
     depth = np.abs(expected['depth'][..., 0])

@@ -16,7 +16,7 @@ from hydranet_ros.launching.process_group import ProcessGroup, RunningProcess
 from hydranet_ros.launching.process_specs import perception_process
 from hydranet_ros.model.bundle import save_bundle
 
-# One thread each: inference that the tests wait for must not starve the test itself.
+# One thread each, so that inference leaves CPU time for the test.
 ENVIRONMENT = {'OMP_NUM_THREADS': '1'}
 SMALL = {'warm_up_height': 64, 'warm_up_width': 64, 'device': 'cpu'}
 
@@ -46,7 +46,7 @@ def start_node(tmp_path: Path) -> Iterator[StartNode]:
 
 @pytest.fixture(scope='session')
 def shared_node(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningProcess]:
-    """Start the node that tests share which leave it as they found it: active."""
+    """Start a node for all tests that leave it active."""
     spec = replace(perception_process(), parameters={**SMALL, 'model': str(model)})
     with ProcessGroup(tmp_path_factory.mktemp('node'), ENVIRONMENT) as group:
         yield group.start(spec)

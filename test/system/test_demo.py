@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""`hydranet demo` end to end: three processes over DDS, and files for people."""
+"""`hydranet demo` end to end: three processes over DDS, and the files that they write."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_nothing_stays_behind_when_interrupted(
     temporary = tmp_path / 'temporary'
     temporary.mkdir()
     command = [sys.executable, '-m', 'hydranet_ros.cli.main', 'demo', '--video', str(video)]
-    # A shell starts what runs in its background with SIGINT ignored, which children inherit.
+    # A shell starts background processes with SIGINT ignored, and children inherit this.
     previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         [*command, '-o', str(tmp_path / 'output')],
@@ -165,5 +165,5 @@ def test_nothing_stays_behind_when_interrupted(
 def _text(path: Path) -> str:
     try:
         return path.read_text()
-    except OSError:  # it ended meanwhile
+    except OSError:  # it has already ended
         return ''

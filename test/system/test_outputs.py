@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Clouds, confidence and overlays of a running node over DDS; subscribers that come and go."""
+"""Clouds, confidence and overlays of a running node over DDS, with changing subscribers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def calibration(message, fx=60.0):
 
 
 def exchange_calibrated(client, message, *received):
-    """Send an image and its calibration until every subscription has an output of it."""
+    """Send an image and its calibration until every subscription has received its output."""
 
     def calibrated():
         client.camera_infos.publish(calibration(message))
@@ -86,7 +86,7 @@ def test_a_subscriber_comes_late_leaves_and_returns(client):
     assert shown.header == message.header
     client.unsubscribe_all()
 
-    # Nobody is left: the network rests.
+    # Without subscribers, inference is skipped.
     def idle():
         client.images.publish(client.image(noise(40, 48)))
         return [r for r in client.reports if r.message.startswith('Idle')]
@@ -120,7 +120,7 @@ def test_confidence_where_it_was_asked_for(start_node, model):
         sure, labels = client.exchange(message, confidence, segmentation)
         assert sure.encoding == 'mono8' and sure.header == labels.header == message.header
         values = pixels(sure)
-        # The likeliest of 40 classes has at least its share.
+        # The best of 40 classes has at least a probability of 1/40.
         assert values.shape == (40, 48) and values.min() >= 255 // 40 and values.std() > 0
     finally:
         client.close()

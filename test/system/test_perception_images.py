@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images to a running node over DDS, and what comes back."""
+"""Images sent to a running node over DDS, and its outputs."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ LABEL_SET = load_label_set('nyud40')
 
 
 def stamp(message):
-    """Return a message's stamp as something to look up."""
+    """Return a message's stamp as a dictionary key."""
     return message.header.stamp.sec, message.header.stamp.nanosec
 
 
@@ -68,7 +68,7 @@ def test_every_output_over_dds(client, model):
 
     expected = Predictor(model, device='cpu').predict(rgb, fx=400.0)
     labels = pixels(answers['segmentation'])
-    # Threads may sum in another order, which decides a tie now and then.
+    # Threads may sum in another order, which can change a label at a tie.
     assert (labels == expected.labels).mean() > 0.999
     np.testing.assert_allclose(pixels(answers['depth']), expected.depth, rtol=1e-3)
     np.testing.assert_allclose(pixels(answers['normals']), expected.normals, atol=1e-3)
@@ -158,7 +158,7 @@ def test_garbage_is_reported_and_the_next_good_image_passes(client, kind):
 def test_a_slow_model_and_a_fast_camera_give_the_newest_frame(client):
     rgb = noise(720, 960)
     depth = client.subscribe(Image, 'depth')
-    client.exchange(client.image(rgb), depth)  # the first of a size may compile
+    client.exchange(client.image(rgb), depth)  # the first image of a size may be compiled for
     begin = time.monotonic()
     client.exchange(client.image(rgb), depth)
     client.exchange(client.image(rgb), depth)
@@ -166,11 +166,11 @@ def test_a_slow_model_and_a_fast_camera_give_the_newest_frame(client):
     before = client.figures()
     depth.clear()
     sent: dict[tuple[int, int], int] = {}  # stamp to number
-    answered: list[int] = []  # how many images had been sent at each output
+    answered: list[int] = []  # number of images sent before each output
     next_time = 0.0
 
     def ours():
-        # An image that was sent twice before may still be answered twice.
+        # An image that was sent twice may have two outputs.
         return [message for message in depth if stamp(message) in sent]
 
     def step():
@@ -187,9 +187,9 @@ def test_a_slow_model_and_a_fast_camera_give_the_newest_frame(client):
     numbers = [sent[stamp(message)] for message in ours()]
     assert numbers == sorted(set(numbers))
     assert numbers[-1] > 2 * len(numbers), 'the camera was not faster than the model'
-    # An inference begins when the output before it was published, and has the newest image of
-    # that moment: the age is one inference from the first to the last, no queue grows. On a busy
-    # machine a single output may be seen late.
+    # An inference begins when the previous output is published, and uses the newest image. So
+    # the age stays one inference, and no queue grows. On a busy machine a single output may be
+    # received late.
     behind = [then - number for number, then in zip(numbers[1:], answered, strict=False)]
     assert np.median(behind) <= 4, (numbers, answered)
     after = client.figures()
@@ -198,7 +198,7 @@ def test_a_slow_model_and_a_fast_camera_give_the_newest_frame(client):
         for key in ('images dropped', 'images processed', 'images received')
     )
     assert dropped > 0 and processed >= len(numbers)
-    assert 0 <= received - dropped - processed <= 2  # in hand
+    assert 0 <= received - dropped - processed <= 2  # being processed
     assert received <= len(sent)
 
 
@@ -209,7 +209,7 @@ def test_time_that_stands_still_or_jumps_back_breaks_nothing(client):
     depth = client.subscribe(Image, 'depth')
     assert client.set_parameters(use_sim_time=True) == ''
     try:
-        client.exchange(client.image(noise(40, 40)), depth)  # nobody publishes /clock yet
+        client.exchange(client.image(noise(40, 40)), depth)  # /clock is not published yet
         for seconds in (1_900_000_000, 1_000):
             time_message = Clock()
             time_message.clock.sec = seconds

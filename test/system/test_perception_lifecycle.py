@@ -19,11 +19,11 @@ def test_up_down_up(client):
     client.report('Inactive')
     depth.clear()
     client.images.publish(client.image(noise(40, 40)))
-    assert client.figures()['images processed'] != '0'  # a second later; counts stay to see
+    assert client.figures()['images processed'] != '0'  # counts remain after deactivation
     assert not depth
     assert client.change_state('activate')
     client.exchange(client.image(noise(40, 40)), depth)
-    # All the way down and up.
+    # All transitions down and up again.
     assert client.change_state('deactivate', 'cleanup')
     assert client.state() == 'unconfigured'
     assert client.get_parameter('class_names') == ['']
@@ -31,7 +31,7 @@ def test_up_down_up(client):
     assert client.change_state('configure', 'activate')
     client.exchange(client.image(noise(40, 40)), depth)
     assert client.figures()['model'] == 'nyud40_normals'
-    # What the state does not allow is refused, and breaks nothing.
+    # Transitions that the state does not allow are refused without side effects.
     assert not client.change_state('configure')
     assert client.state() == 'active'
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node as a process: start, faults at start, end by signal."""
+"""The node as a process: start, errors at the start, end by a signal."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_the_label_set_switches_while_images_come(start_node, robot, tmp_path):
 
 
 def test_a_missing_model_is_told_and_can_be_mended(start_node, robot, model):
-    # The override asks for more than a camera offers, which is told too, further down.
+    # The override requests more than the camera offers; the test checks the message below.
     process = start_node(
         NAMESPACE,
         model='/no/such.safetensors',
@@ -101,7 +101,7 @@ def test_a_missing_model_is_told_and_can_be_mended(start_node, robot, model):
 
     assert robot.set_parameters(model=str(model)) == ''
     assert robot.change_state('configure', 'activate')
-    # Our publishers are best effort: incompatible.
+    # The publishers are best effort, so they are incompatible.
     report = robot.report('an incompatible quality of service (RELIABILITY)')
     assert report.level == b'\x02' and 'No image on /robot/image for ' in report.message
     process.popen.send_signal(signal.SIGTERM)

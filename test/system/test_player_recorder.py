@@ -28,7 +28,7 @@ IMAGE, INFO, ANCHOR = '/camera/image_raw', '/camera/camera_info', '/anchor'
 START = 1_700_000_000 * NANOSECONDS
 PERIOD = 40_000_000
 PATIENCE = 60.0
-QUIET = 4.0  # seconds; more than a busy machine stands still
+QUIET = 4.0  # seconds; longer than any pause of a busy machine
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def make_bag(path: Path, count: int, size: tuple[int, int] = (60, 80)) -> Path:
             stamp = START + index * PERIOD
             image = generator.integers(0, 256, (*size, 3), np.uint8)
             info = camera_info_message(size[1], size[0], 100.0 + index, stamp)
-            # As drivers do: published a little after the exposure.
+            # As a driver does: published shortly after the exposure.
             bag.write_message(IMAGE, stamp + 5_000_000, image_message(image, stamp))
             bag.write_message(INFO, stamp + 5_000_000, info)
     return path
@@ -125,7 +125,7 @@ def test_restamped_messages_have_real_ages(
     stamps = [read_stamp(data) for _, data in received[IMAGE]]
     assert stamps == [read_stamp(data) for _, data in received[INFO]]
     assert np.diff(stamps) == pytest.approx(PERIOD / rate, abs=1000)
-    # A stamp is when the message was due: none came before, nor much later on a busy machine.
+    # A stamp is the due time: no message arrives before it, or much later on a busy machine.
     for (_, before), (time_received, after) in zip(sent[IMAGE], received[IMAGE], strict=True):
         assert same(replace_stamp(before, read_stamp(after)), after)
         assert 0 < time_received - read_stamp(after) < 10 * NANOSECONDS
@@ -141,7 +141,7 @@ def test_offset_and_clock_at_another_rate(group: ProcessGroup, tmp_path: Path) -
     clock = [read_stamp(data) for _, data in received['/clock']]
     assert clock == sorted(clock)
     assert START + NANOSECONDS <= clock[0] < START + 2 * NANOSECONDS
-    # The clock never runs ahead of what was played, and goes on to its end.
+    # The clock is never ahead of the messages, and runs until the end.
     last = START + 49 * PERIOD + 5_000_000
     assert last - PERIOD <= clock[-1] <= last
 
@@ -155,7 +155,7 @@ def test_both_end_cleanly_when_asked_to(
     bag = make_bag(tmp_path / 'played', 5)
     playing = group.start(player(bag, loop=True, restamp=restamp, wait_for=[IMAGE]))
     until(lambda: b'Playing' in playing.log.read_bytes())
-    # Three rounds at least: the recording grows past what they hold.
+    # Wait for at least three rounds: the recording is larger than their images.
     until(lambda: sum(p.stat().st_size for p in output.glob('*')) > 15 * 60 * 80 * 3)
     for process in (playing, recording):
         process.popen.send_signal(number)
@@ -191,7 +191,7 @@ def test_player_says_what_is_wrong(group: ProcessGroup, tmp_path: Path) -> None:
             player(bag, wait_timeout=0.2, wait_for_publishers=['/answer']),
             'no publishers of /answer;',
         ),
-        # What cannot be played is not waited for.
+        # Topics that cannot be played are not waited for.
         (
             player(strange, wait_timeout=0.2, wait_for=['/gripper', IMAGE]),
             f'fewer than 1 subscribers of {IMAGE};',

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""A replay through the real node: every frame is evaluated, and as without ROS."""
+"""A replay with the node: every frame is evaluated, with the same figures as without ROS."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_live_equals_offline(
     bag = make_bag(tmp_path / 'bag', COUNT, layout)
     recorded = tmp_path / 'recorded'
     options = ['--model', str(model), '--output']
-    # Far faster than the node: without lock-step it would drop most.
+    # Far faster than the node, which would drop most images without lock-step.
     live = [str(tmp_path / 'live'), '--rate', '1000', '--record', str(recorded)]
     assert main(['replay', str(bag), *options, *live]) == 0, capsys.readouterr()
     assert main(['evaluate-bag', str(bag), *options, str(tmp_path / 'offline')]) == 0
@@ -94,7 +94,7 @@ def test_lock_step_and_pause(group: ProcessGroup, client: RosClient, tmp_path: P
     player = group.start(ProcessSpec(PACKAGE, 'bag_player', 'bag_player', parameters=parameters))
 
     def stamps() -> list[int]:
-        """Return what came; an image without answer is sent again."""
+        """Return the received images; an image without a reply is sent again."""
         return sorted({m.header.stamp.sec * NANOSECONDS + m.header.stamp.nanosec for m in images})
 
     def answer(index: int) -> None:
@@ -110,11 +110,11 @@ def test_lock_step_and_pause(group: ProcessGroup, client: RosClient, tmp_path: P
         assert future.result().success
 
     client.until(lambda: stamps() == [stamp(0)], 'the first image')
-    answer(3)  # of another image: none to this
+    answer(3)  # the reply to another image
     set_paused(True)
     assert stamps() == [stamp(0)]
     answer(0)
-    set_paused(True)  # a round trip, so that a player that went on would have been heard
+    set_paused(True)  # a round trip: a player that continued would have been detected
     assert stamps() == [stamp(0)]
     set_paused(False)
     for index in range(1, COUNT):
@@ -127,9 +127,9 @@ def test_lock_step_and_pause(group: ProcessGroup, client: RosClient, tmp_path: P
 def test_a_late_recorder_misses_no_prediction(
     group: ProcessGroup, client: RosClient, tmp_path: Path
 ) -> None:
-    """Playing waits for it to know all topics, and an image for its predictions to be recorded."""
+    """Playback waits until it knows all topics, and each image until its results are recorded."""
     recorded = tmp_path / 'recorded'
-    image = '/front/image_raw'  # not what the node that other tests share subscribes to
+    image = '/front/image_raw'  # not the topic of the node that other tests share
     topics = [image, '/prediction']
     parameters = {'bag': str(recorded), 'topics': topics, 'answer_topics': topics}
     spec = ProcessSpec(PACKAGE, 'bag_recorder', 'bag_recorder', parameters=parameters)
@@ -148,7 +148,7 @@ def test_a_late_recorder_misses_no_prediction(
 
     def predict(message: Image) -> None:
         images.append(message)
-        if len(images) > 1:  # one that is lost, as while publisher and recorder are strangers
+        if len(images) > 1:  # a lost image, e.g. before publisher and recorder are matched
             predictions[0].publish(message.header)
 
     client.node.create_subscription(Image, image, predict, 10)
@@ -190,7 +190,7 @@ def test_unanswered_images_are_told(
 
 
 def test_evaluator_by_itself(group: ProcessGroup, client: RosClient, tmp_path: Path) -> None:
-    """It says what it waits for, and writes its report when asked to and at its end."""
+    """It reports what it waits for, and writes its report on request and at its end."""
     output = tmp_path / 'report'
     spec = ProcessSpec(
         PACKAGE, 'evaluator_node', 'evaluator_node', parameters={'output': str(output)}

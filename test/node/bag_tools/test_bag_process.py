@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the bag player and the bag recorder share."""
+"""Tests of the code that the bag player and the bag recorder share."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which calibration belongs to an image, and what is published of it."""
+"""Find the calibration of an image, and publish it with the outputs."""
 
 from builtin_interfaces.msg import Time
 import numpy as np
@@ -45,7 +45,7 @@ def test_memory_is_bounded():
     for n in range(3 * CAPACITY):
         buffer.put(camera_info(n))
     latest = buffer.match(header(3 * CAPACITY - 1))
-    assert buffer.match(header(0)) is latest  # its own is forgotten
+    assert buffer.match(header(0)) is latest  # its own message was dropped
 
 
 def test_of_the_same_size_all_but_the_header_is_as_received():
@@ -81,11 +81,11 @@ def test_the_lens_and_the_rectified_camera_come_along():
 def test_binning_and_region_of_interest():
     roi = RegionOfInterest(x_offset=40, y_offset=10, width=1200, height=350)
     received = camera_info(binning_x=2, binning_y=2, roi=roi)
-    # The image has the size that the message describes: consumers know how to read it.
+    # The image has the size of the message, which is published unchanged.
     published = camera_info_for(received, header(), 600, 175)
     assert list(published.k) == K and published.binning_x == 2 and published.roi == roi
     assert camera_of(received, 600, 175).focal_length == 350.0
-    # It has another: everything is resolved.
+    # It has another size: region of interest and binning are applied.
     published = camera_info_for(received, header(), 1200, 350)
     np.testing.assert_allclose(published.k, [700, 0, 570, 0, 710, 170, 0, 0, 1], rtol=1e-12)
     assert published.binning_x == 0 and published.roi == RegionOfInterest()

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images between messages and arrays: every encoding, padding, byte order, odd sizes, garbage."""
+"""Conversion of image messages: encodings, padding, byte order, odd sizes, invalid data."""
 
 import array
 import sys
@@ -29,7 +29,7 @@ def random_rgb(height, width, seed=0):
 
 
 def smooth_rgb(height, width):
-    """Return a picture without edges, that a mosaic and shared colours keep."""
+    """Return a smooth image, which a Bayer mosaic and shared colours hardly change."""
     y, x = np.mgrid[0:height, 0:width].astype(float)
     channels = [80 + 60 * np.sin(x / 40), 120 + 60 * np.cos(y / 30), 140 + 50 * np.sin(y / 50)]
     return np.stack(channels, axis=2).astype(np.uint8)
@@ -70,7 +70,7 @@ CODES = {
 def test_colours_are_exact(size, padding, name, big_endian, last_row_padded):
     rgb = random_rgb(*size)
     for bits, dtype in ((8, np.uint8), (16, np.uint16)):
-        # The lower byte of 16 bits must not matter.
+        # The lower byte of 16-bit values has no effect.
         pixels = CODES[name](rgb).astype(dtype) * (1 if bits == 8 else 256) + (bits == 16) * 201
         sent = message(
             pixels.astype(dtype),
@@ -121,7 +121,7 @@ def test_bayer_mosaics(pattern, size, bits):
 
 
 def yuv422(rgb, order):
-    """Encode RGB by the definition of BT.601 (16 to 235), colours shared by pairs of pixels."""
+    """Encode RGB as BT.601 (16 to 235), with one colour per pair of pixels."""
     r, g, b = (rgb[..., i].astype(float) for i in range(3))
     y = 16 + 0.257 * r + 0.504 * g + 0.098 * b
     u = 128 - 0.148 * r - 0.291 * g + 0.439 * b
@@ -272,13 +272,13 @@ def test_outputs_of_the_wrong_type_are_a_programming_error():
 
 
 class StandInForCvBridge(types.ModuleType):
-    """What of cv_bridge is called, for machines that have none."""
+    """A substitute for cv_bridge on machines without it."""
 
     class CvBridgeError(TypeError):
-        """As cv_bridge's own."""
+        """Substitute for the error of cv_bridge."""
 
     class CvBridge:
-        """Knows one encoding."""
+        """A bridge that converts one encoding."""
 
         def imgmsg_to_cv2(self, image, desired_encoding):
             if image.encoding != 'nv21' or desired_encoding != 'rgb8':
@@ -296,7 +296,7 @@ def test_cv_bridge_is_asked_about_other_encodings(monkeypatch):
 
 
 def test_a_broken_cv_bridge_is_as_good_as_none(monkeypatch):
-    # Built for NumPy 1 and imported under NumPy 2, it has no content.
+    # A cv_bridge for NumPy 1 is empty if it is imported with NumPy 2.
     monkeypatch.setitem(sys.modules, 'cv_bridge', types.ModuleType('cv_bridge'))
     with pytest.raises(HydranetError, match="encoding 'nv21' are not supported"):
         image_to_rgb(message(random_rgb(4, 6), 'nv21'))
@@ -308,14 +308,14 @@ def test_agrees_with_cv_bridge():
     for encoding in COLOURED:
         pixel_format = ENCODINGS[encoding]
         if 'UC' in encoding or '16' in encoding:
-            continue  # cv_bridge gives these no colours, or scales them otherwise
+            continue  # cv_bridge does not convert these, or scales them differently
         shape = (12, 16) if pixel_format.channels == 1 else (12, 16, pixel_format.channels)
         pixels = np.random.default_rng(2).integers(0, 256, shape).astype(pixel_format.dtype)
         sent = message(pixels, encoding, padding=4)
         try:
             theirs = cv_bridge.CvBridge().imgmsg_to_cv2(sent, 'rgb8')
         except cv_bridge.CvBridgeError:
-            continue  # an older one that does not know this name
+            continue  # an older cv_bridge without this name
         np.testing.assert_array_equal(image_to_rgb(sent), theirs, err_msg=encoding)
         compared += 1
     assert compared >= 9

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What the node says of itself: the right severity, one sentence, the figures."""
+"""Diagnostics of the node: severity, message and figures."""
 
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ HEALTHY = Report(
 
 
 def with_statistics(**changes):
-    """Return the healthy report with other statistics."""
+    """Return the report of a healthy node with other statistics."""
     return replace(HEALTHY, statistics=replace(HEALTHY.statistics, **changes))
 
 
@@ -130,7 +130,7 @@ CASES = {
         Level.WARN,
         'because camera_info has no focal length.',
     ),
-    # A model of one camera: depth needs no calibration.
+    # A model for one camera: depth needs no calibration.
     'no calibration needed': (
         replace(HEALTHY, input_facts=replace(FACTS, calibrated=False), camera_info_frame=None),
         Level.OK,

@@ -34,7 +34,7 @@ RGB = np.random.default_rng(0).integers(0, 256, (40, 52, 3), dtype=np.uint8)
 
 
 class RecordingPublisher:
-    """Stands where a publisher does, and keeps what is published."""
+    """A substitute for a publisher that records the messages."""
 
     def __init__(self, subscribers):
         self.subscribers = subscribers
@@ -54,7 +54,7 @@ def predictor():
 
 
 class Pipeline:
-    """A processor with everything around it."""
+    """A frame processor with model, publishers and calibrations."""
 
     def __init__(
         self, predictor, subscribed, transport='raw', now=STAMP + 250_000_000, settings=None
@@ -195,7 +195,7 @@ def test_garbage_is_refused_in_one_sentence(predictor, data, sentence):
     pipeline = Pipeline(predictor, {'depth'})
     with pytest.raises(HydranetError, match=sentence):
         pipeline.processor.perceive(Arrival(data, time.monotonic()))
-    assert pipeline.send(image())  # the next one passes
+    assert pipeline.send(image())  # the next image is processed
 
 
 def test_a_predictor_is_replaced_between_frames():

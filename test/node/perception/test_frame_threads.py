@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Workers go on whatever happens, and hand over every item in order."""
+"""Workers continue after errors, and hand over every item in order."""
 
 import threading
 
@@ -61,7 +61,7 @@ def test_every_item_is_handed_over_in_order_and_one_at_most_waits():
     handover.close()
     worker.join()
     assert handled == list(range(count))
-    assert max(ahead) <= 2  # the one in hand and the one that waits
+    assert max(ahead) <= 2  # the item being handled and the item that waits
 
 
 def test_a_worker_that_is_ahead_waits_for_the_next_one():
@@ -78,7 +78,7 @@ def test_a_worker_that_is_ahead_waits_for_the_next_one():
     assert passed.wait(DEADLINE)
     handover.close()
     assert [handover.take(), handover.take()] == [2, None]
-    handover.put(3)  # nobody takes any more: discarded, and nobody waits
+    handover.put(3)  # no thread takes items any more: the item is discarded
     assert handover.take() is None
 
 

@@ -1,10 +1,10 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-What Nav2's semantic segmentation layer asks for, and the configuration for it.
+The requirements of Nav2's semantic segmentation layer, and the configuration for it.
 
-The layer synchronises segmentation, confidence and cloud by exactly equal stamps, and walks over
-the pixels of the first two and the points of the last with one index.
+The layer synchronises segmentation, confidence and cloud by exactly equal stamps, and uses one
+index for their pixels and points.
 """
 
 import time
@@ -55,7 +55,7 @@ DEFINITIONS = {
 
 
 class Recorder:
-    """Stands where a publisher does, and keeps what is published."""
+    """A substitute for a publisher that records the messages."""
 
     def __init__(self):
         self.messages = []
@@ -123,9 +123,9 @@ def test_one_index_serves_labels_confidence_and_points():
     )
     for message in (labels, confidence):
         assert (message.encoding, message.height, message.width) == ('mono8', 41, 67)
-        assert message.step == message.width  # it indexes the data without looking at the step
+        assert message.step == message.width  # the layer ignores the step
     assert cloud.height * cloud.width == 41 * 67
-    # As the layer's iterators read the fields x, y, z: by offset and point_step alone.
+    # The layer's iterators read x, y and z by offset and point_step only.
     offsets = {field.name: field.offset for field in cloud.fields}
     index = 17 * 67 + 29
     x, y, z = (
@@ -147,7 +147,7 @@ def described_types():
 
 
 class FakeNode:
-    """The part of a node that the names of the classes are published through."""
+    """A substitute for the node that publishes the class names."""
 
     def __init__(self):
         self.created, self.destroyed = [], []
@@ -194,25 +194,25 @@ def test_without_vision_msgs_there_are_no_latched_names():
 
 
 class BorrowedMessage(DiagnosticArray):
-    """Has the fields of LabelInfo, and travels as a type that every ROS has."""
+    """A message with the fields of LabelInfo that is sent as a type of every ROS."""
 
     def __init__(self, header=None, class_map=(), threshold=0.0):
         super().__init__(header=header, status=list(class_map))
 
 
-# What rclpy's conversion to C looks at.
+# Attributes that rclpy's conversion to C needs.
 BorrowedMessage.__name__ = DiagnosticArray.__name__
 BorrowedMessage.__module__ = DiagnosticArray.__module__
 
 
 def borrowed_class(class_id, class_name):
-    """Return an entry of the borrowed message."""
+    """Return an entry of the substitute message."""
     return DiagnosticStatus(hardware_id=str(class_id), name=class_name)
 
 
 @pytest.fixture
 def node(tmp_path, monkeypatch):
-    """Return an active node that publishes the borrowed message."""
+    """Return an active node that publishes the substitute message."""
     monkeypatch.setattr(
         perception_node, 'message_types', lambda: (BorrowedMessage, borrowed_class)
     )
@@ -239,7 +239,11 @@ def test_late_subscribers_get_the_names(node):
     client = rclpy.create_node('costmap', context=node.context)
     executor.add_node(client)
     try:
-        for label_set in ('kitti6', 'kitti6', 'nyud40'):  # it comes, leaves, and returns
+        for label_set in (
+            'kitti6',
+            'kitti6',
+            'nyud40',
+        ):  # the topic can reappear
             node.set_parameters([Parameter('label_set', value=label_set)])
             received = []
             qos = label_info.latched_qos()

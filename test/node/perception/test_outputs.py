@@ -47,7 +47,7 @@ def make_frame(camera_info=None, camera=None, **settings):
 
 
 def pixels(message, dtype, channels=1):
-    """Return the pixels of a message that we made."""
+    """Return the pixels of an output message."""
     shape = (message.height, message.width) + ((channels,) if channels > 1 else ())
     return np.frombuffer(message.data, dtype).reshape(shape)
 
@@ -83,7 +83,7 @@ def test_compressed_segmentation_has_no_loss():
     assert message.format == 'mono8; png compressed '
     decoded = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_UNCHANGED)
     np.testing.assert_array_equal(decoded, frame.prediction.labels)
-    # What decodes compressed cameras decodes it too.
+    # The decoder of compressed camera images can read it.
     grey = compressed_to_rgb(message)
     np.testing.assert_array_equal(grey[..., 1], frame.prediction.labels)
 
@@ -110,7 +110,7 @@ def test_legend_in_the_overlay():
     changed = (pictures[0] != pictures[1]).any(axis=(1, 2))
     assert changed[-15:].all() and not changed[:60].any()
     foot = pictures[1][changed]
-    # More than the edge of a letter that happens to have the colour.
+    # More pixels than a letter edge that has the colour by chance.
     seen = [(foot == color).all(axis=2).sum() > 25 for color in LABEL_SET.colors]
     assert seen == [False, False, True, False, False, True]
 
@@ -123,7 +123,7 @@ def test_confidence():
 
 
 def points_of(message):
-    """Read a cloud by its own description of its fields."""
+    """Read a cloud with the fields that its message describes."""
     kinds = {PointField.FLOAT32: '<f4', PointField.UINT32: '<u4'}
     dtype = np.dtype(
         {
@@ -185,7 +185,7 @@ def test_points_are_packed_as_sensor_msgs_py_does():
     )
     message = OUTPUT['points'].build(make_frame(None, CAMERA))
     expected = point_cloud2.create_cloud(HEADER, message.fields, points_of(message).ravel())
-    # It makes one row of the points.
+    # create_cloud arranges the points in one row.
     expected.height, expected.width = message.height, message.width
     expected.row_step = message.row_step
     assert message == expected
@@ -227,7 +227,7 @@ def test_depth_colours_have_a_fixed_range():
     near, far = make_frame(), make_frame()
     near.prediction.depth[:] = 3.0
     far.prediction.depth[:] = 3.0
-    far.prediction.depth[0, 0] = 79.0  # must not change the colours of the others
+    far.prediction.depth[0, 0] = 79.0  # must not change the colours of other pixels
     first, second = (
         pixels(OUTPUT['depth/color'].build(frame), np.uint8, 3) for frame in (near, far)
     )
@@ -265,5 +265,5 @@ def test_outputs_follow_what_the_model_can_give():
         'points',
     }
     assert available_outputs(['labels', 'confidence', 'depth', 'normals']) == OUTPUTS
-    # Each task is published somewhere.
+    # Each task has an output.
     assert {task.fields[0].name for task in TASKS.values()} <= {o.field for o in OUTPUTS}

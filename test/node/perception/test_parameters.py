@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The table of parameters: what it allows, and that node and documents follow it."""
+"""The table of parameters: allowed values, and agreement with node and documentation."""
 
 import math
 
@@ -114,7 +114,7 @@ class Graph:
         return self.parameters
 
     def set(self, **values):
-        """Set parameters together; returns the reason of a refusal, empty if there is none."""
+        """Set several parameters; return the reason if they are rejected, else an empty string."""
         changes = [RosParameter(name, value=value) for name, value in values.items()]
         result = self.node.set_parameters_atomically(changes)
         return '' if result.successful else result.reason
@@ -151,7 +151,7 @@ def test_live_parameters_change_while_configured(graph):
     assert graph.set(depth_color_minimum=1.0, depth_color_maximum=9.0) == ''
     assert parameters.settings.depth_color_maximum == 9.0
     assert before.depth_color_maximum == DEFAULTS['depth_color_maximum']
-    # Beyond the old range, both at once.
+    # Both are outside the old range, so they must be set together.
     assert graph.set(depth_color_minimum=20.0, depth_color_maximum=30.0) == ''
     assert 'must be less than' in graph.set(depth_color_minimum=31.0)
     assert parameters.settings.depth_color_minimum == 20.0
@@ -163,7 +163,7 @@ def test_others_change_only_while_unconfigured(graph):
     graph.configured = True
     reason = graph.set(model='second')
     assert 'Parameter model cannot change while the node is configured' in reason
-    assert graph.set(model='first', image_timeout=5.0) == ''  # unchanged: a whole file may be set
+    assert graph.set(model='first', image_timeout=5.0) == ''  # unchanged model
     assert parameters.settings.model == 'first' and parameters.settings.image_timeout == 5.0
     graph.configured = False
     assert graph.set(model='second') == ''

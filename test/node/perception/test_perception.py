@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node and its input in this process: what goes wrong, and names that must not clash."""
+"""The node and its input in this process: errors, transitions, attribute names."""
 
 import ast
 from pathlib import Path
@@ -221,7 +221,7 @@ class Input:
         self.threads.start()
 
     def until(self, condition):
-        """Publish images until something is the case."""
+        """Publish images until a condition is true."""
         deadline = time.monotonic() + PATIENCE
         while not condition():
             assert time.monotonic() < deadline
@@ -229,7 +229,7 @@ class Input:
             self.executor.spin_once(timeout_sec=0.02)
 
     def close(self):
-        """Remove it."""
+        """Stop the threads and remove the node."""
         if self.threads is not None:
             self.threads.stop()
         self.executor.shutdown()

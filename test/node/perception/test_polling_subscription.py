@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The middleware keeps the newest message until a thread asks for it, and tells what it missed."""
+"""The middleware keeps the newest message until a thread takes it, and counts missed messages."""
 
 import threading
 import time
@@ -18,14 +18,14 @@ DEADLINE = 10.0
 
 
 def wait_until_held(waiter):
-    """Wait for a message; a lost one fails the test and does not hang it."""
+    """Wait for a message; fail the test if it is lost."""
     deadline = time.monotonic() + DEADLINE
     while not waiter.wait(0.5):
         assert time.monotonic() < deadline
 
 
 class Stage:
-    """A held subscription and a publisher that it knows."""
+    """A polling subscription and a publisher that are matched."""
 
     def __init__(self, context):
         self.node = rclpy.create_node('held_test', context=context)
@@ -38,12 +38,12 @@ class Stage:
             time.sleep(0.01)
 
     def publish(self, *heights):
-        """Publish images that are told apart by their height."""
+        """Publish images with different heights."""
         for height in heights:
             self.publisher.publish(Image(height=height))
 
     def take_up_to(self, height):
-        """Return the arrivals until one of this height."""
+        """Return the arrivals up to the image of this height."""
         arrivals = []
         while not arrivals or self.height_of(arrivals[-1]) != height:
             wait_until_held(self.waiter)
@@ -54,7 +54,7 @@ class Stage:
 
     @staticmethod
     def height_of(arrival):
-        """Return the height by which an image is told apart."""
+        """Return the height of a serialised image."""
         return deserialize_message(arrival.data, Image).height
 
 
@@ -150,9 +150,9 @@ def test_waiting_may_have_an_end(stage):
 
 
 def test_publishers_that_cannot_be_told_apart_are_not_counted(stage, monkeypatch):
-    # As Jazzy has it.
+    # As on Jazzy.
     numbers = [{'publication_sequence_number': n, 'publisher_gid': None} for n in (5, 9, 2000, 10)]
-    # Not what the graph says: it may not yet know that a former test's publisher has left.
+    # Fixed, because the graph may still contain the publisher of an earlier test.
     monkeypatch.setattr(stage.held, 'publishers', lambda: 1)
     assert [stage.held._missed(info) for info in numbers[:2]] == [0, 3]
     monkeypatch.setattr(stage.held, 'publishers', lambda: 2)
@@ -160,5 +160,5 @@ def test_publishers_that_cannot_be_told_apart_are_not_counted(stage, monkeypatch
 
 
 def test_messages_without_numbers_are_not_counted_as_missed(stage):
-    # As Humble has it.
+    # As on Humble.
     assert stage.held._missed({'source_timestamp': 1, 'received_timestamp': 2}) == 0

@@ -11,7 +11,7 @@ from hydranet_ros.node.perception.statistics import MAXIMUM_AGE, Statistics, WIN
 
 
 class Clock:
-    """A clock that the test moves."""
+    """A clock that is set by the test."""
 
     now = 100.0
 
