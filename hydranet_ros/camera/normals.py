@@ -1,11 +1,11 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Surface normals from measured depth, by planes fitted to windows of the image.
+Compute surface normals from depth by fitting planes to windows of the image.
 
-On a plane the inverse of depth is linear in the pixel coordinates, ``1/z = a u + b v + c``, and
-``-K^T (a, b, c)`` points along its normal, towards the camera. So a fit is a linear regression,
-and box filters give the sums of all windows of one size at once.
+On a plane, inverse depth is linear in the pixel coordinates, ``1/z = a u + b v + c``, and
+``-K^T (a, b, c)`` is its normal towards the camera. So a fit is a linear regression, and box
+filters compute the sums for all windows of one size at once.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 RADII = (48, 34, 24, 17, 12, 8, 6, 4, 3)
-"""Half-widths of windows, pixels; each is tried where the larger ones do not fit."""
+"""Half-widths of windows in pixels; each is tried where the larger ones do not fit."""
 _LEAST_SHARE = 0.5
-"""Least share of a window's pixels that have depth."""
+"""Smallest share of pixels with depth in a window."""
 _LARGEST_RMS = 2.0
-"""Largest root mean square of the residuals of a plane; this and the next two in deviations."""
+"""Largest RMS of the residuals of a plane; this and the next two in standard deviations."""
 _LARGEST_RESIDUAL = 3.0
-"""Largest residual of the pixel itself."""
+"""Largest residual of the pixel for which the window is used."""
 _LARGEST_BEND = 8.0
-"""Largest second difference of inverse depth between neighbours that are on one surface."""
+"""Largest second difference of inverse depth between neighbours on one surface."""
 _LEAST_DEVIATION = 1e-5
-"""Of the inverse depth, per metre."""
+"""Smallest standard deviation of inverse depth, per metre."""
 _LEAST_COSINE = 0.17
-"""Between normal and line of sight: beyond 80 degrees most surfaces are interpolated edges."""
+"""Normal to line of sight: beyond 80 degrees most surfaces are interpolated edges."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class DepthError:
     """
 
     step: float = 0.001  # between two stored values, metres
-    noise: float = 0.0014  # deviation at one metre, metres; grows with the square of the distance
+    noise: float = 0.0014  # standard deviation at 1 m, in metres; grows with the square of depth
 
     def of_inverse(self, inverse: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the variance of the inverse of depth."""
+        """Return the variance of inverse depth."""
         square = inverse * inverse
         return self.step**2 / 12 * square * square + self.noise**2 + _LEAST_DEVIATION**2
 
@@ -56,7 +56,7 @@ class _Planes(NamedTuple):
     a: NDArray[np.float64]
     b: NDArray[np.float64]
     c: NDArray[np.float64]
-    misfit: NDArray[np.float64]  # variance of the residuals in units of the expected; inf: none
+    misfit: NDArray[np.float64]  # variance of the residuals / expected; inf: no fit
 
 
 def normals_from_depth(
@@ -68,9 +68,9 @@ def normals_from_depth(
     """
     Return the unit normal of each pixel, H×W×3, in the optical frame; NaN where unknown.
 
-    The half-width of a window is ``window`` deviations of the depth, in pixels at that depth: it
-    grows with the error. Where its pixels are not on one plane, the windows beside the pixel are
-    tried, then smaller ones. A pixel on none of these planes is unknown.
+    The half-width of a window is ``window`` standard deviations of the depth, converted to pixels,
+    so it grows with the error. If the pixels of a window are not on one plane, windows beside the
+    pixel are tried, then smaller windows. A pixel on none of these planes is unknown.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def normals_from_depth(
     np.divide(1.0, depth, out=inverse, where=known)
     deviation = np.sqrt(error.of_inverse(inverse))
     moments = _moments(inverse, known & ~_edges(inverse, known, deviation))
-    # Deviation over value is the same for depth and its inverse.
+    # The relative deviation is the same for depth and inverse depth.
     wanted = np.zeros(depth.shape)
     np.divide(window * matrix[0, 0] * deviation, inverse, out=wanted, where=known)
 
@@ -100,7 +100,7 @@ def normals_from_depth(
             found = np.stack([value.flat[place] for value in fitted[:3]], -1)
             v, u = np.divmod(tried, width)
             residual = found[:, 0] * u + found[:, 1] * v + found[:, 2] - inverse.flat[tried]
-            # A surface that is curved within the smallest window has a normal, too.
+            # A surface that is curved within the smallest window also has a normal.
             smallest = radius == RADII[-1]
             largest_residual = _LARGEST_BEND if smallest else _LARGEST_RESIDUAL
             largest_rms = _LARGEST_BEND if smallest else _LARGEST_RMS
@@ -122,7 +122,7 @@ def normals_from_depth(
 def _edges(
     inverse: NDArray[np.float64], known: NDArray[np.bool_], deviation: NDArray[np.float64]
 ) -> NDArray[np.bool_]:
-    """Return the pixels where the depth jumps: inverse depth bends by more than its error."""
+    """Return the pixels where depth jumps: inverse depth bends by more than its error."""
     edges = np.zeros(inverse.shape, np.bool_)
     limit = _LARGEST_BEND * deviation
     for q, seen, bound, out in (
@@ -143,7 +143,7 @@ def _moments(q: NDArray[np.float64], used: NDArray[np.bool_]) -> list[NDArray[np
 
 
 def _fit(moments: list[NDArray[np.float64]], radius: int, error: DepthError) -> _Planes:
-    """Fit a plane to each window; those around pixels at the image's border are cut off."""
+    """Fit a plane to the window around each pixel; windows at the border are cropped."""
     size = 2 * radius + 1
     sums = [
         cv2.boxFilter(m, -1, (size, size), normalize=False, borderType=cv2.BORDER_CONSTANT)
@@ -169,12 +169,12 @@ def _fit(moments: list[NDArray[np.float64]], radius: int, error: DepthError) -> 
 def _best_window(
     misfit: NDArray[np.float64], pixels: NDArray[np.intp], radius: int
 ) -> NDArray[np.intp]:
-    """Return, for each pixel, the window with it whose plane fits best, both by flat index."""
+    """Return for each pixel the best-fitting window that contains it; both are flat indices."""
     height, width = misfit.shape
     v, u = np.divmod(pixels, width)
     best = pixels.copy()
     least = misfit.flat[pixels]
-    # The window around the pixel itself unless it does not fit.
+    # Prefer the window around the pixel itself if it fits.
     unfit = np.flatnonzero(least > _LARGEST_RMS**2)
     for dv in (-radius, 0, radius):
         for du in (-radius, 0, radius):

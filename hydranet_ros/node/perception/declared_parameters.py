@@ -32,9 +32,9 @@ class DeclaredParameters:
     """
     The parameters of a node.
 
-    While ``is_configured()`` is true, only live parameters can change. ``apply`` gets valid new
-    settings before they are stored, and raises HydranetError to refuse them. Raises HydranetError
-    if an initial value has the wrong type, is out of range or contradicts another value.
+    While ``is_configured()`` is true, only live parameters can change. ``apply`` is called with
+    valid new settings before they are stored, and can raise HydranetError to reject them. Raises
+    HydranetError if an initial value has the wrong type, is out of range or contradicts another.
     """
 
     def __init__(

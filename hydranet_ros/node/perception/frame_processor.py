@@ -98,9 +98,9 @@ class FrameProcessor:
         statistics: Statistics,
         warn: Callable[[str], None],
     ) -> None:
-        self.predictor = predictor  # replaced only inside `between_frames`
+        self.predictor = predictor  # replace it only inside `between_frames`
         self._inference = threading.Lock()
-        self._unpublished = 0  # frames that are predicted and not published
+        self._unpublished = 0  # number of predicted frames that are not yet published
         self._published = threading.Condition()
         self._message_type = message_type
         self._publications = publications
@@ -163,7 +163,7 @@ class FrameProcessor:
 
     @contextmanager
     def between_frames(self) -> Iterator[None]:
-        """Wait until every predicted frame is published, and hold the next one back."""
+        """Wait until every predicted frame is published; in the block no frame is predicted."""
         with self._inference, self._published:
             self._published.wait_for(lambda: self._unpublished == 0)
             yield

@@ -212,10 +212,10 @@ class PerceptionNode(LifecycleNode):
         if self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
-    # The label set while configured.
+    # Change of the label set while configured.
 
     def _apply(self, settings: Settings) -> None:
-        """Switch to the label set of new settings; raises HydranetError if that fails."""
+        """Switch to the label set in new settings; raises HydranetError if this fails."""
         name = settings.label_set
         if self._predictor is None or name == self._declared.settings.label_set:
             return
@@ -230,18 +230,18 @@ class PerceptionNode(LifecycleNode):
             self.get_logger().error(traceback.format_exc())
             raise HydranetError(
                 f'Label set {piece.labels.name} cannot be prepared ({type(error).__name__}: '
-                f'{error}); the old one stays in use.'
+                f'{error}); the old label set stays in use.'
             ) from error
 
     def _switch_label_set(self, label_set: LabelSet, settings: Settings) -> None:
-        """Prepare the new graph while frames pass through the old one, and swap both."""
+        """Prepare the new graph while the old one processes frames, then replace the old one."""
         begin = time.monotonic()
         old, processor = self._predictor, self._processor
         assert old is not None and self._label_info is not None
         facts = processor.input_facts if processor else None
         size = (settings.warm_up_height, settings.warm_up_width)
         new = old.for_label_set(label_set.name, (facts.height, facts.width) if facts else size)
-        # What is published before belongs to the old label set, what follows to the new one.
+        # Outputs before this belong to the old label set, outputs after it to the new one.
         with processor.between_frames() if processor else nullcontext():
             self._predictor = new
             self._label_info.label_set = label_set
