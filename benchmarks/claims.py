@@ -1,19 +1,18 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Measure the paper's claims: every experiment of benchmarks/claims, arm by arm.
+Measure the paper's claims: run the experiments of benchmarks/claims, arm by arm.
 
-    export HYDRANET_DATA=DIR HYDRANET_IMAGENET=FILE
-    python benchmarks/claims.py run                       # all that is not done yet
-    python benchmarks/claims.py run distilled_segmentation/people --seeds 1 --again
-    python benchmarks/claims.py run --jobs 8              # eight arms at a time, on one GPU
-    python benchmarks/claims.py --folder benchmarks/rooms run  # other experiments
-    python benchmarks/claims.py cost                      # one network against two: time
-    python benchmarks/claims.py report --write docs/experiments/results.md  # its tables and plots
+    export HYDRANET_DATA=DIR HYDRANET_IMAGENET=FILE python benchmarks/claims.py run
+    # all arms without a result python benchmarks/claims.py run distilled_segmentation/people
+    --seeds 1 --again python benchmarks/claims.py run --jobs 8              # eight arms at a time,
+    on one GPU python benchmarks/claims.py --folder benchmarks/rooms run  # other experiments
+    python benchmarks/claims.py cost                      # one network against two: time python
+    benchmarks/claims.py report --write docs/experiments/results.md  # its tables and plots
 
-An experiment is a YAML file: a recipe that all its arms share, and for each arm what differs. A
-run can be stopped at any time and goes on by the same command. What an arm reached is written to
-benchmarks/claims/results, from which alone the report is made.
+An experiment is a YAML file with a recipe that all arms share, and the differences of each arm. A
+run can be stopped at any time; the same command resumes it. The results of an arm are written to
+benchmarks/claims/results; the report is made from these files only.
 """
 
 from __future__ import annotations
@@ -43,30 +42,34 @@ def arguments() -> argparse.Namespace:
         '--folder',
         type=Path,
         default=HERE,
-        help='the experiments (default: benchmarks/claims)',
+        help='folder of the experiments (default: benchmarks/claims)',
     )
     parser.add_argument(
-        '--runs', type=Path, help='where trainings go (default: runs/claims, after the folder)'
+        '--runs',
+        type=Path,
+        help='folder for trainings (default: runs/claims, by the name of the folder)',
     )
     commands = parser.add_subparsers(dest='command', required=True)
-    run = commands.add_parser('run', help='run what is not done yet')
+    run = commands.add_parser('run', help='run arms without a result')
     run.add_argument('names', nargs='*', metavar='EXPERIMENT[/ARM]', help='default: all')
     run.add_argument('--seeds', type=int, nargs='+', help="default: the experiment's")
     run.add_argument(
-        '--again', action='store_true', help='remove the results of what is named, and run it anew'
+        '--again',
+        action='store_true',
+        help='remove the results of the named arms and run them again',
     )
     run.add_argument(
         '--jobs',
         type=int,
         default=1,
-        help='arms to run at a time (default: 1); a GPU has room for several, two cores have not',
+        help='arms to run at a time (default: 1); several fit on a GPU, but not on two cores',
     )
-    cost = commands.add_parser('cost', help='time one network of two tasks against two networks')
+    cost = commands.add_parser('cost', help='time one network for two tasks, and two networks')
     cost.add_argument('--size', type=image_size, nargs='+', default=[(640, 480), (1200, 350)])
     cost.add_argument('--rounds', type=int, default=30)
     written = commands.add_parser('report', help='print the tables')
     written.add_argument(
-        '--write', type=Path, metavar='FILE', help='put them into this document instead'
+        '--write', type=Path, metavar='FILE', help='write them into this document instead'
     )
     return parser.parse_args()
 
@@ -74,7 +77,7 @@ def arguments() -> argparse.Namespace:
 def planned(
     bench: Bench, names: Sequence[str], seeds: Sequence[int] | None
 ) -> list[tuple[str, str, int]]:
-    """Return experiment, arm and seed of the runs asked for; all arms of a seed come together."""
+    """Return experiment, arm and seed of the requested runs, sorted by seed."""
     runs = []
     for wanted in names or bench.experiments:
         name, _, arm = wanted.partition('/')
@@ -94,23 +97,19 @@ def planned(
 
 def run_all(bench: Bench, runs: Sequence[tuple[str, str, int]], jobs: int) -> None:
     """
-    Run some arms at a time; the first that fails, or Ctrl-C, keeps others from starting.
+    Run ``jobs`` arms at a time; after an error or Ctrl-C, no further arm starts.
 
-    Raises
-    ------
-    HydranetError
-        What an arm ran into, when those beside it are done.
-
+    Raises the HydranetError of an arm when the arms that run at the same time have ended.
     """
     if jobs < 1:
-        raise HydranetError(f'--jobs is a number of arms, at least 1, not {jobs}.')
+        raise HydranetError(f'--jobs must be at least 1, not {jobs}.')
     with ThreadPoolExecutor(jobs) as pool:
         waiting = [pool.submit(bench.run, *each) for each in runs]
         try:
             for done in as_completed(waiting):
                 done.result()
         except BaseException:
-            bench.stopped.set()  # for those that wait for another one's result
+            bench.stopped.set()  # for arms that wait for the result of another arm
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
@@ -126,7 +125,7 @@ def main() -> int:
             runs = planned(bench, parsed.names, parsed.seeds)
             if parsed.again:
                 if not parsed.names:
-                    raise HydranetError('--again takes the names of what to run anew.')
+                    raise HydranetError('--again needs the names of arms to run again.')
                 for each in runs:
                     bench.forget(*each)
             run_all(bench, runs, parsed.jobs)
@@ -140,7 +139,7 @@ def main() -> int:
         else:
             print('\n'.join(report(bench).values()))
     except KeyboardInterrupt:
-        print('claims: stopped; the same command goes on.', file=sys.stderr)
+        print('claims: stopped; run the same command to resume.', file=sys.stderr)
         return 130
     except HydranetError as error:
         print(f'claims: {error}', file=sys.stderr)

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What one network for two tasks saves against two networks: parameters, operations, time."""
+"""Compare one network for two tasks with two networks: parameters, operations, time."""
 
 from __future__ import annotations
 
@@ -30,26 +30,12 @@ ALONE = ('asymmetric/classes_alone', 'asymmetric/depth_alone')
 
 def measure_cost(bench: Bench, sizes: Sequence[tuple[int, int]], rounds: int) -> dict[str, Any]:
     """
-    Time the network of two tasks and the two of one task, in turns.
+    Time the network for two tasks (BOTH) and the networks for one task (ALONE), in turns.
 
-    The time of a network does not depend on its weights; these are as drawn.
-
-    Parameters
-    ----------
-    bench
-        The experiments; the networks are those of :data:`BOTH` and :data:`ALONE`.
-    sizes
-        Of the image: width, height in pixels.
-    rounds
-        How many images each network predicts.
-
-    Returns
-    -------
-    dict
-        ``networks`` (parameters and, by size, MACs and milliseconds, by arm), ``two_over_one``
-        (time of the two over time of the one, median over the rounds, by size), and where it was
-        measured.
-
+    They have random weights, which do not affect the time. ``sizes`` are widths and heights of the
+    image in pixels; each network predicts ``rounds`` images of each size. Returns ``networks``
+    (for each arm, parameters, and MACs and milliseconds by size), ``two_over_one`` (by size, the
+    ratio of times, median over the rounds), and the machine.
     """
     networks = {arm: _bundle(bench, arm) for arm in (BOTH, *ALONE)}
     predictors = {arm: Predictor(bundle) for arm, bundle in networks.items()}
@@ -85,7 +71,7 @@ def measure_cost(bench: Bench, sizes: Sequence[tuple[int, int]], rounds: int) ->
 
 
 def _bundle(bench: Bench, arm: str) -> Bundle:
-    """Make a network as an arm trains it, with weights as drawn."""
+    """Make the network of an arm, with random weights."""
     name, _, arm_name = arm.partition('/')
     experiment = bench.experiments[name]
     path = bench.runs / name / f'{arm_name}-cost.yaml'
@@ -97,7 +83,7 @@ def _bundle(bench: Bench, arm: str) -> Bundle:
 
 
 def cost_path(bench: Bench) -> Path:
-    """Return where the cost is kept."""
+    """Return the path of the results."""
     return bench.folder / 'results' / 'cost.json'
 
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The experiments of benchmarks/claims: what their arms are, and how an arm is run."""
+"""The experiments of benchmarks/claims, and how their arms are run."""
 
 from __future__ import annotations
 
@@ -28,101 +28,48 @@ MADE_BY = ('hydranet_ros', 'config', 'benchmarks', ':(exclude)benchmarks/*/resul
 
 @dataclass(frozen=True)
 class Distilled:
-    """
-    Annotations that an arm needs, by a teacher.
+    """Annotations by a teacher that an arm needs."""
 
-    Attributes
-    ----------
-    config
-        Name of a file in ``distillation/``.
-    teacher
-        Arm of the same experiment whose model, of the same seed, is the teacher; empty for the
-        teacher that the file names.
-
-    """
-
-    config: str
+    config: str  # name of a file in ``distillation/``
+    # Arm of this experiment whose model, of the same seed, is the teacher; empty: see the file.
     teacher: str = ''
 
 
 @dataclass(frozen=True)
 class Measured:
-    """
-    A teacher by itself, for comparison.
+    """A teacher that is measured for comparison."""
 
-    Attributes
-    ----------
-    config
-        File of a distillation, or the name of one in ``config/distillation``.
-    place
-        ``dataset/split`` that it is measured on.
-
-    """
-
-    config: str
-    place: str
+    config: str  # distillation file, or the name of a file in ``config/distillation``
+    place: str  # ``dataset/split`` that it is measured on
 
 
 @dataclass(frozen=True)
 class Arm:
-    """
-    One way to train.
+    """One training of an experiment."""
 
-    Attributes
-    ----------
-    title
-        What it is, for the table.
-    recipe
-        What differs from the experiment's recipe.
-    distilled
-        What has to be distilled first.
-    same_as
-        ``experiment/arm`` whose runs are this arm's too; then there is nothing else.
-    measured
-        The arm is no training but a teacher.
-
-    """
-
-    title: str
-    recipe: dict[str, Any] = field(default_factory=dict)
-    distilled: tuple[Distilled, ...] = ()
-    same_as: str = ''
-    measured: Measured | None = None
+    title: str  # for the table
+    recipe: dict[str, Any] = field(default_factory=dict)  # differences from the shared recipe
+    distilled: tuple[Distilled, ...] = ()  # annotations to distil first
+    same_as: str = ''  # ``experiment/arm`` whose runs are used; then the rest is empty
+    measured: Measured | None = None  # the arm is a teacher instead of a training
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """
-    A question and the arms that answer it.
+    """A question and the arms that answer it."""
 
-    Attributes
-    ----------
-    title, question
-        For the report.
-    figures
-        What is compared: ``dataset/split task figure``, as ``camvid/val segmentation mean_iou``.
-    reference
-        Arm that the others are compared with, seed by seed.
-    recipe
-        What all arms share.
-    arms
-        By name.
-    subsets
-        Name to ``dataset split count``: lists of so many stems spread evenly over a split, and of
-        the rest, as ``${lists}/NAME.txt`` and ``${lists}/NAME_rest.txt``.
-    seeds
-        Of the runs of each arm.
-
-    """
-
-    title: str
+    title: str  # for the report, like question
     question: str
-    figures: tuple[str, ...]
-    reference: str
-    arms: dict[str, Arm]
-    recipe: dict[str, Any] = field(default_factory=dict)
+    figures: tuple[str, ...]  # ``dataset/split task figure``: camvid/val segmentation mean_iou
+    reference: str  # arm that the others are compared with, seed by seed
+    arms: dict[str, Arm]  # by name
+    recipe: dict[str, Any] = field(default_factory=dict)  # shared by all arms
     subsets: dict[str, str] = field(default_factory=dict)
-    seeds: tuple[int, ...] = (1, 2, 3)
+    """
+    Name to ``dataset split count``: this number of stems, spread evenly over a split, is listed in
+    ``${lists}/NAME.txt``, and the rest in ``${lists}/NAME_rest.txt``.
+    """
+    seeds: tuple[int, ...] = (1, 2, 3)  # of the runs of each arm
 
 
 def experiments(folder: Path) -> dict[str, Experiment]:
@@ -135,15 +82,9 @@ def experiments(folder: Path) -> dict[str, Experiment]:
 
 class Bench:
     """
-    Where experiments are read and results written.
+    Runs the experiments of a folder, which has ``datasets/``, ``distillation/`` and ``results/``.
 
-    Parameters
-    ----------
-    folder
-        The experiments, with ``datasets/``, ``distillation/`` and ``results/``.
-    runs
-        Where trainings go; may be deleted when their results are there.
-
+    ``runs`` is the folder for trainings; they may be deleted once their results exist.
     """
 
     def __init__(self, folder: Path, runs: Path) -> None:
@@ -153,11 +94,11 @@ class Bench:
         option = '' if folder.name == 'claims' else f' --folder benchmarks/{folder.name}'
         self.command = f'python benchmarks/claims.py{option}'
         self.stopped = threading.Event()
-        """Set, it keeps commands from starting: those that run are left to end."""
+        """If set, no further command starts; running commands end normally."""
         self._locks: dict[Path, threading.RLock] = {}
 
     def result_path(self, experiment: str, arm: str, seed: int) -> Path:
-        """Return where the result of a run is."""
+        """Return the path of the result of a run."""
         described = self.experiments[experiment].arms[arm]
         name = described.same_as or f'{experiment}/{arm}'
         if described.measured:
@@ -165,10 +106,10 @@ class Bench:
         return self.folder / 'results' / f'{name}-{seed}.json'
 
     def results(self, experiment: str, arm: str) -> dict[int, dict[str, Any]]:
-        """Return the results of an arm that are there, by seed."""
+        """Return the existing results of an arm, by seed."""
         found = {}
         described = self.experiments[experiment]
-        # A teacher is the same whatever the seed.
+        # A teacher does not depend on the seed.
         seeds = described.seeds[:1] if described.arms[arm].measured else described.seeds
         for seed in seeds:
             path = self.result_path(experiment, arm, seed)
@@ -178,13 +119,9 @@ class Bench:
 
     def run(self, name: str, arm_name: str, seed: int) -> None:
         """
-        Train and evaluate one arm, and what it depends on, unless it is done.
+        Train and evaluate an arm, and the arms that it needs, unless there is a result.
 
-        Raises
-        ------
-        HydranetError
-            If a command fails, or the arm was done by another recipe than it has now.
-
+        Raises HydranetError if a command fails, or the result was made with another recipe.
         """
         arm = self.experiments[name].arms[arm_name]
         if arm.same_as:
@@ -198,11 +135,11 @@ class Bench:
                 self._train(name, arm_name, seed, path)
 
     def _lock(self, path: Path) -> threading.RLock:
-        """Return the lock of what is written there: arms that run side by side share teachers."""
+        """Return the lock of a path, since arms that run at the same time share teachers."""
         return self._locks.setdefault(path, threading.RLock())
 
     def forget(self, name: str, arm_name: str, seed: int) -> None:
-        """Remove what an arm reached, trained and taught, so that it is run anew."""
+        """Remove the result, the training and the annotations of an arm, so that it runs again."""
         arm = self.experiments[name].arms[arm_name]
         if arm.same_as:
             self.forget(*arm.same_as.split('/'), seed)
@@ -212,26 +149,26 @@ class Bench:
             shutil.rmtree(made, ignore_errors=True)
 
     def _directory(self, name: str, arm_name: str, seed: int) -> Path:
-        """Return where an arm is trained."""
+        """Return the folder of a training."""
         return self.runs / name / f'{arm_name}-{seed}'
 
     def _taught(self, name: str, teacher: str, seed: int) -> Path:
-        """Return where annotations by an arm are."""
+        """Return the folder of the annotations by an arm."""
         return self.runs / name / f'distilled-{teacher}-{seed}'
 
     def _recipe(self, name: str, arm_name: str, seed: int) -> dict[str, Any]:
-        """Return the recipe of an arm, whole."""
+        """Return the complete recipe of an arm."""
         experiment = self.experiments[name]
         changes = {**experiment.arms[arm_name].recipe, 'seed': seed, 'name': arm_name}
         return dict(merged(experiment.recipe, changes))
 
     def _train(self, name: str, arm_name: str, seed: int, path: Path) -> None:
-        """Train and evaluate an arm unless that is done."""
+        """Train and evaluate an arm unless there is a result."""
         recipe = self._recipe(name, arm_name, seed)
         if path.is_file():
             if json.loads(path.read_text())['recipe'] != json.loads(json.dumps(recipe)):
                 raise HydranetError(
-                    f'{path} is by another recipe; `run {name}/{arm_name} --again` runs it anew.'
+                    f'{path} is of another recipe; `run {name}/{arm_name} --again` runs it again.'
                 )
             print(f'{name}/{arm_name}, seed {seed}, is done: {path}', flush=True)
             return
@@ -253,7 +190,7 @@ class Bench:
         write_result(path, result)
 
     def _prepare(self, name: str, arm_name: str, seed: int) -> list[str]:
-        """Write what an arm is trained on; returns the variables that say where that is."""
+        """Write the lists and annotations of an arm; returns variables with their paths."""
         experiment = self.experiments[name]
         variables = [f'lists={self.runs / name / "lists"}', f'claims={self.folder}']
         with self._lock(self.runs / name / 'lists'):
@@ -263,7 +200,7 @@ class Bench:
         return variables
 
     def _fit(self, name: str, arm_name: str, seed: int, variables: Sequence[str]) -> Path:
-        """Train an arm, or go on with it; returns where."""
+        """Train an arm or resume its training; returns its folder."""
         directory = self._directory(name, arm_name, seed)
         directory.mkdir(parents=True, exist_ok=True)
         recipe = directory / 'recipe.yaml'
@@ -272,7 +209,7 @@ class Bench:
         return directory
 
     def _model(self, name: str, arm_name: str, seed: int) -> Path:
-        """Return the model of an arm; trained anew if its result alone is there, as in a clone."""
+        """Return the model of an arm; trains it if only its result exists, as in a clone."""
         self.run(name, arm_name, seed)
         model = self._directory(name, arm_name, seed) / f'{arm_name}.safetensors'
         with self._lock(self.result_path(name, arm_name, seed)):
@@ -281,7 +218,7 @@ class Bench:
         return model
 
     def _measure(self, name: str, arm_name: str, measured: Measured, path: Path) -> None:
-        """Measure a teacher by itself, unless that is done."""
+        """Measure a teacher, unless there is a result."""
         if path.is_file():
             print(f'{name}/{arm_name} is done: {path}', flush=True)
             return
@@ -297,7 +234,7 @@ class Bench:
         write_result(path, result)
 
     def _distil(self, name: str, distilled: Distilled, seed: int, variables: Sequence[str]) -> str:
-        """Write the annotations of a teacher; returns the variable that says where they are."""
+        """Write the annotations of a teacher; returns a variable with their path."""
         output = self.runs / name / 'distilled'
         teacher = []
         if distilled.teacher:
@@ -310,7 +247,7 @@ class Bench:
         return where
 
     def _write_subsets(self, name: str, experiment: Experiment) -> None:
-        """Write the lists of stems that split a dataset in two."""
+        """Write the lists of stems that divide a dataset in two."""
         from hydranet_ros.data.open_dataset import load_dataset
         from hydranet_ros.evaluation.dataset_evaluation import spread_indices
 
@@ -326,55 +263,55 @@ class Bench:
             _write_once(folder / f'{subset}_rest.txt', '\n'.join(rest) + '\n')
 
     def _dataset(self, name: str) -> str:
-        """Return the dataset file of a name: one of the experiments', or of the package."""
+        """Return the dataset file with a name, of the experiments or of the package."""
         own = self.folder / 'datasets' / f'{name}.yaml'
         return str(own) if own.is_file() else name
 
     def _evaluate(
         self, directory: Path, model: str, recipe: Mapping[str, Any], variables: Sequence[str]
     ) -> dict[str, Any]:
-        """Evaluate the model by the protocol, on all that the recipe evaluates on."""
+        """Evaluate a model with the protocol, on all evaluation data of its recipe."""
         figures = {}
-        for exam in recipe['evaluation']:
-            output = directory / f'{Path(exam["dataset"]).stem}-{exam["split"]}.json'
-            command = ['evaluate', f'{directory / model}.safetensors', exam['dataset'], *variables]
-            command += ['--split', exam['split'], '--json', str(output)]
-            command += ['--tasks', *exam['tasks']]
+        for part in recipe['evaluation']:
+            output = directory / f'{Path(part["dataset"]).stem}-{part["split"]}.json'
+            command = ['evaluate', f'{directory / model}.safetensors', part['dataset'], *variables]
+            command += ['--split', part['split'], '--json', str(output)]
+            command += ['--tasks', *part['tasks']]
             self._call(command)
             content = json.loads(output.read_text())
             figures[content['dataset']] = content['figures']
         return figures
 
     def _call(self, arguments: Sequence[str], read: bool = False) -> str:
-        """Run a command of `hydranet` and show it; returns what it prints, where that is read."""
+        """Print and run a `hydranet` command; with ``read``, return its output."""
         shown = f'hydranet {" ".join(arguments)}'
         if self.stopped.is_set():
             raise HydranetError(f'Stopped before `{shown}`.')
         print('$', shown, flush=True)
         output = subprocess.PIPE if read else None
-        # Ctrl-C interrupts it, too: a training saves its state and ends with a status.
+        # Ctrl-C also reaches this process: a training saves its state and ends.
         process = subprocess.run([*COMMAND, *arguments], stdout=output, text=True, check=False)
         if process.returncode:
             raise HydranetError(
-                f'`{shown}` ended with status {process.returncode}; run again, it goes on.'
+                f'`{shown}` ended with status {process.returncode}; run again to resume.'
             )
         return process.stdout or ''
 
 
 def write_result(path: Path, result: Mapping[str, Any]) -> None:
-    """Write what an arm reached."""
+    """Write the result of an arm."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(result, indent=1) + '\n')
 
 
 def _write_once(path: Path, text: str) -> None:
-    """Write a file unless it says so already: another arm may be reading it."""
+    """Write a file unless it has this text already, since another arm may be reading it."""
     if not path.is_file() or path.read_text() != text:
         path.write_text(text)
 
 
 def merged(base: Any, changes: Any) -> Any:
-    """Return a mapping with changes in it, section by section; lists are replaced whole."""
+    """Return a mapping with changes applied section by section; lists are replaced."""
     if not isinstance(base, Mapping) or not isinstance(changes, Mapping):
         return changes
     return {
@@ -384,7 +321,7 @@ def merged(base: Any, changes: Any) -> Any:
 
 
 def curves(log: Path) -> dict[str, list[tuple[int, float]]]:
-    """Return every figure of the evaluations during a training, as (step, value), by its name."""
+    """Return all logged losses and figures of a training as (step, value), by name."""
     found: dict[str, dict[int, float]] = {}
     for line in log.read_text().splitlines():
         entry = json.loads(line)

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The report of the experiments of benchmarks/claims: tables and plots from results alone."""
+"""The report of the experiments: tables and plots, made from the results only."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def figure_of(result: Mapping[str, Any], name: str) -> float:
 
 
 def table(bench: Bench, name: str) -> str:
-    """Return an experiment's figures as a Markdown table: mean ± spread, and against the first."""
+    """Return a Markdown table: mean ± spread of each figure, and difference to the reference."""
     experiment = bench.experiments[name]
     heads = [figure.replace('_', ' ') for figure in experiment.figures]
     lines = [
@@ -51,7 +51,7 @@ def table(bench: Bench, name: str) -> str:
 
 
 def _value(result: Mapping[str, Any], figure: str) -> float | None:
-    """Return a figure; None where the arm has no such task."""
+    """Return a figure, None if the arm does not have the task."""
     try:
         return figure_of(result, figure)
     except KeyError:
@@ -59,7 +59,7 @@ def _value(result: Mapping[str, Any], figure: str) -> float | None:
 
 
 def _mean_and_spread(values: Sequence[float], sign: str = '') -> str:
-    """Return the mean and, of several values, their standard deviation."""
+    """Return the mean and, for several values, the standard deviation."""
     if not values:
         return ''
     text = f'{np.mean(values):{sign}.3f}'
@@ -67,12 +67,12 @@ def _mean_and_spread(values: Sequence[float], sign: str = '') -> str:
 
 
 def has_results(bench: Bench, name: str) -> bool:
-    """Tell whether an arm of an experiment has been run."""
+    """Return whether an experiment has any result."""
     return any(bench.results(name, arm) for arm in bench.experiments[name].arms)
 
 
 def report(bench: Bench) -> dict[str, str]:
-    """Return what is to say of each experiment, and of ``cost`` where it was measured."""
+    """Return the section of each experiment, and of ``cost`` if it was measured."""
     sections = {}
     for name, experiment in bench.experiments.items():
         found = 'Not run yet.\n'
@@ -89,7 +89,7 @@ def report(bench: Bench) -> dict[str, str]:
 
 
 def plot(bench: Bench, name: str) -> str:
-    """Draw an experiment's first figure over the steps of training, mean over the runs."""
+    """Plot the first figure of an experiment over the training steps, as the mean over runs."""
     experiment = bench.experiments[name]
     place, _, figure = experiment.figures[0].split()
     curves = {}
@@ -107,7 +107,7 @@ def plot(bench: Bench, name: str) -> str:
 
 
 def write_report(bench: Bench, document: Path) -> None:
-    """Put the sections between their markers in a document, and the plots beside it."""
+    """Write the sections between their markers in a document, and the plots to ``images``."""
     text = document.read_text()
     plots = document.parent / 'images' / 'claims'
     for name, section in report(bench).items():

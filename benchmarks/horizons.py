@@ -2,11 +2,11 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Where the horizon is in the images of a dataset, by where lane marks and kerbs meet.
+Find the horizon in the images of a dataset, from where lane marks and kerbs meet.
 
-For `ground` in docs/reference/distillation.md: the row of the vanishing point as a share of
-the image's height, the median over the images whose names begin alike. Line segments on the
-ground's classes vote (RANSAC over pairs of them).
+The result is for `ground` in docs/reference/distillation.md: the row of the vanishing point as a
+share of the image height, as the median over images whose names have the same prefix. Line
+segments on ground classes vote (RANSAC over pairs of segments).
 
     python benchmarks/horizons.py camvid --split train --prefix 6 --set data=DIR
 """
@@ -30,7 +30,7 @@ from hydranet_ros.model.labels import load_label_set
 ENLARGED = 2
 DRAWS = 1500
 AIM = 0.025
-"""Sine of the angle by which a segment may miss the point that it votes for."""
+"""Sine of the largest angle between a segment and the point that it votes for."""
 
 
 def main() -> None:
@@ -39,7 +39,10 @@ def main() -> None:
     parser.add_argument('dataset')
     parser.add_argument('--split', default='train')
     parser.add_argument(
-        '--prefix', type=int, default=0, help='letters that tell the cameras apart'
+        '--prefix',
+        type=int,
+        default=0,
+        help='length of the name prefix of a camera',
     )
     parser.add_argument('--classes', nargs='+', default=['road', 'pavement'])
     parser.add_argument('--set', nargs='*', default=[], metavar='NAME=VALUE')
@@ -62,11 +65,11 @@ def main() -> None:
 def vanishing_row(
     rgb: NDArray[np.uint8], ground: NDArray[np.bool_], rng: np.random.Generator
 ) -> float | None:
-    """Return the row of the vanishing point over the image's height, None where lines lack."""
+    """Return the row of the vanishing point over the image height, None without lines."""
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     grey = cv2.resize(grey, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)
     height, width = grey.shape
-    # The detector's threshold is one of brightness, which dusk has little of.
+    # The detector has a threshold on brightness, so enhance dark images.
     grey = cv2.convertScaleAbs(grey, alpha=min(4.0, 110 / max(grey[height // 2 :].mean(), 1.0)))
     wide = cv2.dilate(ground.astype(np.uint8), np.ones((5, 5), np.uint8))
     segments = cv2.createLineSegmentDetector().detect(grey)[0]
@@ -78,7 +81,7 @@ def vanishing_row(
     slope = np.degrees(np.arctan2(np.abs(along[:, 1]), np.abs(along[:, 0])))
     column, row = (middle / ENLARGED).astype(int).T
     inside = wide[row.clip(0, wide.shape[0] - 1), column.clip(0, wide.shape[1] - 1)] > 0
-    # What is level or upright is no mark along the road.
+    # Horizontal and vertical segments are not marks along the road.
     kept = inside & (length > 0.05 * width) & (slope > 6) & (slope < 75)
     start, end, middle, along, length = (x[kept] for x in (start, end, middle, along, length))
     if len(start) < 6:

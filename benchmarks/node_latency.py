@@ -1,7 +1,7 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Measure what the node adds to inference: a camera process, the node and a subscriber over DDS.
+Measure what the node adds to inference, with a camera process and a subscriber over DDS.
 
     python benchmarks/node_latency.py MODEL --size 1200x350 --rates 5 8 20
 
@@ -41,14 +41,14 @@ from hydranet_ros.resources import model_path
 
 NANOSECONDS = 1_000_000_000
 SETTLING = 2.0
-"""Seconds at the start of a rate that are not measured."""
+"""Seconds at the start of each rate that are not measured."""
 REST = 5.0
 """Seconds of measurement without a camera."""
 
 
 @dataclass(frozen=True)
 class Run:
-    """What was measured at one camera rate; times in milliseconds."""
+    """Figures at one camera rate; times in milliseconds."""
 
     rate: float  # images per second that the camera sent
     sent: int  # images
@@ -59,9 +59,9 @@ class Run:
     """Processor time of the node, all threads, for one published result."""
     intake: float
     """
-    Processor time of the node's main thread and of the middleware's for one image received,
-    beyond what they use without a camera. It is the cost of a dropped image, and a little more,
-    since outputs are sent in these threads too.
+    Processor time of the main thread and the middleware threads of the node per received image,
+    beyond what they use without a camera. It is slightly more than the cost of a dropped image,
+    since these threads also send outputs.
     """
     stages: dict[str, float]  # medians, from the node's diagnostics
 

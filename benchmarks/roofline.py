@@ -1,13 +1,13 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-How near the network comes to what this processor can do at most.
+Compare the time of the network with the limits of this processor.
 
     python benchmarks/roofline.py MODEL --size 1200x350
 
-It measures the peak of matrix multiplication and of memory here, counts the operations of each
-stage and the bytes that it must move at least, and compares the runtime's own profile with the
-larger of the two times: the least if nothing stayed in a cache from one operation to the next.
+It measures the peaks of matrix multiplication and of memory, counts the operations and the bytes
+of each stage, and compares the profile of the runtime with the larger of the two resulting times.
+This is the minimum if no data stays in a cache from one operation to the next.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ STAGES = (
     ('finest level', r'finest'),
     ('resizing, argmax', r'.'),
 )
-"""Name and pattern of the operations' names; the first that fits counts."""
+"""Name, and pattern of operation names; the first match is used."""
 
 
 @dataclass
 class Stage:
-    """Work of a stage, and the seconds that the runtime spent on it."""
+    """Work of a stage, and the seconds that the runtime takes for it."""
 
     operations: float = 0.0
     bytes: float = 0.0
@@ -50,7 +50,7 @@ class Stage:
 
 
 def matmul_peak(precision: str, size: int = 1536, rounds: int = 5) -> float:
-    """Return the multiply-add operations per second of a large matrix product, times two."""
+    """Return the operations per second of a large matrix product; a multiply-add is two."""
     a = torch.randn(size, size, dtype=getattr(torch, precision))
     times = []
     for _ in range(rounds + 1):
@@ -61,7 +61,7 @@ def matmul_peak(precision: str, size: int = 1536, rounds: int = 5) -> float:
 
 
 def memory_peak(megabytes: int = 256, rounds: int = 5) -> float:
-    """Return the bytes per second of a copy, read and written."""
+    """Return the bytes per second of a copy, both read and written."""
     source = torch.zeros(megabytes * 2**20 // 4)
     target = torch.zeros_like(source)
     times = []
@@ -78,7 +78,7 @@ def stage_of(name: str) -> str:
 
 
 def count_work(model: openvino.Model, element: int) -> dict[str, Stage]:
-    """Count the operations of convolutions and products, and the bytes in and out of each."""
+    """Count the operations of convolutions and matrix products, and the bytes in and out."""
     stages: dict[str, Stage] = defaultdict(Stage)
     for operation in model.get_ordered_ops():
         if operation.get_type_name() in ('Parameter', 'Constant', 'Result'):
@@ -101,7 +101,7 @@ def count_work(model: openvino.Model, element: int) -> dict[str, Stage]:
 def profile(
     model: openvino.Model, precision: str, rgb: np.ndarray, rounds: int
 ) -> tuple[dict[str, float], dict[str, float], float]:
-    """Return seconds by stage and by kind of operation (shares of a profiled run), and a run."""
+    """Return seconds by stage, by kind of operation (shares of a profiled run), and in total."""
     settings = {
         'INFERENCE_PRECISION_HINT': HINTS[precision],
         'PERFORMANCE_HINT': 'LATENCY',

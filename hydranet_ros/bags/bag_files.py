@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 STORAGES = ('mcap', 'sqlite3')
 
-# The newest metadata version that Humble's rosbag2 still reads; its successor changed the QoS.
+# The newest metadata version that rosbag2 in Humble reads.
 _METADATA_VERSION = 8
 
 
 def is_bag(path: Path) -> bool:
-    """Tell whether a path is a bag: its folder, or one of its files."""
+    """Return whether a path is a bag folder, or a file of a bag."""
     return (path / 'metadata.yaml').is_file() or path.suffix in ('.mcap', '.db3')
 
 
@@ -40,8 +40,8 @@ class BagMessage(NamedTuple):
 
     topic: str  # absolute topic name
     type: str  # e.g. ``sensor_msgs/msg/Image``
-    time: int  # of recording, in nanoseconds since the epoch
-    data: bytes  # serialised (CDR, with its four bytes of encapsulation)
+    time: int  # of recording, nanoseconds since the epoch
+    data: bytes  # serialised: CDR with its encapsulation header of four bytes
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,15 @@ class BagTopic:
 
     type: str  # e.g. ``sensor_msgs/msg/Image``
     count: int  # number of recorded messages
-    latched: bool  # offered as transient local: late subscribers get the last message too
-    definition: str  # of the message with all it depends on, empty if the bag has none
+    latched: bool  # offered as transient local, so late subscribers get the last message
+    definition: str  # of the message and all types in it; empty if the bag has none
 
 
 class BagReader:
     """
-    A rosbag2 opened for reading, from its folder or one of its ``.mcap`` or ``.db3`` files.
+    A rosbag2 that is opened for reading: its folder, or one of its ``.mcap`` or ``.db3`` files.
 
-    Use it as a context manager. Raises HydranetError if there is no readable bag.
+    Use it as a context manager. Raises HydranetError if the bag cannot be read.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -67,7 +67,7 @@ class BagReader:
             raise HydranetError(f'There is no bag {self.path}.')
         if self.path.is_dir() and not (self.path / 'metadata.yaml').is_file():
             raise HydranetError(
-                f'{self.path} is not a complete bag: it has no metadata.yaml; '
+                f'{self.path} is not a complete bag, since it has no metadata.yaml; '
                 'give the .mcap or .db3 file in it instead, if there is one.'
             )
         if self.path.is_file() and self.path.suffix not in ('.mcap', '.db3'):
@@ -100,7 +100,7 @@ class BagReader:
     def duration(self) -> float:
         """Time from the first message to the last, in seconds."""
         count = self._reader.message_count
-        # The library's end lies one nanosecond after the last message.
+        # For the library, the bag ends one nanosecond after the last message.
         return (self._reader.duration - 1) / NANOSECONDS if count else 0.0
 
     def check_topics(self, topics: Iterable[str]) -> None:
@@ -115,7 +115,7 @@ class BagReader:
         self, topics: Collection[str] | None = None, *, start: int | None = None
     ) -> Iterator[BagMessage]:
         """
-        Yield messages in the order of their recording, of the named topics or of all.
+        Yield messages of the given topics, or of all, in the order of recording.
 
         Messages recorded before ``start`` (nanoseconds since the epoch) are skipped. Raises
         HydranetError if a topic is not in the bag, or the bag is damaged.
@@ -129,7 +129,7 @@ class BagReader:
                 yield BagMessage(connection.topic, connection.msgtype, time, bytes(data))
 
     def decode(self, message: BagMessage) -> Any:
-        """Deserialise a message into an object with the fields of its type."""
+        """Deserialise a message to an object with the fields of its type."""
         if self._store is None:
             self._store = new_typestore()
         topic = self.topics[message.topic]
@@ -146,8 +146,8 @@ class BagReader:
         """Turn the library's errors on damaged files into HydranetError."""
         try:
             yield
-        # Only library code runs here, and its parsers and decompressors raise nearly any exception
-        # on damaged bytes.
+        # Only library code runs here, and its parsers and decompressors may raise any exception on
+        # damaged data.
         except Exception as error:
             fault = str(error) or type(error).__name__
             raise HydranetError(f'The bag {self.path} cannot be read: {fault}') from error
@@ -157,8 +157,8 @@ class BagWriter:
     """
     A new rosbag2 in the folder ``path``; use it as a context manager, or call `close`.
 
-    Raises HydranetError if the folder exists or cannot be made, or the storage is neither ``mcap``
-    nor ``sqlite3``.
+    Raises HydranetError if the folder exists or cannot be created, or the storage is neither
+    ``mcap`` nor ``sqlite3``.
     """
 
     def __init__(self, path: str | Path, storage: str = 'mcap') -> None:
@@ -186,7 +186,7 @@ class BagWriter:
         self.close()
 
     def close(self) -> None:
-        """Write the index and close the bag, after an error too."""
+        """Write the index and close the bag; also works after an error."""
         with self._named_faults():
             self._writer.close()
 
@@ -194,10 +194,10 @@ class BagWriter:
         self, topic: str, message_type: str, *, latched: bool = False, definition: str = ''
     ) -> None:
         """
-        Add a topic; needed once before its first message.
+        Add a topic; call it once before the first message of the topic.
 
-        A latched topic is offered as transient local when played. A type that is not part of ROS 2
-        needs its definition with all it depends on.
+        A latched topic is played as transient local. A type that is not part of ROS 2 needs its
+        definition, with all types in it.
         """
         register_type(self._store, message_type, definition)
         qos = [latched_qos()] if latched else []
@@ -206,7 +206,7 @@ class BagWriter:
         )
 
     def write(self, topic: str, time: int, data: bytes) -> None:
-        """Append a serialised message (CDR) with its time in nanoseconds since the epoch."""
+        """Append a serialised message (CDR); ``time`` is in nanoseconds since the epoch."""
         with self._named_faults():
             self._writer.write(self._connections[topic], time, data)
 
@@ -237,7 +237,7 @@ def _import_rosbags() -> Any:
 
 
 def _bag_topic(connection: Connection) -> BagTopic:
-    """Convert the library's description of a topic."""
+    """Convert the description of a topic by the library."""
     from rosbags.interfaces import QosDurability
 
     profiles = getattr(connection.ext, 'offered_qos_profiles', ())

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Samples to a rosbag2 with ground truth, and back to a folder of samples; without ROS."""
+"""Convert samples to a rosbag2 with ground truth, and back to a folder of samples, without ROS."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ TF_TOPIC = '/tf'
 WORLD_FRAME = 'map'
 IMAGE_FORMATS = ('raw', 'png', 'jpeg')
 FIRST_STAMP = NANOSECONDS
-"""Stamp of the first sample without a recorded time; 0 would mean "not set"."""
+"""Stamp of the first sample if samples have no times; 0 would mean "not set"."""
 
 
 @dataclass(frozen=True)
 class BagLayout:
     """How samples are stored in a bag."""
 
-    image_topic: str = '/image'  # of raw images; camera_info is beside it
+    image_topic: str = '/image'  # of raw images; camera_info is next to it
     frame_id: str = 'camera'  # the camera's optical frame
     image_format: str = 'raw'  # one of IMAGE_FORMATS; others go to <image_topic>/compressed
     storage: str = 'mcap'  # or sqlite3
@@ -65,11 +65,10 @@ def write_samples(
     path: Path, samples: Iterable[tuple[int, Sample]], layout: BagLayout | None = None
 ) -> Written:
     """
-    Write samples, each with its stamp in nanoseconds since the epoch, as a bag.
+    Write samples, given with their stamps in nanoseconds since the epoch, to a bag.
 
-    The image, its calibration, its ground truth (labels as mono8, depth as 32FC1 in metres with
-    NaN where unknown) and its pose on ``/tf`` carry that stamp. The calibration comes before its
-    image.
+    Image, calibration, ground truth (labels as mono8, depth as 32FC1 in metres, NaN where unknown)
+    and pose on ``/tf`` have this stamp. The calibration precedes its image.
     """
     layout = layout or BagLayout()
     written = Written()
@@ -118,10 +117,10 @@ def write_samples(
 
 def extract_samples(folder: Path, samples: Iterable[Sample], depth_unit: float = 0.001) -> Written:
     """
-    Write samples as a folder of them, as ``hydranet_ros.data.open_dataset.open_folder`` reads it.
+    Write samples to a folder that ``hydranet_ros.data.open_dataset.open_folder`` reads.
 
-    It gets the first calibration. ``depth_unit`` is what one step of the 16-bit depth PNGs stands
-    for, in metres; depth that they cannot hold becomes 0, unknown.
+    Only the first calibration is written. ``depth_unit`` is the number of metres per step of the
+    16-bit depth PNGs; depth outside their range becomes 0, which is unknown.
     """
     written = Written()
     for sample in samples:

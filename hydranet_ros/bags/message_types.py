@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The message types of bags, and messages built without ROS."""
+"""Message types in bags, and building messages without ROS."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ IMAGE_TYPE = 'sensor_msgs/msg/Image'
 COMPRESSED_IMAGE_TYPE = 'sensor_msgs/msg/CompressedImage'
 CAMERA_INFO_TYPE = 'sensor_msgs/msg/CameraInfo'
 TF_TYPE = 'tf2_msgs/msg/TFMessage'
-DIAGNOSTICS_TYPE = 'diagnostic_msgs/msg/DiagnosticArray'
 
-# Each part of concatenated IDL definitions begins with this line; .msg definitions have none.
+# Starts each part of concatenated IDL definitions; .msg definitions do not have it.
 _IDL_SEPARATOR = '=' * 80 + '\nIDL: '
-# How ROS 2 writes "no limit" in a duration: 2^63 - 1 nanoseconds.
+# ROS 2 writes an unlimited duration as 2^63 - 1 nanoseconds.
 _INFINITE_SECONDS, _INFINITE_NANOSECONDS = divmod(2**63 - 1, NANOSECONDS)
 
 
@@ -39,13 +38,13 @@ def new_typestore() -> Typestore:
 
 
 def register_type(store: Typestore, message_type: str, definition: str) -> None:
-    """Add a message type to a store, by its definition if it is not part of ROS 2."""
+    """Add a message type to a store; types that are not part of ROS 2 need a definition."""
     from rosbags.typesys import get_types_from_idl, get_types_from_msg, TypesysError
 
     if message_type in store.types:
         return
     if not definition:
-        raise HydranetError(f'The message type {message_type} is not known and has no definition.')
+        raise HydranetError(f'The message type {message_type} is unknown and has no definition.')
     try:
         if definition.startswith(_IDL_SEPARATOR):
             for part in definition.split(_IDL_SEPARATOR)[1:]:
@@ -88,10 +87,10 @@ def compressed_image_message(
     rgb: NDArray[np.uint8], time: int, *, suffix: str = 'png', frame_id: str = 'camera'
 ) -> Any:
     """
-    Build a ``sensor_msgs/msg/CompressedImage`` as image_transport does of an rgb8 image.
+    Build a ``sensor_msgs/msg/CompressedImage``, like image_transport for an rgb8 image.
 
-    ``time`` is its stamp in nanoseconds; ``suffix`` is ``png``, which is lossless, or ``jpeg``
-    (quality 95).
+    ``time`` is the stamp in nanoseconds; ``suffix`` is ``png`` (lossless) or ``jpeg`` (quality
+    95).
     """
     data = cv2.imencode(f'.{suffix}', cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))[1]
     return _type(COMPRESSED_IMAGE_TYPE)(
@@ -101,9 +100,9 @@ def compressed_image_message(
 
 def transform_message(pose: NDArray[np.float64], time: int, *, parent: str, child: str) -> Any:
     """
-    Build the ``tf2_msgs/msg/TFMessage`` of a 4×4 pose of ``child`` in ``parent``.
+    Build a ``tf2_msgs/msg/TFMessage`` from the 4×4 pose of ``child`` in ``parent``.
 
-    ``time`` is its stamp in nanoseconds.
+    ``time`` is the stamp in nanoseconds.
     """
     x, y, z, w = (float(value) for value in quaternion(pose[:3, :3]))
     across, down, ahead = (float(value) for value in pose[:3, 3])
@@ -127,10 +126,10 @@ def camera_info_message(
     frame_id: str = 'camera',
 ) -> Any:
     """
-    Build the ``sensor_msgs/msg/CameraInfo`` of a camera without distortion.
+    Build a ``sensor_msgs/msg/CameraInfo`` of a camera without distortion.
 
-    The principal point is the image's centre, unless a 3×3 camera matrix replaces the focal length
-    in pixels. ``time`` is its stamp in nanoseconds.
+    The focal length is in pixels, and the principal point is the centre of the image; a 3×3 camera
+    matrix replaces both. ``time`` is the stamp in nanoseconds.
     """
     fx, cx, cy = float(focal_length), (width - 1) / 2, (height - 1) / 2
     if matrix is None:

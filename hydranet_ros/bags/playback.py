@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""When a recorded message is due in a replay, and which stamp it gets; without ROS."""
+"""Timing, stamps and order of messages in a replay, without ROS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hydranet_ros.bags.bag_files import BagMessage
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp, replace_stamp
 
-# Messages of one frame lie close together in a bag; this many distinct stamps are remembered.
+# Number of stamps to remember; messages of one frame are close together in a bag.
 _REMEMBERED_STAMPS = 256
 
 
@@ -22,24 +22,24 @@ _REMEMBERED_STAMPS = 256
 class Timeline:
     """The schedule of one replay."""
 
-    first: int  # recorded time at which the replay begins, in nanoseconds since the epoch
-    rate: float = 1.0  # recorded seconds per second of the replay, above 0
+    first: int  # recorded time at which the replay starts, nanoseconds since the epoch
+    rate: float = 1.0  # recorded seconds per replayed second, above 0
 
     def __post_init__(self) -> None:
         if not self.rate > 0:
             raise HydranetError(f'The rate of a replay must be above 0, not {self.rate}.')
 
     def due(self, recorded: int) -> float:
-        """Return when a recorded message is due, in seconds since the start of the replay."""
+        """Return when a message is due, in seconds since the start of the replay."""
         return (recorded - self.first) / NANOSECONDS / self.rate
 
     def recorded(self, elapsed: float) -> int:
-        """Return the recorded time that the replay reaches after some seconds."""
+        """Return the recorded time that the replay reaches after ``elapsed`` seconds."""
         return self.first + round(elapsed * self.rate * NANOSECONDS)
 
 
 class Stopwatch:
-    """The time of a replay without its pauses; thread-safe. ``now`` returns monotonic seconds."""
+    """Measures the time of a replay without pauses; thread-safe."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -58,7 +58,7 @@ class Stopwatch:
             return (self._now() if self._stopped is None else self._stopped) - self._origin
 
     def restart(self) -> None:
-        """Start again at zero; a paused watch stays paused."""
+        """Start again at zero; if paused, stay paused."""
         with self._lock:
             self._origin = self._now()
             if self._stopped is not None:
@@ -82,10 +82,9 @@ class Stopwatch:
 
 class Restamper:
     """
-    Replace the stamps of messages by the time at which they are played.
+    Replaces the stamps of messages by the times at which they are played.
 
-    Messages that share a stamp (an image and its camera_info) share the new one too, that of the
-    first of them.
+    Messages with the same stamp (an image and its camera_info) all get the new stamp of the first.
     """
 
     def __init__(self) -> None:
@@ -95,8 +94,8 @@ class Restamper:
         """
         Return a serialised message with its new stamp.
 
-        ``played`` is the time at which it is due, in nanoseconds since the epoch; the message must
-        begin with a header.
+        ``played`` is the time at which it is played, in nanoseconds since the epoch. The message
+        must begin with a header.
         """
         stamp = self._given.setdefault(read_stamp(data), played)
         if len(self._given) > _REMEMBERED_STAMPS:
@@ -108,11 +107,11 @@ def belongings_first(
     messages: Iterable[BagMessage], image_topic: str, with_header: Collection[str]
 ) -> Iterator[BagMessage]:
     """
-    Move the messages that belong to an image, its calibration and ground truth, before it.
+    Move the calibration and the ground truth of each image before the image.
 
-    A receiver then has all that an image needs when the image arrives. A message belongs to an
-    image if its topic is in ``with_header`` (its type begins with a header) and it has the image's
-    stamp; it is searched for up to the next image.
+    So receivers have everything that belongs to an image when it arrives. A message belongs to an
+    image if it has its stamp, comes before the next image, and its topic is in ``with_header``
+    (topics whose type begins with a header).
     """
     held: list[BagMessage] = []
     for message in messages:
@@ -127,7 +126,7 @@ def belongings_first(
 
 
 def _image_last(held: list[BagMessage], with_header: Collection[str]) -> Iterator[BagMessage]:
-    """Yield an image, the first of the list, after the messages with its stamp."""
+    """Yield the first message, an image, after the messages with the same stamp."""
     if not held:
         return
     image, *others = held

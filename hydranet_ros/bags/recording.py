@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""What a recording of a camera and the perception node contains: times, frames, diagnostics."""
+"""Read times, frames and diagnostics from a recording of the perception node."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ DIAGNOSTICS_TOPIC = '/diagnostics'
 
 @dataclass(frozen=True)
 class ResultTimes:
-    """When results arrived, in the order of arrival; all in seconds."""
+    """Times of results, in the order of arrival, in seconds."""
 
     arrivals: NDArray[np.float64]  # since the first result
     ages: NDArray[np.float64]  # from the image's stamp to the result's arrival
-    latencies: NDArray[np.float64]  # from the image's arrival, if recorded, to the result's
+    latencies: NDArray[np.float64]  # from the arrival of the image, if recorded, to the result's
 
     @property
     def count(self) -> int:
@@ -33,13 +33,13 @@ class ResultTimes:
 
     @property
     def rate(self) -> float:
-        """Return the results per second, 0 for fewer than two."""
+        """Return the number of results per second, 0 for fewer than two."""
         span = self.arrivals[-1] if self.count else 0.0
         return float((self.count - 1) / span) if span > 0 else 0.0
 
 
 def result_times(bag: BagReader, image_topic: str, result_topic: str) -> ResultTimes:
-    """Return when the results of a topic arrived; they carry the stamps of their images."""
+    """Return the times of the results on a topic, which have the stamps of their images."""
     images: dict[int, int] = {}
     arrivals, ages, latencies = [], [], []
     for message in bag.messages((image_topic, result_topic)):
@@ -62,9 +62,9 @@ def match_by_stamp(
     messages: Iterable[BagMessage], topics: Collection[str]
 ) -> Iterator[dict[str, BagMessage]]:
     """
-    Yield, by topic, the messages of each stamp that all of the topics carry.
+    Yield messages by topic, for each stamp that all topics have.
 
-    The frames come in the order of their stamps, which must rise on each topic.
+    They are in the order of stamps, which must increase on each topic.
     """
     stream = FrameStream(tuple(topics))
     arrived = (
@@ -79,9 +79,9 @@ def match_by_stamp(
 
 def last_diagnostics(bag: BagReader, node: str) -> dict[str, str]:
     """
-    Return the last key-value pairs that a node published on ``/diagnostics``, empty without any.
+    Return the last values that a node published on ``/diagnostics``; empty if there are none.
 
-    ``node`` is its name without the leading slash.
+    ``node`` is the name of the node without the leading slash.
     """
     values: dict[str, str] = {}
     if DIAGNOSTICS_TOPIC not in bag.topics:

@@ -1,10 +1,10 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Read bags whose recorder was killed or that were copied in part, as far as they are complete.
+Read the complete part of bags whose recorder was killed, or that were copied in part.
 
-An MCAP file is a sequence of records with the index last. A truncated one is completed in a copy:
-all complete records, and an end that says that there is no index.
+An MCAP file is a sequence of records with an index at the end. A truncated file is repaired in a
+copy, which has all complete records and a footer without an index.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _HEADER = 1
 @contextmanager
 def open_damaged_bag(path: str | Path) -> Iterator[tuple[BagReader, str]]:
     """
-    Open a bag, truncated or not, as a context manager.
+    Open a bag that may be truncated, as a context manager.
 
-    Yields the bag, and a sentence on what is wrong with it, empty if nothing is. Raises
-    HydranetError if nothing of it can be read.
+    Yields the bag and a sentence on what is wrong with it, which is empty for an intact bag.
+    Raises HydranetError if nothing can be read.
     """
     path = Path(path).expanduser()
     try:
@@ -58,7 +58,7 @@ def open_damaged_bag(path: str | Path) -> Iterator[tuple[BagReader, str]]:
 
 
 def _mcap_of(path: Path) -> Path | None:
-    """Return the one MCAP file at a path, None if there is not exactly one."""
+    """Return the MCAP file at a path, None unless there is exactly one."""
     if path.is_file():
         return path if path.suffix == '.mcap' else None
     files = sorted(path.glob('*.mcap')) if path.is_dir() else []
@@ -66,7 +66,7 @@ def _mcap_of(path: Path) -> Path | None:
 
 
 def _complete(file: Path, copy: Path) -> int | None:
-    """Copy the complete records and end the copy; return their bytes, None if there are none."""
+    """Copy the complete records with a footer; return their size, None if there are none."""
     end = _end_of_whole_records(file)
     if end is None:
         return None
@@ -74,7 +74,7 @@ def _complete(file: Path, copy: Path) -> int | None:
         shutil.copyfileobj(source, target)
         target.truncate(end)
         target.seek(end)
-        # Offsets of the summary and of its index, and a checksum: all 0 for "none".
+        # Offsets of the summary and of its index, and a checksum; 0 means that it is missing.
         target.write(_RECORD.pack(_FOOTER, 20) + bytes(20) + _MAGIC)
     return end
 

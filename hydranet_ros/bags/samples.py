@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The samples of a bag: images with calibration, annotations and poses, without ROS."""
+"""The samples of a bag: images with calibration, annotations and poses; without ROS."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hydranet_ros.messages.topic_names import camera_info_topic
 
 POSE_TYPES = ('geometry_msgs/msg/PoseStamped', 'nav_msgs/msg/Odometry')
 _TOLERANCE = NANOSECONDS // 50
-"""Nanoseconds that a depth camera's stamp may differ from the colour camera's."""
+"""Largest difference of the stamps of depth and colour images, nanoseconds."""
 
 PoseAt = Callable[[str, int], NDArray[np.float64] | None]
 
@@ -35,16 +35,16 @@ def open_bag_samples(
     path: Path,
     selection: Selection = ALL,
     *,
-    image_topic: str | None = None,  # None: the only one beside results and truth
+    image_topic: str | None = None,  # None: the only one except results and ground truth
     depth_topic: str | None = None,  # 32FC1 metres or 16UC1 millimetres, registered to the images
     label_topic: str | None = None,  # class ids (mono8), with the size and stamps of the images
-    pose_topic: str | None = None,  # poses of the camera's optical frame; None: those of /tf
-    fixed_frame: str | None = None,  # the world's frame in /tf; None: the root of the tree
+    pose_topic: str | None = None,  # poses of the camera's optical frame; None uses /tf
+    fixed_frame: str | None = None,  # world frame in /tf; None is the root of the tree
 ) -> SampleSource:
     """
-    Open the images of a bag as samples, with the ``camera_info`` that is beside them.
+    Open the images of a bag as samples, with the ``camera_info`` next to them.
 
-    Raises HydranetError if the bag cannot be read or has no such topics.
+    Raises HydranetError if the bag cannot be read or lacks one of the topics.
     """
     with BagReader(path) as bag:
         image_topic = choose_image_topic(bag, image_topic)
@@ -99,7 +99,7 @@ def _samples(
 
 
 class _Feed:
-    """Depth or label images, found by stamp while the images are read in order."""
+    """Depth or label images, searched by stamp while the images are read in order."""
 
     def __init__(self, bag: BagReader, topic: str, read: Callable[[Any], NDArray]) -> None:
         self._bag = bag
@@ -108,7 +108,7 @@ class _Feed:
         self._next: BagMessage | None = next(self._messages, None)
 
     def at(self, stamp: int, shape: tuple[int, int]) -> NDArray | None:
-        """Return the values that belong to an image's stamp, None if there are none."""
+        """Return the values for the image with this stamp, None if there are none."""
         while self._next is not None and self._is_before(self._next, stamp):
             self._next = next(self._messages, None)
         if self._next is None or abs(read_stamp(self._next.data) - stamp) > _TOLERANCE:
@@ -135,7 +135,7 @@ def _read_track(bag: BagReader, topic: str) -> PoseAt:
     track = Track()
     for recorded in bag.messages((topic,)):
         message = bag.decode(recorded)
-        # Odometry carries its pose with a covariance around it.
+        # Odometry has a pose with covariance.
         pose = getattr(message.pose, 'pose', message.pose)
         track.put(read_stamp(recorded.data), _xyz(pose.position), _xyzw(pose.orientation))
     return lambda _frame, time: track.at(time)
@@ -159,7 +159,7 @@ def _read_frames(bag: BagReader, world: str | None) -> PoseAt:
     def pose_at(frame: str, time: int) -> NDArray[np.float64] | None:
         frame = frame.lstrip('/')
         top = world or tree.root(frame)
-        # A camera that is in no tree has no pose, rather than one in itself.
+        # A camera that is not in a tree has no pose, rather than the identity.
         return tree.pose(frame, top, time) if topics and frame != top else None
 
     return pose_at

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which topic of a bag has the camera's images."""
+"""Find the topic of a bag with the camera's images."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hydranet_ros.messages.topic_names import COMPRESSED_SUFFIX, is_result_or_tr
 
 def choose_image_topic(bag: BagReader, wanted: str | None = None) -> str:
     """
-    Return the topic of a bag's images: ``wanted``, else the only one beside results and truth.
+    Return ``wanted``, or the only topic with images except results and ground truth.
 
-    Raises HydranetError if it has no images, or there are several to choose from.
+    Raises HydranetError if the topic has no images, or several topics have images.
     """
     candidates = {
         name: topic
@@ -39,7 +39,7 @@ def choose_image_topic(bag: BagReader, wanted: str | None = None) -> str:
     is_compressed = candidates[wanted].type == COMPRESSED_IMAGE_TYPE
     if is_compressed != wanted.endswith(COMPRESSED_SUFFIX):
         raise HydranetError(
-            f'{wanted} carries {candidates[wanted].type}; compressed images, and they alone, '
-            f'belong on a topic that ends in {COMPRESSED_SUFFIX}.'
+            f'{wanted} has {candidates[wanted].type}; compressed images, and only these, '
+            f'must be on a topic that ends in {COMPRESSED_SUFFIX}.'
         )
     return wanted

@@ -46,7 +46,7 @@ class Look:
 class Panel:
     """One picture of a result."""
 
-    name: str  # short, fit for a folder: ``overlay``, ``segmentation``, ``depth``, ``normals``
+    name: str  # short, valid as a folder name: overlay, segmentation, depth, normals
     picture: RgbImage  # H×W×3 uint8 RGB
 
 
@@ -79,8 +79,8 @@ def depth_colors(
     """
     Return the depths at the ends of the colour map, in metres.
 
-    They are those that the user wants, else the model's range within 0.5 to 80 m. Raises
-    HydranetError if they are not 0 < near < far.
+    The user's wish comes first, else it is the model's range within 0.5 to 80 m. Raises
+    HydranetError unless 0 < near < far.
     """
     if wanted is None:
         near = max(model_range[0], _NEAREST_COLOR)
@@ -97,7 +97,7 @@ def result_panels(rgb: RgbImage, results: Mapping[str, NDArray | None], look: Lo
     """
     Draw the predictions of an image.
 
-    ``results`` are arrays by their name in ``Prediction``; those that are None or have no picture
+    ``results`` are arrays by their name in ``Prediction``; fields that are None or have no picture
     are skipped.
     """
     panels = []
@@ -109,7 +109,7 @@ def result_panels(rgb: RgbImage, results: Mapping[str, NDArray | None], look: Lo
 
 
 def mosaic(panels: Sequence[Panel], columns: int = 2) -> RgbImage:
-    """Lay panels of one size out in rows without gaps, each with its name in a corner."""
+    """Arrange panels of one size in rows without gaps, each with its name in a corner."""
     cells = [named(panel) for panel in panels]
     return lay_out(
         [cells[i : i + columns] for i in range(0, len(cells), columns)], columns=columns
@@ -125,11 +125,10 @@ def lay_out(
     background: tuple[int, int, int] = BACKGROUND,
 ) -> RgbImage:
     """
-    Lay pictures out in rows and columns; None leaves its place empty.
+    Arrange pictures in rows and columns; None leaves a place empty.
 
-    Columns are as wide as the widest picture, and there are at least ``columns`` of them; a row is
-    as high as its tallest. ``gap`` is between pictures, ``margin`` at the left and right, in
-    pixels.
+    There are at least ``columns`` columns, as wide as the widest picture; a row is as high as its
+    highest picture. ``gap`` (between pictures) and ``margin`` (left and right) are in pixels.
     """
     shapes = [[cell.shape for cell in row if cell is not None] for row in rows]
     width = max(shape[1] for row in shapes for shape in row)
@@ -147,7 +146,7 @@ def lay_out(
 
 
 def scaled(picture: RgbImage, width: int) -> RgbImage:
-    """Return a picture at a width, its proportions kept."""
+    """Resize a picture to a width, keeping its proportions."""
     size = (width, max(1, round(width * picture.shape[0] / picture.shape[1])))
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
@@ -160,7 +159,7 @@ def named(panel: Panel) -> RgbImage:
 
 
 def label_corner(picture: RgbImage, text: str) -> None:
-    """Write a few words on a dark ground into the upper left corner of a picture, in place."""
+    """Write a short text on a dark background into the upper left corner of a picture."""
     (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.5, 1)
     corner = picture[: min(22, picture.shape[0]), : width + 14]
     corner[:] = corner // 4
@@ -168,7 +167,7 @@ def label_corner(picture: RgbImage, text: str) -> None:
 
 
 def banner(width: int, text: str, note: str = '', *, warning: bool = False) -> RgbImage:
-    """Draw a title line, with a smaller note behind it; a warning is coloured."""
+    """Draw a title line followed by a smaller note; warnings are coloured."""
     picture = _blank(_BANNER_HEIGHT, width)
     if warning:
         write_text(picture, text, (_MARGIN, 29), 0.75, WARNING)
@@ -189,10 +188,10 @@ def contact_sheet(
     panel_width: int = 480,
 ) -> RgbImage:
     """
-    Compose frames and their results into one picture with title and legends.
+    Arrange frames and their results in one picture with title and legends.
 
-    There is one row per frame, with the same panels in each. A warning is shown in colour below
-    the title. ``panel_width`` is in pixels; heights follow.
+    There is one row per frame, and all rows have the same panels. A warning is shown in colour
+    below the title. ``panel_width`` is in pixels.
     """
     pictures = [[scaled(panel.picture, panel_width) for panel in row] for row in rows]
     body = lay_out(pictures, gap=GAP, margin=_MARGIN)

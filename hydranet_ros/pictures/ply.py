@@ -29,10 +29,10 @@ def write_ply(
     class_names: Sequence[str] = (),
 ) -> None:
     """
-    Write points as a binary PLY file, making its folder.
+    Write points as a binary PLY file; makes its folder.
 
-    Points are n×3 metres, colours n×3 uint8 RGB. Labels are n class ids, the property ``label`` of
-    the vertices; class names become comments ``label ID NAME``. Raises HydranetError if the file
+    Points are n×3 metres, colours n×3 uint8 RGB, and labels n class ids, which become the property
+    ``label``. Class names become comments ``label ID NAME``. Raises HydranetError if the file
     cannot be written.
     """
     vertices = np.empty(len(points), _PLY_VERTEX)

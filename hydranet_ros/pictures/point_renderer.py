@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Pictures of coloured points in 3-D, without a graphics card."""
+"""Draw coloured 3-D points, without a graphics card."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def look_at(
     eye: NDArray[np.float64], target: NDArray[np.float64], up: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """
-    Return the 4×4 pose of a camera at ``eye`` that looks at ``target``, optical frame to world.
+    Return the 4×4 pose (optical frame to world) of a camera at ``eye`` that looks at ``target``.
 
-    ``up`` is the direction that is up in the picture, of any length.
+    ``up`` points up in the picture and may have any length.
     """
     forward = (target - eye) / np.linalg.norm(target - eye)
     right = np.cross(forward, up)
@@ -43,9 +43,9 @@ def draw_points(
     """
     Draw points as squares, near ones over far ones.
 
-    Points are n×3 metres in the world, colours n×3 uint8 RGB. The camera gives size and matrix of
-    the picture, its lens is not applied; the pose is 4×4, from its optical frame to the world.
-    ``size`` is the edge of the squares in metres.
+    Points are n×3 metres in the world, colours n×3 uint8 RGB. Size and camera matrix are those of
+    the camera; its lens distortion is ignored. The pose is 4×4, from its optical frame to the
+    world. ``size`` is the side of the squares in metres.
     """
     seen = (points - pose[:3, 3]) @ pose[:3, :3]
     ahead = seen[:, 2] > _NEAREST
@@ -59,7 +59,7 @@ def draw_points(
     picture = np.empty((camera.height * camera.width, 3), np.uint8)
     picture[:] = background
     for extent in np.unique(extents):
-        # Far to near, so that of several points in one pixel the nearest stays.
+        # From far to near, so that the nearest of several points in a pixel is kept.
         rows = np.flatnonzero(extents == extent)
         rows = rows[np.argsort(-z[rows])]
         for dv, du in np.ndindex(extent, extent):

@@ -15,7 +15,7 @@ from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.model.labels import LabelSet
 
 TEXT_SCALE = 0.45
-"""Size of letters in OpenCV's unit, about 10 pixels high."""
+"""Text size in OpenCV's unit; letters are about 10 pixels high."""
 
 _SMALLEST_TEXT_SCALE = 0.3
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
@@ -30,7 +30,7 @@ def _lookup_table(label_set: LabelSet) -> RgbImage:
 
 def colorize_labels(labels: NDArray[np.uint8], label_set: LabelSet) -> RgbImage:
     """Colour H×W uint8 class ids; ids outside the label set become black."""
-    # cv2.LUT with a three-channel table needs a three-channel image; it is still faster than
+    # cv2.LUT needs a three-channel image for a three-channel table. This is still faster than
     # indexing the table with the image.
     return np.asarray(cv2.LUT(cv2.merge([labels] * 3), _lookup_table(label_set)), np.uint8)
 
@@ -39,9 +39,9 @@ def overlay(
     rgb: RgbImage, labels: NDArray[np.uint8], label_set: LabelSet, opacity: float = 0.5
 ) -> RgbImage:
     """
-    Mix the classes' colours with the image; ``opacity`` is the share of the colours, 0 to 1.
+    Mix class colours with the image; ``opacity`` is the share of the colours, 0 to 1.
 
-    Where an id is outside the label set, the image is unchanged.
+    Pixels with an id outside the label set are unchanged.
     """
     colors = colorize_labels(labels, label_set)
     mixed = cv2.addWeighted(rgb, 1.0 - opacity, colors, opacity, 0.0)
@@ -55,7 +55,7 @@ def overlay_legend(picture: RgbImage, labels: NDArray[np.uint8], label_set: Labe
     """Draw the names of the classes in ``labels`` at the bottom of a picture, in place."""
     seen = np.flatnonzero(np.bincount(labels.reshape(-1), minlength=256)[: label_set.size])
     height, width = picture.shape[:2]
-    # Small letters in small pictures, to cover less of them.
+    # Small pictures get small letters, so that less is covered.
     scale = min(TEXT_SCALE, max(_SMALLEST_TEXT_SCALE, width / 1600))
     drawn = legend(label_set, seen.tolist(), width, scale)[:height]
     picture[height - len(drawn) :] = drawn
@@ -63,11 +63,11 @@ def overlay_legend(picture: RgbImage, labels: NDArray[np.uint8], label_set: Labe
 
 def colorize_depth(depth: NDArray[np.float32], minimum: float, maximum: float) -> RgbImage:
     """
-    Colour H×W depth in metres, near warm and far cold, in a range that is the same for all frames.
+    Colour H×W depth in metres, near warm and far cold, with the same range for all frames.
 
-    The colour follows the logarithm of depth, so that near distances, which matter most, are
-    distinguished. NaN, infinite and non-positive depth is invalid and becomes black; ``minimum``
-    and ``maximum`` are the ends of the colour map, 0 < minimum < maximum.
+    Colours depend on the logarithm of depth, so that near distances, which matter most, differ
+    clearly. NaN, infinite and non-positive depth is invalid and becomes black. ``minimum`` and
+    ``maximum`` are the ends of the colour map, 0 < minimum < maximum.
     """
     valid = np.isfinite(depth) & (depth > 0)
     span = np.log(maximum / minimum)
@@ -80,7 +80,7 @@ def colorize_depth(depth: NDArray[np.float32], minimum: float, maximum: float) -
 
 
 def colorize_normals(normals: NDArray[np.float32]) -> RgbImage:
-    """Colour unit normals, H x W x 3: each of x, y, z from -1…1 to 0…255 of red, green, blue."""
+    """Colour H x W x 3 unit normals: x, y, z in -1…1 become red, green, blue in 0…255."""
     return np.clip(np.rint((normals + 1.0) * 127.5), 0, 255).astype(np.uint8)
 
 
@@ -93,8 +93,8 @@ def legend(
     """
     Draw the colours and names of classes in rows.
 
-    ``classes`` are the ids to show, by default all; ``width`` is in pixels, the height follows;
-    ``scale`` is the size of the letters, 1 being about 22 pixels.
+    ``classes`` are the ids to show (None: all), ``width`` is in pixels, and ``scale`` is the text
+    size, where 1 is about 22 pixels.
     """
     ids = range(label_set.size) if classes is None else classes
     names = [label_set.classes[i].replace('_', ' ') for i in ids]
@@ -109,7 +109,7 @@ def legend(
         x, y = 8 + column * (width // columns), 4 + row * line
         color = tuple(int(value) for value in label_set.colors[class_id])
         cv2.rectangle(picture, (x, y + 4), (x + patch, y + 4 + patch), color, cv2.FILLED)
-        # The middle of small letters at the middle of the patch.
+        # Align the middle of small letters with the middle of the patch.
         baseline = y + 4 + patch // 2 + round(9 * scale)
         write_text(picture, name, (x + patch + 6, baseline), scale)
     return picture
@@ -147,7 +147,7 @@ def write_text(
     scale: float = TEXT_SCALE,
     color: tuple[int, int, int] = _FOREGROUND,
 ) -> None:
-    """Write ASCII text into an RGB picture, in place; ``origin`` is its lower left corner."""
+    """Write ASCII text into an RGB picture; ``origin`` is the lower left corner of the text."""
     thickness = 2 if scale > 0.8 else 1
     cv2.putText(picture, text, origin, _FONT, scale, color, thickness, cv2.LINE_AA)
 

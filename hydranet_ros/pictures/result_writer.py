@@ -46,13 +46,13 @@ DEPTH_FORMATS = {'png': _write_millimetres, 'npy': _write_array}
 
 class ResultWriter:
     """
-    Write the predictions of a run; use it as a context manager.
+    Writes the predictions of a run; use it as a context manager.
 
-    Each kind of result has its folder, and each frame one file in it: ``segmentation`` (class ids,
-    8-bit PNG), ``depth`` (16-bit PNG in millimetres or .npy in metres), ``normals`` (.npy), the
+    Each kind of result has a folder with one file per frame: ``segmentation`` (class ids, 8-bit
+    PNG), ``depth`` (16-bit PNG in millimetres or .npy in metres), ``normals`` (.npy), and the
     pictures ``overlay``, ``segmentation_color``, ``depth_color`` and ``normals_color``.
-    ``depth_format`` is ``png`` or ``npy``; ``film`` is path and frame rate of an MP4 of the
-    pictures.
+    ``depth_format`` is ``png`` or ``npy``; ``film`` is the path and the frame rate of an MP4 of
+    the pictures.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class ResultWriter:
             self._film.close()
 
     def write(self, name: str, rgb: RgbImage, prediction: Prediction) -> None:
-        """Write the prediction of one frame to files with this name, without suffix."""
+        """Write the prediction of a frame; ``name`` is the file name without suffix."""
         values = {field: getattr(prediction, field) for field in self._raw}
         for field, raw in self._raw.items():
             if values[field] is not None:

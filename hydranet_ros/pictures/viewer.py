@@ -1,7 +1,7 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Show predictions in the Rerun viewer: images, classes, depth, and the cloud in space.
+Show predictions in the Rerun viewer: images, classes, depth and point clouds.
 
 Needs the optional package ``rerun-sdk``; ROS is not needed.
 """
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 APPLICATION = 'hydranet_ros'
 JPEG_QUALITY = 90
-# Of the camera that looks on, in the optical frame, as shares of the first image's median depth.
+# Viewpoint in the optical frame, as shares of the median depth of the first image.
 _EYE, _TARGET = (0.2, -0.3, -0.3), (0.0, 0.05, 1.0)
 _FRUSTUM_LENGTH = 0.15
 
@@ -41,15 +41,15 @@ class ViewerOptions:
 
     label_set: LabelSet | None  # of the predicted and annotated labels
     depth_range: tuple[float, float]  # metres at the ends of the colours
-    stride: int = 3  # the cloud has every N-th pixel of each row and column
+    stride: int = 3  # the cloud has every N-th row and column
     maximum_range: float = 30.0  # metres, of the cloud
 
 
 class Viewer:
     """
-    Log samples and their predictions to one sink: `saved`, `spawned` or `served`.
+    Logs samples and predictions to a file (`saved`), a window (`spawned`) or a browser (`served`).
 
-    Raises HydranetError if ``rerun-sdk`` is not installed or the sink cannot be used.
+    Raises HydranetError if ``rerun-sdk`` is not installed, or the output cannot be opened.
     """
 
     def __init__(self, connect: Callable[[RecordingStream], None], options: ViewerOptions) -> None:
@@ -85,7 +85,7 @@ class Viewer:
         self._recording.log(path, archetype, static=static)
 
     def _begin(self, sample: Sample, prediction: Prediction) -> None:
-        """Lay out the viewer for what the first sample has."""
+        """Arrange the viewer for the content of the first sample."""
         rr, label_set = self._rr, self._options.label_set
         self._log('world', rr.ViewCoordinates.RDF, static=True)
         if label_set is not None:
@@ -115,7 +115,7 @@ class Viewer:
             self._log(f'{origin}/depth', image)
 
     def _log_cloud(self, sample: Sample, prediction: Prediction) -> None:
-        """Log the camera in the world and the cloud before it."""
+        """Log the camera in the world, and the cloud in front of it."""
         assert sample.camera is not None and prediction.depth is not None
         rr, stride, camera = self._rr, self._options.stride, sample.camera
         if sample.pose is not None:
@@ -136,7 +136,7 @@ class Viewer:
         cloud = depth_to_points(prediction.depth, rays, stride, self._options.maximum_range)
         seen = np.isfinite(cloud[..., 0])
         points = cloud[seen]
-        # Half the diagonal between neighbours: surfaces that face the camera have no gaps.
+        # Half the diagonal between neighbours, so that surfaces facing the camera have no gaps.
         radii = points[:, 2] * (0.71 * stride / camera.matrix[0, 0])
         colors = sample.image[::stride, ::stride][seen]
         self._log('world/camera/cloud', rr.Points3D(points, radii=radii, colors=colors))
@@ -147,7 +147,7 @@ class Viewer:
 
 
 def saved(path: Path) -> Callable[[RecordingStream], None]:
-    """Return the sink that is a file ``.rrd``, which ``rerun FILE`` shows."""
+    """Return what connects a recording to a ``.rrd`` file, which ``rerun FILE`` shows."""
 
     def connect(recording: RecordingStream) -> None:
         try:
@@ -161,7 +161,7 @@ def saved(path: Path) -> Callable[[RecordingStream], None]:
 
 
 def spawned() -> Callable[[RecordingStream], None]:
-    """Return the sink that is a window on this machine's screen."""
+    """Return what connects a recording to a window on the screen of this machine."""
 
     def connect(recording: RecordingStream) -> None:
         headless = sys.platform == 'linux' and not (
@@ -169,7 +169,7 @@ def spawned() -> Callable[[RecordingStream], None]:
         )
         if headless:
             raise HydranetError(
-                'There is no screen here: serve a browser with --web, or write a file with --save.'
+                'There is no screen: serve a browser with --web, or write a file with --save.'
             )
         recording.spawn()
 
@@ -180,9 +180,9 @@ def served(
     web_port: int, data_port: int, tell: Callable[[str], None]
 ) -> Callable[[RecordingStream], None]:
     """
-    Return the sink that is a web server on two TCP ports, for as long as this process lives.
+    Return what connects a recording to a web server on two TCP ports.
 
-    `tell` is called with the address to open in a browser.
+    The server runs as long as this process. `tell` is called with the address for browsers.
     """
 
     def connect(recording: RecordingStream) -> None:
@@ -201,7 +201,7 @@ def served(
 
 
 def _layout(sample: Sample, prediction: Prediction) -> Any:
-    """Arrange the windows for what there is to show."""
+    """Arrange the windows for the available data."""
     import rerun.blueprint as rrb
 
     pictures = [rrb.Spatial2DView(origin='image', name='Image')]

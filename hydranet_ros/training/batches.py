@@ -180,7 +180,7 @@ class TrainingBatches(TorchDataset[Batch]):
         )
 
     def _pasted(self, number: int, load: Callable[[int], Sample]) -> Sample:
-        """Return a sample, perhaps with parts of another one of its dataset in the batch."""
+        """Return a sample, into which parts of another sample of its dataset may be pasted."""
         sample, options = load(number), self._recipe.augmentation
         first = number - number % self._recipe.batch
         others = [

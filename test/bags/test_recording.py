@@ -14,7 +14,6 @@ import pytest
 
 from hydranet_ros.bags.bag_files import BagMessage, BagReader, BagWriter
 from hydranet_ros.bags.message_types import (
-    DIAGNOSTICS_TYPE,
     image_message,
     IMAGE_TYPE,
     new_typestore,
@@ -113,9 +112,9 @@ def test_images_of_other_encodings_are_refused() -> None:
 
 
 def test_the_last_diagnostics_of_a_node_count(tmp_path: Path) -> None:
-    types = STORE.types
+    types, array_type = STORE.types, 'diagnostic_msgs/msg/DiagnosticArray'
     with BagWriter(tmp_path / 'bag') as bag:
-        bag.add_topic('/diagnostics', DIAGNOSTICS_TYPE)
+        bag.add_topic('/diagnostics', array_type)
         for time, (name, processed) in enumerate(
             [('perception_node', '3'), ('perception_node', '7'), ('battery', '11')]
         ):
@@ -125,7 +124,7 @@ def test_the_last_diagnostics_of_a_node_count(tmp_path: Path) -> None:
             )
             header = image_message(np.zeros((1, 1, 3), np.uint8), time).header
             bag.write_message(
-                '/diagnostics', time, types[DIAGNOSTICS_TYPE](header=header, status=[status])
+                '/diagnostics', time, types[array_type](header=header, status=[status])
             )
     with BagReader(tmp_path / 'bag') as bag:
         assert last_diagnostics(bag, 'perception_node') == {'processed': '7'}

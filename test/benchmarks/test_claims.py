@@ -159,7 +159,7 @@ def test_arms_run_once_and_are_compared(
     result['recipe']['steps'] = 3
     path = tmp_path / 'claims/results/taught/more-1.json'
     path.write_text(json.dumps(result))
-    with pytest.raises(HydranetError, match='is by another recipe; `run taught/more --again`'):
+    with pytest.raises(HydranetError, match='is of another recipe; `run taught/more --again`'):
         bench.run('taught', 'more', 1)
     text = table(bench, 'taught')
     assert f'| alone (`alone`) | 1 | {values[0]:.3f} |  |' in text
@@ -183,7 +183,7 @@ def test_all_is_not_run_anew_by_a_slip(
     """`--again` without names would remove every result."""
     monkeypatch.setattr(sys, 'argv', ['claims.py', 'run', '--again'])
     assert claims_main() == 1
-    assert '--again takes the names' in capsys.readouterr().err
+    assert '--again needs the names' in capsys.readouterr().err
 
 
 def test_arms_run_side_by_side_and_each_but_once(

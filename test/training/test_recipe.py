@@ -41,7 +41,7 @@ def test_recipes_are_valid_and_their_parts_exist(name: str) -> None:
     metadata = metadata_of(recipe)
     assert metadata.tasks == recipe.channels()
     used = [(part.dataset, part.split) for part in recipe.mixture]
-    used += [(exam.dataset, exam.split) for exam in recipe.evaluation]
+    used += [(part.dataset, part.split) for part in recipe.evaluation]
     for dataset, split in used:
         content = read_yaml(config_file('datasets', dataset))
         assert split in content.get('splits', {split}), (dataset, split)
@@ -49,9 +49,9 @@ def test_recipes_are_valid_and_their_parts_exist(name: str) -> None:
         assert labels is None or labels in recipe.label_sets, dataset
     if recipe.best:
         place, figure = recipe.best.split()
-        assert place in {f'{exam.dataset}/{exam.split}' for exam in recipe.evaluation}
+        assert place in {f'{part.dataset}/{part.split}' for part in recipe.evaluation}
         assert figure
-    not_run = 'NOT RUN HERE' in (CONFIG / 'training' / f'{name}.yaml').read_text()
+    not_run = 'Not run by us' in (CONFIG / 'training' / f'{name}.yaml').read_text()
     assert not_run == (name in {'nyud', 'nyud_three_tasks', 'kitti', 'nyud_kitti'})
 
 

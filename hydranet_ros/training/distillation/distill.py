@@ -114,7 +114,7 @@ class Distillation:
         if not isinstance(dataset, FileDataset):
             raise HydranetError(
                 f'Dataset {config.dataset} does not keep its images as files, so annotations '
-                'cannot be written beside them; unpack it into folders.'
+                'cannot be written; unpack it into folders of files.'
             )
         self.dataset = dataset
         self._frames = _DatasetFrames(dataset)

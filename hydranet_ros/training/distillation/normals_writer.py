@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Turn depth, measured or a teacher's, into files of surface normals, and measure them."""
+"""Turn measured or predicted depth into files of surface normals, and measure them."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class NormalsTarget:
 
     output: str  # folder
     error: DepthError = field(default_factory=DepthError)
-    """Of the depth that they are made from."""
-    window: float = 4.0  # half-width of the largest window in deviations of the depth
+    """Of the depth that the normals are made from."""
+    window: float = 4.0  # half-width of the largest window, in deviations of the depth
     every_image: bool = False
-    """Whether images that the dataset has normals for get these too."""
+    """Whether images with normals in the dataset are annotated too."""
 
 
 class NormalsWriter:
@@ -49,13 +49,13 @@ class NormalsWriter:
             )
         if not (target.error.step >= 0 and target.error.noise >= 0 and target.window > 0):
             raise HydranetError(
-                'Normals need an error (step, noise) of zero or more and a window above zero.'
+                'Normals need an error (step, noise) of 0 or more, and a window above 0.'
             )
         self.target = target
 
     @property
     def recipe(self) -> dict[str, Any]:
-        """Return the settings that determine the annotations, besides the teacher."""
+        """Return the settings, besides the teacher, that determine the annotations."""
         return {'error': asdict(self.target.error), 'window': self.target.window}
 
     def existing(self, record: Record) -> Path | None:
@@ -72,7 +72,7 @@ class NormalsWriter:
     def encode(
         self, annotation: Annotation, record: Record, dataset: FileDataset
     ) -> tuple[bytes, dict[str, Any]]:
-        """Return the file's content and the details for its provenance."""
+        """Return the content of the file, and details for its provenance."""
         normals = self.normals(annotation, record)
         known = np.isfinite(normals[..., 0])
         stored = np.full(normals.shape, NORMALS_ZERO, np.uint8)
@@ -82,7 +82,7 @@ class NormalsWriter:
         return buffer.tobytes(), {'known': float(known.mean())}
 
     def normals(self, annotation: Annotation, record: Record) -> NDArray[np.float32]:
-        """Return unit vectors as `normals_from_depth`; needs the camera of the image."""
+        """Return unit vectors like `normals_from_depth`; needs the camera of the image."""
         depth = annotation.depth
         assert depth is not None
         if record.intrinsics is None:
@@ -98,9 +98,9 @@ class NormalsWriter:
         self, annotations: Iterator[tuple[Record, Annotation]], dataset: FileDataset
     ) -> dict[str, Any]:
         """
-        Compare with the dataset's own normals; empty if no image has any.
+        Measure against the dataset's normals; returns nothing if there are none.
 
-        Returns figures as `Accumulator.figures`, over the pixels where normals are found;
+        Returns figures like `Accumulator.figures`, over the pixels where normals are found;
         ``known`` is their share.
         """
         measured = Accumulator(['normals'], EvaluationProtocol(None, origins=dataset.about))

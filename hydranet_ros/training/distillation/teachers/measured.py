@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The dataset's measured depth as a teacher that is not a network: of surface normals."""
+"""The measured depth of a dataset as a teacher, which is used to write surface normals."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from hydranet_ros.training.distillation.teachers.base import Annotation, Frames,
 
 @dataclass(frozen=True)
 class Settings:
-    """The content of such a teacher's file: nothing."""
+    """The content of such a teacher's file, which has no settings."""
 
 
 class MeasuredDepth(Teacher):
-    """Gives the depth that the dataset has."""
+    """Gives the measured depth of the dataset."""
 
     gives_depth = True
 
@@ -27,7 +27,7 @@ class MeasuredDepth(Teacher):
         self.identity = {'kind': 'measured'}
 
     def annotate(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Annotation:
-        """Refuse: an image does not hold its depth."""
+        """Raise HydranetError, since an image does not contain its depth."""
         raise HydranetError('Measured depth needs a dataset, not single images.')
 
     def annotate_frame(self, frames: Frames, index: int) -> Annotation:
@@ -35,12 +35,12 @@ class MeasuredDepth(Teacher):
         depth = frames.depth(index)
         if depth is None:
             raise HydranetError(
-                f'{frames.name(index)} has no measured depth; choose a split whose images have.'
+                f'{frames.name(index)} has no measured depth; choose a split with depth.'
             )
         return Annotation(depth=depth)
 
     def inputs(self, frames: Frames) -> dict[str, str]:
-        """Return how the depth is stored; its files are inputs of the writer."""
+        """Return the format of the depth; the writer adds its files."""
         return {'depth_format': frames.depth_format()}
 
 

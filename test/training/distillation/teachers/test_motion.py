@@ -165,7 +165,7 @@ def test_a_focal_length_is_needed() -> None:
 def test_frames_of_two_sizes_are_no_drive() -> None:
     frames = [*drive()]
     frames[7] = frames[7][:-2]
-    with pytest.raises(HydranetError, match='frame 7 has another size'):
+    with pytest.raises(HydranetError, match='frame 7 differs in size'):
         MotionTeacher(Settings(HEIGHT)).annotate_frame(Video(frames), 11)
 
 
