@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 
-from hydranet_ros.data.sample import ANNOTATIONS, Dataset, Sample
+from hydranet_ros.data.sample import Dataset, Sample
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import load_label_set, UNLABELED
 from hydranet_ros.model.tasks import TASKS
@@ -167,10 +166,10 @@ class TrainingBatches(TorchDataset[Batch]):
     def _sample(self, number: int, crop: tuple[int, int]) -> Sample:
         draw = self._mixture[number]
         sample = self._datasets[draw.dataset].load(draw.index)
-        others = [task for task in ANNOTATIONS if task not in self._recipe.tasks]
-        unused: dict[str, Any] = dict.fromkeys(others)
+        if 'normals' not in self._recipe.tasks:  # they would be half of the data
+            sample = replace(sample, normals=None)
         return augment(
-            replace(sample, **unused),
+            sample,
             self._recipe.augmentation,
             np.random.default_rng([self._recipe.seed, number]),
             size=crop,

@@ -6,7 +6,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training_data import small_recipe, write_streets
+import numpy as np
+import pytest
+from training_data import small_recipe, write_image, write_streets
+import yaml
 
 from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.training.batches import TrainingBatches
@@ -19,3 +22,17 @@ def test_batches_take_the_crops_in_turns(tmp_path: Path) -> None:
     batches = TrainingBatches([load_dataset(dataset, 'all', {})], recipe)
     sizes = [tuple(batches[number].image.shape[1:3]) for number in range(4)]
     assert sizes == [(64, 96), (32, 128)] * 2
+
+
+@pytest.mark.parametrize('tasks', [('segmentation', 'depth'), ('segmentation', 'normals')])
+def test_normals_are_only_in_batches_that_need_them(tmp_path: Path, tasks: tuple[str]) -> None:
+    dataset = write_streets(tmp_path, 2)
+    for number in range(2):
+        facing = np.full((64, 96, 3), (128, 128, 0), np.uint8)
+        write_image(tmp_path / 'normals' / f'{number:03d}.png', facing)
+    content = yaml.safe_load(dataset.read_text())
+    dataset.write_text(yaml.safe_dump({**content, 'normals': {}}))
+    recipe = small_recipe(dataset, tasks=tasks)
+    batch = TrainingBatches([load_dataset(dataset, 'all', {})], recipe)[0]
+    assert (batch.normals is not None) == ('normals' in tasks)
+    assert batch.normals is None or batch.normals.shape == (2, 3, 64, 96)
