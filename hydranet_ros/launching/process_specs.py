@@ -87,7 +87,7 @@ def perception_process(
     Parameters
     ----------
     params_file
-        YAML file of parameters. If None, only the values that are given here are passed on, so that
+        YAML file of parameters. If None, only the values given here are passed on, so that
         parameters set for all nodes (``SetParameter`` in a launch file) reach the node.
     model, label_set, image_transport, autostart
         Path or name of the model, one of its label sets, ``raw`` or ``compressed``, and whether
