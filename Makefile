@@ -64,6 +64,7 @@ check: $(DEVELOPMENT)
 	# D417: only the parameters that name and type do not explain are described.
 	$(BIN)/ament_pep257 hydranet_ros launch setup.py --add-ignore D417 > $(VENV)/pep257.log 2>&1 || { cat $(VENV)/pep257.log; exit 1; }
 	$(BIN)/mypy
+	$(BIN)/hadolint docker/Dockerfile
 
 # Four processes, by the marks that test/conftest.py sets and explains.
 PYTEST = $(BIN)/python -m pytest --cov

@@ -65,10 +65,10 @@ setup(
     entry_points={
         'console_scripts': [
             'hydranet = hydranet_ros.cli.main:main',
-            'perception_node = hydranet_ros.node.perception.perception_node:main',
-            'bag_player = hydranet_ros.node.bag_tools.bag_player:main',
-            'bag_recorder = hydranet_ros.node.bag_tools.bag_recorder:main',
-            'evaluator_node = hydranet_ros.node.bag_tools.evaluator_node:main',
+            'perception_node = hydranet_ros.launching.executables:main',
+            'bag_player = hydranet_ros.launching.executables:main',
+            'bag_recorder = hydranet_ros.launching.executables:main',
+            'evaluator_node = hydranet_ros.launching.executables:main',
         ],
     },
     zip_safe=True,

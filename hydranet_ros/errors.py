@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+import sys
 
 
 class HydranetError(Exception):
@@ -25,3 +26,22 @@ def naming_write_faults(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise HydranetError(f'{path} cannot be written: {error.strerror}.') from error
+
+
+def missing_package(error: ImportError) -> HydranetError:
+    """Return what to do about a package that this interpreter cannot import."""
+    name = (error.name or 'a package').partition('.')[0]
+    if not isinstance(error, ModuleNotFoundError):
+        numpy = sys.modules.get('numpy')
+        seen = f'NumPy {numpy.__version__} in {Path(str(numpy.__file__)).parent}' if numpy else ''
+        return HydranetError(
+            f'{sys.executable} cannot import {name} ({error}; {seen or "without NumPy"}): if it '
+            'was built for another version of NumPy, install that version (README, quick start).'
+        )
+    if name in ('rclpy', 'builtin_interfaces') or name.endswith('_msgs'):
+        return HydranetError(f'{sys.executable} finds no {name}: source the setup.bash of ROS 2.')
+    wheel = {'cv2': 'opencv-python-headless', 'yaml': 'PyYAML'}.get(name, name)
+    return HydranetError(
+        f'{sys.executable} has no package {name}: install it (pip install {wheel}), or if it is '
+        'in a virtual environment, activate that and build again with python -m colcon build.'
+    )

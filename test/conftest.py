@@ -13,8 +13,24 @@ import pytest
 from hydranet_ros.launching.process_group import private_graph_environment
 from hydranet_ros.runtime.backends.choice import VARIABLE
 
-HAS_ROS = importlib.util.find_spec('rclpy') is not None
-collect_ignore = [] if HAS_ROS else ['node', 'system']
+_TRAINING = (
+    'benchmarks',
+    'training/test_checkpoint.py',
+    'training/test_distributed.py',
+    'training/test_initial_weights.py',
+    'training/test_loop.py',
+    'training/test_losses.py',
+)
+# Optional packages, of which a robot may have none, and the tests that need them.
+_NEEDED_BY = {
+    'rclpy': ('node', 'system'),
+    'lightning_fabric': _TRAINING,
+    'tensorboard': _TRAINING,
+    'h5py': ('data/test_readers.py',),
+    'matplotlib': ('benchmarks', 'evaluation/test_bag_evaluation.py'),
+}
+_MISSING = [name for name in _NEEDED_BY if importlib.util.find_spec(name) is None]
+collect_ignore = sorted({path for name in _MISSING for path in _NEEDED_BY[name]})
 # `make test` runs each of these marks in a process of its own. Training forks loaders and sends
 # its own process SIGTERM, ROS installs signal handlers, and both load native runtimes that do not
 # work together in one process. Nodes inside the process of a test slow its later ROS clients.
@@ -23,7 +39,7 @@ _MARKS = {'node': 'ros', 'system': 'system', 'training': 'training', 'benchmarks
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
     """Report which tests are skipped."""
-    return [] if HAS_ROS else [f'no rclpy: {", ".join(collect_ignore)} are left out']
+    return [f'no {", ".join(_MISSING)}: skipping {", ".join(collect_ignore)}'] if _MISSING else []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,8 +9,11 @@ from collections.abc import Iterator
 import importlib.util
 from pathlib import Path
 import re
+import subprocess
+import sys
 
 from checkout import CHECKOUT
+import numpy as np
 import pytest
 
 from hydranet_ros.cli.main import build_parser, COMMANDS
@@ -166,3 +169,13 @@ def test_make_targets_exist():
     makefile = (CHECKOUT / 'Makefile').read_text()
     assert {'demo', 'replay', 'test', 'tables'} <= targets
     assert targets <= set(re.findall(r'^([a-z-]+):', makefile, re.MULTILINE))
+
+
+def test_pip_keeps_the_numpy_of_a_robot():
+    readme = (CHECKOUT / 'README.md').read_text()
+    section = readme.partition('## Quick start with ROS 2')[2].partition('\n## ')[0]
+    (constraints,) = re.findall(r"^python (-c) '(.*)' > venv/constraints.txt$", section, re.M)
+    assert section.index('global.constraint') < section.index('pip install')
+    command = [sys.executable, *constraints]
+    written = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert written.split() == [f'numpy=={np.__version__}', 'setuptools<80']

@@ -17,7 +17,7 @@ import sqlite3
 from typing import Any, NamedTuple, TYPE_CHECKING
 
 from hydranet_ros.bags.message_types import latched_qos, new_typestore, register_type
-from hydranet_ros.errors import HydranetError
+from hydranet_ros.errors import HydranetError, missing_package
 from hydranet_ros.messages.stamps import NANOSECONDS
 
 if TYPE_CHECKING:
@@ -230,9 +230,7 @@ def _import_rosbags() -> Any:
         import rosbags.rosbag2
         import rosbags.serde
     except ImportError as error:
-        raise HydranetError(
-            "Bags need the package rosbags: install it with pip install 'rosbags>=0.11'."
-        ) from error
+        raise missing_package(error) from error
     return rosbags
 
 

@@ -11,7 +11,7 @@ import os
 import sys
 
 from hydranet_ros import __version__
-from hydranet_ros.errors import HydranetError
+from hydranet_ros.errors import HydranetError, missing_package
 
 COMMANDS = {
     'info': 'hydranet_ros.cli.info',
@@ -62,8 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = build_parser().parse_args(arguments)
     try:
         return int(parsed.run(parsed))
-    except HydranetError as error:
-        print(f'hydranet {parsed.command}: {error}', file=sys.stderr)
+    except (HydranetError, ImportError) as error:
+        fault = missing_package(error) if isinstance(error, ImportError) else error
+        print(f'hydranet {parsed.command}: {fault}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(f'hydranet {parsed.command}: interrupted', file=sys.stderr)

@@ -14,18 +14,18 @@ from hydranet_ros.cli.common import sigterm_as_interrupt
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
-    from hydranet_ros.evaluation.replay_plan import Replay
+    from hydranet_ros.launching.replay_processes import Replay
 
 HELP = 'play a bag with ground truth to the perception node over ROS 2, and evaluate its results'
 
 # Time that a large model on a busy machine may need in addition.
 _SECONDS_PER_SECOND = 100.0
-_FLAGS = {'lock_step', 'loop', 'rviz'}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of the launch file."""
     from hydranet_ros.launching.process_specs import REPLAY_ARGUMENTS
+    from hydranet_ros.launching.replay_processes import REPLAY_FLAGS
 
     parser.add_argument('bag', help=REPLAY_ARGUMENTS['bag'][1])
     for name, (default, description) in REPLAY_ARGUMENTS.items():
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             continue
         option = f'--{name.replace("_", "-")}'
         shown = f'{description} (default: {default})' if default else description
-        if name in _FLAGS:
+        if name in REPLAY_FLAGS:
             parser.add_argument(
                 option,
                 action=argparse.BooleanOptionalAction,
@@ -42,6 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             )
         else:
             parser.add_argument(option, default=default, help=shown)
+    parser.add_argument(
+        '--plan',
+        action='store_true',
+        help='print the processes that would be started as JSON, for replay.launch.py',
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -49,15 +54,19 @@ def run(arguments: argparse.Namespace) -> int:
     from hydranet_ros.evaluation.bag_report import report_place
     from hydranet_ros.evaluation.replay_plan import plan_replay
     from hydranet_ros.launching.process_specs import REPLAY_ARGUMENTS
+    from hydranet_ros.launching.replay_processes import REPLAY_FLAGS
 
+    values = {name: getattr(arguments, name) for name in REPLAY_ARGUMENTS}
+    values = {k: str(v).lower() if k in REPLAY_FLAGS else str(v) for k, v in values.items()}
+    replay = plan_replay(values)
+    if arguments.plan:
+        print(replay.to_json())
+        return 0
     if find_spec('rclpy') is None:
         raise HydranetError(
             'A replay needs ROS 2: source your distribution, or get one from PyPI with make env; '
             'hydranet evaluate-bag evaluates a bag without ROS.'
         )
-    values = {name: getattr(arguments, name) for name in REPLAY_ARGUMENTS}
-    values = {k: str(v).lower() if k in _FLAGS else str(v) for k, v in values.items()}
-    replay = plan_replay(values)
     output = Path(arguments.output)
     with TemporaryDirectory(prefix='hydranet_replay_') as name:
         _play(replay, Path(name), endless=arguments.loop)

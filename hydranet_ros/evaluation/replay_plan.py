@@ -10,7 +10,8 @@ model decide which topics are played and which tasks are compared.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from pathlib import Path
 
 from hydranet_ros.bags.bag_files import BagReader
 from hydranet_ros.bags.message_types import COMPRESSED_IMAGE_TYPE, TF_TYPE
@@ -23,8 +24,9 @@ from hydranet_ros.launching.process_specs import (
     ParameterValue,
     perception_process,
     ProcessSpec,
-    rviz_process,
+    rviz_if_installed,
 )
+from hydranet_ros.launching.replay_processes import Replay
 from hydranet_ros.messages.images import compressed_to_rgb
 from hydranet_ros.messages.topic_names import base_topic, truth_topic
 from hydranet_ros.model.exported_model import read_model
@@ -39,21 +41,6 @@ _EVALUATOR = 'evaluator_node'
 _RECORDER = 'bag_recorder'
 
 
-@dataclass(frozen=True)
-class Replay:
-    """The processes of a replay."""
-
-    player: ProcessSpec  # the replay ends with it
-    evaluator: ProcessSpec  # writes the report when it is asked to end
-    others: tuple[ProcessSpec, ...]  # node, recorder, rviz
-    duration: float  # seconds, at the rate of the replay
-
-    @property
-    def processes(self) -> tuple[ProcessSpec, ...]:
-        """Return all, the player last."""
-        return (*self.others, self.evaluator, self.player)
-
-
 def plan_replay(arguments: Mapping[str, str]) -> Replay:
     """
     Return the processes to start, given a value for each of `process_specs.REPLAY_ARGUMENTS`.
@@ -62,6 +49,10 @@ def plan_replay(arguments: Mapping[str, str]) -> Replay:
     """
     if not arguments['bag']:
         raise HydranetError('The argument bag is missing: bag:=PATH.')
+    if arguments['record'] and Path(arguments['record']).expanduser().exists():
+        raise HydranetError(
+            f'Cannot record into {arguments["record"]}, which exists already: choose another name.'
+        )
     model = model_path(arguments['model']) if arguments['model'] else default_model()
     if model is None:
         raise HydranetError('This installation has no model; give one.')
@@ -108,7 +99,7 @@ def plan_replay(arguments: Mapping[str, str]) -> Replay:
         }
         others.append(ProcessSpec(PACKAGE, _RECORDER, _RECORDER, parameters=parameters))
     if is_true(arguments, 'rviz'):
-        others.append(rviz_process(image=base_topic(topics.image), use_sim_time=True))
+        others += rviz_if_installed(image=base_topic(topics.image), use_sim_time=True)
     return Replay(player, evaluator, tuple(others), duration)
 
 

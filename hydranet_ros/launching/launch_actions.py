@@ -12,14 +12,21 @@ from collections.abc import Mapping
 from typing import Any
 
 from launch import LaunchContext
-from launch.actions import DeclareLaunchArgument
+from launch.action import Action
+from launch.actions import DeclareLaunchArgument, RegisterEventHandler
+from launch.event_handlers import OnProcessExit
+from launch.events.process import ProcessExited
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
+from hydranet_ros.errors import HydranetError
 from hydranet_ros.launching.process_specs import ProcessSpec
 
 Arguments = Mapping[str, tuple[str, str]]
 """Maps the name of a launch argument to its default and description."""
+
+RESPAWN_DELAY = 2.0
+"""Seconds."""
 
 
 def declare_arguments(arguments: Arguments) -> list[DeclareLaunchArgument]:
@@ -53,8 +60,23 @@ def node_action(spec: ProcessSpec) -> Node:
         parameters=parameters,
         remappings=list(spec.remappings),
         arguments=list(spec.arguments),
-        ros_arguments=['--log-level', spec.log_level],
-        additional_env=dict(spec.environment),
+        ros_arguments=spec.log_arguments,
+        respawn=spec.respawn,
+        respawn_delay=RESPAWN_DELAY,
         output='screen',
         **timeouts,
     )
+
+
+def on_end(node: Node, actions: list[Action] | None = None) -> RegisterEventHandler:
+    """Do some actions when a process ends well; if it fails, or has none, end the launch."""
+
+    def handle(event: ProcessExited, context: LaunchContext) -> list[Action] | None:
+        if context.is_shutdown:
+            return None
+        if actions is None or event.returncode != 0:
+            # The launch prints it, ends all processes, and exits with status 1.
+            raise HydranetError(f'{event.process_name} ended with status {event.returncode}.')
+        return actions
+
+    return RegisterEventHandler(OnProcessExit(target_action=node, on_exit=handle))

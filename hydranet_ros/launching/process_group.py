@@ -108,7 +108,7 @@ class ProcessGroup:
             try:
                 popen = subprocess.Popen(
                     command_line(spec),
-                    env={**self._environment, **spec.environment},
+                    env=self._environment,
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,

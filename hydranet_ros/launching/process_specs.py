@@ -16,6 +16,7 @@ import os
 from pathlib import Path
 import posixpath
 import sys
+from typing import Any
 
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.topic_names import camera_info_topic
@@ -28,10 +29,13 @@ EXECUTABLES = {
     'bag_recorder': 'hydranet_ros.node.bag_tools.bag_recorder',
     'evaluator_node': 'hydranet_ros.node.bag_tools.evaluator_node',
 }
-"""Executables of the package and their modules; keep setup.py in agreement."""
+"""Executables of the package and their modules; their entry point is in executables.py."""
 
 # Variables that name the profile of Fast DDS: version 3 (since Kilted), 2 (up to Jazzy).
 FASTDDS_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
+
+PACKAGE_INDEX = Path('share/ament_index/resource_index/packages')
+"""Folder of a prefix with one file for each ROS package."""
 
 # Absolute names of the topics that config/hydranet.rviz shows.
 RVIZ_TOPICS = ('/image', '/overlay', '/depth/color', '/points')
@@ -51,10 +55,16 @@ class ProcessSpec:
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)  # override the files
     remappings: tuple[tuple[str, str], ...] = ()  # pairs (from, to) of topic names
     arguments: tuple[str, ...] = ()  # further command-line arguments, outside ``--ros-args``
-    environment: Mapping[str, str] = field(default_factory=dict)  # variables to add
-    log_level: str = 'info'
+    log_level: str = 'info'  # of the node; everything else logs as by default
+    respawn: bool = False  # whether launch starts it again when it ends
     shutdown_timeout: float | None = None
     """Seconds that launch waits after SIGINT, and again after SIGTERM; None: launch's default."""
+
+    @property
+    def log_arguments(self) -> list[str]:
+        """Return the ROS arguments that set the log level of the node alone."""
+        logger = '.'.join([*filter(None, self.namespace.split('/')), self.name])
+        return ['--log-level', f'{logger}:={self.log_level}']
 
 
 def perception_process(
@@ -67,18 +77,22 @@ def perception_process(
     camera_info: str = '',
     namespace: str = '',
     use_sim_time: bool = False,
+    autostart: bool | None = None,
+    respawn: bool = False,
     log_level: str = 'info',
 ) -> ProcessSpec:
     """
-    Describe the perception node.
+    Describe the perception node; raises HydranetError if there is no such parameter file.
 
     Parameters
     ----------
     params_file
-        YAML file of parameters; None for ``config/hydranet.yaml``.
-    model, label_set, image_transport
-        Path or name of the model, one of its label sets, and ``raw`` or ``compressed``; if empty,
-        the value in the parameter file is used.
+        YAML file of parameters. If None, only the values given here are passed on, so that
+        parameters set for all nodes (``SetParameter`` in a launch file) reach the node.
+    model, label_set, image_transport, autostart
+        Path or name of the model, one of its label sets, ``raw`` or ``compressed``, and whether
+        the node configures and activates itself; if empty or None, the value in the parameter file
+        is used.
     image
         Topic of the raw images; compressed images are expected on ``<image>/compressed``.
     camera_info
@@ -88,14 +102,19 @@ def perception_process(
         Namespace of the node and its outputs.
     use_sim_time
         Whether to take the time from ``/clock``.
-    log_level
+    respawn, log_level
         As in `LAUNCH_ARGUMENTS`.
 
     """
+    path = Path(params_file).expanduser() if params_file else None
+    if path is not None and not path.is_file():
+        raise HydranetError(f'There is no parameter file {path.absolute()}: see params_file.')
     # Other parameters keep the values of the parameter file.
     parameters: dict[str, ParameterValue] = {}
     if use_sim_time:
         parameters['use_sim_time'] = True
+    if autostart is not None:
+        parameters['autostart'] = autostart
     named = {'model': str(model), 'label_set': label_set, 'image_transport': image_transport}
     parameters |= {name: value for name, value in named.items() if value}
     return ProcessSpec(
@@ -103,11 +122,11 @@ def perception_process(
         executable='perception_node',
         name=NODE_NAME,
         namespace=namespace,
-        parameter_files=(Path(params_file) if params_file else config_path('hydranet.yaml'),),
+        parameter_files=(path,) if path else (),
         parameters=parameters,
         remappings=(('image', image), ('camera_info', camera_info or camera_info_topic(image))),
-        environment=image_transport_environment(),
         log_level=log_level,
+        respawn=respawn,
     )
 
 
@@ -133,12 +152,26 @@ def rviz_process(
             *('-d', str(config_path('hydranet.rviz'))),
             *(('-f', fixed_frame) if fixed_frame else ()),
         ),
-        environment=image_transport_environment(),
     )
 
 
+def rviz_if_installed(**options: Any) -> list[ProcessSpec]:
+    """Return `rviz_process`; without rviz2, print a message and return nothing."""
+    if any((prefix / PACKAGE_INDEX / 'rviz2').is_file() for prefix in ament_prefixes()):
+        return [rviz_process(**options)]
+    package = f'ros-{os.environ.get("ROS_DISTRO", "DISTRO")}-rviz2'
+    print(f'rviz2 is not installed ({package}): starting without it.', file=sys.stderr)
+    return []
+
+
+def ament_prefixes() -> list[Path]:
+    """Return the sourced prefixes."""
+    paths = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
+    return [Path(path) for path in paths if path]
+
+
 LAUNCH_ARGUMENTS: Mapping[str, tuple[str, str]] = {
-    'params_file': ('', 'YAML file of parameters; empty for config/hydranet.yaml.'),
+    'params_file': ('', 'YAML file of parameters; empty for the defaults.'),
     'model': ('', 'Path or name of the model; empty for the one in the parameter file.'),
     'label_set': (
         '',
@@ -154,6 +187,12 @@ LAUNCH_ARGUMENTS: Mapping[str, tuple[str, str]] = {
     'rviz': ('false', 'Whether to start rviz, too.'),
     'fixed_frame': ('', "Frame in which rviz shows points; empty for the frame 'camera'."),
     'use_sim_time': ('false', 'Whether to take the time from /clock, as when a bag is replayed.'),
+    'autostart': (
+        '',
+        'Whether the node configures and activates itself; empty for the value in the parameter '
+        'file, or true.',
+    ),
+    'respawn': ('false', 'Whether to start the node again, after 2 s, when it ends.'),
     'log_level': ('info', 'Log level: debug, info, warn, error or fatal.'),
 }
 """Arguments of ``launch/hydranet.launch.py``: name, default and description."""
@@ -163,7 +202,7 @@ REPLAY_ARGUMENTS: Mapping[str, tuple[str, str]] = {
     'model': ('', "Path or name of the model; empty for the package's default model."),
     'image': ('', 'Topic of the images in the bag; may be empty if the bag has only one camera.'),
     'label_set': ('', "Label set of the ground truth; empty for the model's first."),
-    'params_file': ('', "YAML file of the node's parameters; empty for config/hydranet.yaml."),
+    'params_file': ('', "YAML file of the node's parameters; empty for the defaults."),
     'output': ('evaluation', 'Folder of the report.'),
     'depth_maximum': ('80.0', 'Largest true depth that is evaluated, in metres.'),
     'crop': ('', 'Crop in which depth is evaluated: garg, eigen or nyud; empty for none.'),
@@ -191,35 +230,28 @@ def launched_processes(arguments: Mapping[str, str]) -> list[ProcessSpec]:
             camera_info=arguments['camera_info'],
             namespace=arguments['namespace'],
             use_sim_time=use_sim_time,
+            autostart=is_true(arguments, 'autostart') if arguments['autostart'] else None,
+            respawn=is_true(arguments, 'respawn'),
             log_level=arguments['log_level'],
         )
     ]
     if is_true(arguments, 'rviz'):
-        processes.append(
-            rviz_process(
-                image=arguments['image'],
-                namespace=arguments['namespace'],
-                fixed_frame=arguments['fixed_frame'],
-                use_sim_time=use_sim_time,
-            )
+        processes += rviz_if_installed(
+            image=arguments['image'],
+            namespace=arguments['namespace'],
+            fixed_frame=arguments['fixed_frame'],
+            use_sim_time=use_sim_time,
         )
     return processes
 
 
-def image_transport_environment(
-    environment: Mapping[str, str] | None = None,
-) -> dict[str, str]:
-    """
-    Return the variables that select the Fast DDS profile for images, none if the user set one.
-
-    The user's variables are in ``environment``, by default that of the current process.
-    """
-    present = os.environ if environment is None else environment
-    if any(present.get(variable) for variable in FASTDDS_VARIABLES):
+def image_transport_environment() -> dict[str, str]:
+    """Return the variables that select the Fast DDS profile, none if the user set one."""
+    if any(os.environ.get(name) for name in (*FASTDDS_VARIABLES, 'FASTDDS_BUILTIN_TRANSPORTS')):
         return {}
     # Version 2 is the package fastrtps. Version 3 warns about the variable of version 2.
-    prefixes = [sys.prefix, *present.get('AMENT_PREFIX_PATH', '').split(os.pathsep)]
-    is_version_3 = any(Path(prefix, 'share', 'fastdds').is_dir() for prefix in prefixes if prefix)
+    prefixes = [Path(sys.prefix), *ament_prefixes()]
+    is_version_3 = any((prefix / 'share' / 'fastdds').is_dir() for prefix in prefixes)
     variables = FASTDDS_VARIABLES[:1] if is_version_3 else FASTDDS_VARIABLES
     return dict.fromkeys(variables, str(config_path('fastdds_images.xml')))
 
@@ -229,7 +261,7 @@ def command_line(spec: ProcessSpec) -> list[str]:
     Return the command that starts a process without ``launch``.
 
     Executables of this package run as modules of the current interpreter, so that they also run
-    from a checkout; others are found on the ``PATH``. The caller sets the environment.
+    from a checkout; others are found on the ``PATH``.
     """
     if spec.package == PACKAGE:
         command = [sys.executable, '-m', EXECUTABLES[spec.executable]]
@@ -245,7 +277,7 @@ def command_line(spec: ProcessSpec) -> list[str]:
     for name, value in spec.parameters.items():
         # JSON is valid YAML, and its quotes keep a string such as "1" a string.
         command += ['-p', f'{name}:={json.dumps(value)}']
-    return [*command, '--log-level', spec.log_level]
+    return [*command, *spec.log_arguments]
 
 
 def is_true(arguments: Mapping[str, str], name: str) -> bool:

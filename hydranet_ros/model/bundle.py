@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.encoders import DEFAULT_ENCODER, ENCODERS
 from hydranet_ros.model.labels import LabelSet
+from hydranet_ros.model.safetensors_file import read_safetensors
 from hydranet_ros.model.tasks import TASKS
 from hydranet_ros.resources import noted
 
@@ -260,30 +261,26 @@ def _shape(shape: tuple[int, ...] | None) -> str:
 
 def load_bundle(path: str | Path) -> Bundle:
     """Read a model file; raises HydranetError if it is missing, damaged or not a model file."""
-    from safetensors import safe_open, SafetensorError
-
     path = Path(path)
     try:
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        with safe_open(noted(path), framework='numpy') as file:
-            metadata = file.metadata() or {}
-            if METADATA_KEY not in metadata:
-                raise HydranetError(
-                    f'{path} is a safetensors file but not a model of hydranet_ros: make one with '
-                    '`hydranet convert` or `hydranet train`.'
-                )
-            keys = file.keys()
-            weights = {key: file.get_tensor(key).astype(np.float32) for key in keys}
-    except SafetensorError as error:
+        content = noted(path).read_bytes()
+        metadata, weights = read_safetensors(content)
+    except OSError as error:
+        raise HydranetError(f'Cannot read model {path}: {error.strerror or error}.') from error
+    except ValueError as error:
         raise HydranetError(
             f'{path} is truncated or not a safetensors file ({error}); copy it again, or convert '
             'a checkpoint with `hydranet convert`.'
         ) from error
-    except OSError as error:
-        raise HydranetError(f'Cannot read model {path}: {error.strerror or error}.') from error
+    if METADATA_KEY not in metadata:
+        raise HydranetError(
+            f'{path} is a safetensors file but not a model of hydranet_ros: make one with '
+            '`hydranet convert` or `hydranet train`.'
+        )
     for key, array in weights.items():
         if not np.isfinite(array).all():
             raise HydranetError(f'{path} is damaged: {key} holds values that are not finite.')
+    digest = hashlib.sha256(content).hexdigest()
     return Bundle(
         BundleMetadata.from_json(metadata[METADATA_KEY], str(path)), weights, path, digest
     )

@@ -10,6 +10,7 @@ from typing import Any
 from rclpy.executors import Executor
 from rclpy.impl.implementation_singleton import rclpy_implementation
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.subscription import Subscription
 
 try:
@@ -31,6 +32,14 @@ def spin_once(executor: Executor, node: Node, timeout: float) -> None:
         executor.spin_once(timeout_sec=timeout)
     except rclpy_implementation.RCLError as error:
         node.get_logger().error(str(error))
+
+
+def before_parameters_are_set(
+    node: Node, callback: Callable[[list[Parameter]], list[Parameter]]
+) -> None:
+    """Let a callback change the values that a parameter is set to; does nothing on Humble."""
+    if hasattr(node, 'add_pre_set_parameters_callback'):
+        node.add_pre_set_parameters_callback(callback)
 
 
 def told_when_received(

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import os
 import signal
 import sys
 import threading
@@ -13,6 +14,7 @@ import rclpy
 from rclpy.signals import SignalHandlerOptions
 
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.launching.process_specs import image_transport_environment
 
 
 def run_process(name: str, work: Callable[[threading.Event], None]) -> int:
@@ -28,6 +30,8 @@ def run_process(name: str, work: Callable[[threading.Event], None]) -> int:
         stop.set()
         signal.signal(number, signal.SIG_DFL)  # a second signal kills a process that hangs
 
+    # Before the middleware is loaded. A launch file could not set it for `ros2 run`.
+    os.environ.update(image_transport_environment())
     try:
         # rclpy's own handlers would shut down the context while messages are being sent.
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)

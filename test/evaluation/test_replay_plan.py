@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 import importlib.util
 from pathlib import Path
+import sys
 from typing import Any
 
 from checkout import CHECKOUT
@@ -15,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from published import published_bundle
 import pytest
+from sourced import source_rviz
 
 from hydranet_ros.bags.bag_files import BagReader
 from hydranet_ros.bags.conversion import BagLayout
@@ -25,9 +27,11 @@ from hydranet_ros.evaluation.live_evaluation import LiveEvaluation
 from hydranet_ros.evaluation.measures import EvaluationProtocol
 from hydranet_ros.evaluation.replay_plan import plan_replay
 from hydranet_ros.launching.process_specs import REPLAY_ARGUMENTS
+from hydranet_ros.launching.replay_processes import planned_replay
 from hydranet_ros.messages.stamps import read_stamp
 from hydranet_ros.model.bundle import save_bundle
 from hydranet_ros.model.labels import load_label_set
+from hydranet_ros.resources import config_path
 
 COUNT = 4
 PROTOCOL = EvaluationProtocol(load_label_set('kitti6'))
@@ -56,7 +60,8 @@ def arguments(**given: str) -> dict[str, str]:
     return {**{name: default for name, (default, _) in REPLAY_ARGUMENTS.items()}, **given}
 
 
-def test_processes(model: Path, tmp_path: Path) -> None:
+def test_processes(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source_rviz(monkeypatch, tmp_path)
     bag = make_bag(tmp_path / 'bag', 3, BagLayout('/front/image_raw', image_format='png'))
     plan = plan_replay(
         arguments(
@@ -89,6 +94,17 @@ def test_processes(model: Path, tmp_path: Path) -> None:
     assert plan.duration == pytest.approx(0.1)
 
 
+def test_the_launch_file_reads_the_same_plan(model: Path, recorded: Path, tmp_path: Path) -> None:
+    hydranet = tmp_path / 'hydranet'
+    hydranet.write_text(f'#!/bin/sh\nexec {sys.executable} -m hydranet_ros.cli.main "$@"\n')
+    hydranet.chmod(0o755)
+    given = arguments(bag=str(recorded), model=str(model), lock_step='0', record='a b', rate='2')
+    given['params_file'] = str(config_path('hydranet.yaml'))
+    assert planned_replay(str(hydranet), given) == plan_replay(given)
+    with pytest.raises(HydranetError, match='hydranet replay: There is no bag -nowhere'):
+        planned_replay(str(hydranet), {**given, 'bag': '-nowhere'})
+
+
 def test_without_lock_step(model: Path, recorded: Path) -> None:
     plan = plan_replay(arguments(bag=str(recorded), model=str(model), lock_step='false'))
     assert 'lock_step_image' not in plan.player.parameters
@@ -106,6 +122,8 @@ def test_without_lock_step(model: Path, recorded: Path) -> None:
         ({'rate': '0'}, 'rate must be above 0'),
         ({'loop': 'maybe'}, 'loop must be true or false'),
         ({'image': '/side'}, 'has no topic /side'),
+        ({'record': '.'}, 'record into ., which exists already'),
+        ({'params_file': 'nowhere.yaml'}, 'no parameter file'),
     ],
 )
 def test_faults_are_named(
@@ -120,6 +138,9 @@ def test_launch_actions(model: Path, recorded: Path) -> None:
     launch = pytest.importorskip('launch', reason='launch comes with a distribution')
     pytest.importorskip('launch_ros', reason='launch comes with a distribution')
     path = CHECKOUT / 'launch' / 'replay.launch.py'
+    packages = pytest.importorskip('ament_index_python.packages')
+    if 'hydranet_ros' not in packages.get_packages_with_prefixes():
+        pytest.skip('needs the package installed: colcon build, source install/setup.bash')
     spec = importlib.util.spec_from_file_location('replay_launch', path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -129,10 +150,11 @@ def test_launch_actions(model: Path, recorded: Path) -> None:
     context = launch.LaunchContext()
     given = arguments(bag=str(recorded), model=str(model))
     context.launch_configurations.update(given)
-    handler, *nodes = module.start_processes(context)
-    assert isinstance(handler, launch.actions.RegisterEventHandler)
-    executables = [node.node_executable for node in nodes]
+    *handlers, node, evaluator, player = module.start_processes(context)
+    executables = [action.node_executable for action in (node, evaluator, player)]
     assert executables == ['perception_node', 'evaluator_node', 'bag_player']
+    assert len(handlers) == 3
+    assert all(isinstance(h, launch.actions.RegisterEventHandler) for h in handlers)
 
 
 @pytest.mark.parametrize('laps', [1, 3])

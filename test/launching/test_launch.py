@@ -7,6 +7,7 @@ from pathlib import Path
 
 from published import published_bundle
 import pytest
+from sourced import source_rviz
 
 from hydranet_ros.launching.process_specs import LAUNCH_ARGUMENTS
 from hydranet_ros.model.bundle import save_bundle
@@ -37,10 +38,11 @@ def test_arguments_are_declared():
     assert [argument.name for argument in declared] == list(LAUNCH_ARGUMENTS)
 
 
-def test_processes_become_actions():
+def test_processes_become_actions(tmp_path, monkeypatch):
     context = launch.LaunchContext()
     values = {name: default for name, (default, _) in LAUNCH_ARGUMENTS.items()}
     context.launch_configurations.update({**values, 'rviz': 'true', 'namespace': 'robot'})
+    source_rviz(monkeypatch, tmp_path)
     node, rviz = load(LAUNCH_FILE).start_processes(context)
     assert (node.node_package, node.node_executable) == ('hydranet_ros', 'perception_node')
     assert (rviz.node_package, rviz.node_executable) == ('rviz2', 'rviz2')

@@ -12,14 +12,17 @@ import ast
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
+import subprocess
+import sys
 
 from checkout import CHECKOUT
 from evaluated_bags import make_bag
 from published import published_bundle
 import pytest
+from sourced import source_rviz
 
 from hydranet_ros.evaluation import replay_plan
-from hydranet_ros.evaluation.replay_plan import plan_replay, Replay
+from hydranet_ros.evaluation.replay_plan import plan_replay
 from hydranet_ros.launching import process_specs
 from hydranet_ros.launching.process_specs import (
     EXECUTABLES,
@@ -28,15 +31,16 @@ from hydranet_ros.launching.process_specs import (
     ProcessSpec,
     REPLAY_ARGUMENTS,
 )
+from hydranet_ros.launching.replay_processes import Replay
 from hydranet_ros.model.bundle import save_bundle
 from hydranet_ros.node.perception.parameters import user_parameters
-from hydranet_ros.resources import share_directory
+from hydranet_ros.resources import config_path, share_directory
 
 ACTIONS = CHECKOUT / 'hydranet_ros' / 'launching' / 'launch_actions.py'
 # Launch file to its table of arguments and the function that returns its processes.
 FILES = {
     'hydranet': ('LAUNCH_ARGUMENTS', 'launched_processes'),
-    'replay': ('REPLAY_ARGUMENTS', 'plan_replay'),
+    'replay': ('REPLAY_ARGUMENTS', 'planned_replay'),
 }
 
 
@@ -77,13 +81,16 @@ def specs(tmp_path_factory: pytest.TempPathFactory) -> list[ProcessSpec]:
     model = save_bundle(folder / 'model.safetensors', published_bundle('kitti6')).path
     given = {name: default for name, (default, _) in REPLAY_ARGUMENTS.items()}
     given |= {'bag': str(make_bag(folder / 'bag', 2)), 'model': str(model)}
-    replays = [
-        plan_replay({**given, 'record': 'out', 'rviz': 'true', 'lock_step': lock_step})
-        for lock_step in ('true', 'false')
-    ]
     defaults = {name: default for name, (default, _) in LAUNCH_ARGUMENTS.items()}
     everything = {name: default or name for name, default in defaults.items()}
-    launched = launched_processes({**everything, 'rviz': 'true', 'use_sim_time': 'true'})
+    everything |= {'params_file': str(config_path('hydranet.yaml')), 'autostart': 'false'}
+    with pytest.MonkeyPatch.context() as patch:
+        source_rviz(patch, folder)
+        replays = [
+            plan_replay({**given, 'record': 'out', 'rviz': 'true', 'lock_step': lock_step})
+            for lock_step in ('true', 'false')
+        ]
+        launched = launched_processes({**everything, 'rviz': 'true', 'use_sim_time': 'true'})
     return [*launched, *(spec for replay in replays for spec in replay.processes)]
 
 
@@ -106,6 +113,28 @@ def test_what_is_imported_from_the_package_exists(name: str) -> None:
             assert {alias.name for alias in node.names} <= defined
         else:
             assert all(hasattr(import_module(node.module), alias.name) for alias in node.names)
+
+
+@pytest.mark.parametrize('name', FILES)
+def test_launch_files_import_what_every_ros_installation_has(name: str) -> None:
+    # `ros2 launch` runs in the system's Python, which may lack NumPy, rosbags, safetensors, ...
+    modules = {
+        node.module
+        for tree in (launch_file(name), parse(ACTIONS))
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module.startswith('hydranet_ros')
+    } - {'hydranet_ros.launching.launch_actions'}
+    program = f"""
+import sys
+allowed = {{'yaml', '_yaml', 'hydranet_ros', *sys.stdlib_module_names}}
+class Blocker:
+    def find_spec(name, path, target=None):
+        if name.partition('.')[0] not in allowed:
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Blocker)
+import {', '.join(modules)}
+"""
+    subprocess.run([sys.executable, '-c', program], check=True, cwd=CHECKOUT)
 
 
 @pytest.mark.parametrize('name', FILES)
@@ -147,9 +176,9 @@ def test_launch_actions_pass_on_all_of_a_process() -> None:
     (action,) = calls(tree, 'Node')
     passed = {keyword.arg for keyword in action.keywords}
     assert passed >= {'package', 'executable', 'name', 'namespace', 'parameters', 'remappings'}
-    assert passed >= {'arguments', 'ros_arguments', 'additional_env'}
+    assert passed >= {'arguments', 'ros_arguments', 'respawn'}
     used = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    assert set(ProcessSpec.__dataclass_fields__) <= used
+    assert {*ProcessSpec.__dataclass_fields__, 'log_arguments'} - {'log_level'} <= used
 
 
 def declared_parameters(executable: str) -> set[str]:
@@ -180,9 +209,9 @@ def test_files_of_processes_are_installed(specs: list[ProcessSpec]) -> None:
     )
     assert 'launch' in folders
     shared = []
-    profile = process_specs.image_transport_environment({})
+    profile = config_path('fastdds_images.xml')
     for spec in specs:
-        values = (*spec.parameter_files, *spec.arguments, *profile.values())
+        values = (*spec.parameter_files, *spec.arguments, profile)
         paths = [Path(value) for value in values if Path(value).is_absolute()]
         shared += [path for path in paths if path.is_relative_to(share_directory())]
     assert {path.suffix for path in shared} == {'.yaml', '.rviz', '.xml'}

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 from checkout import CHECKOUT
 import pytest
+from sourced import source_rviz
 import yaml
 
 from hydranet_ros.errors import HydranetError
@@ -35,9 +36,16 @@ def ros_arguments(command):
     return program, list(zip(rest[::2], rest[1::2], strict=True))
 
 
-def test_command_line_of_the_node():
+@pytest.fixture
+def installed_rviz(tmp_path, monkeypatch):
+    source_rviz(monkeypatch, tmp_path)
+
+
+def test_command_line_of_the_node(tmp_path):
+    parameters = tmp_path / 'params.yaml'
+    parameters.touch()
     spec = perception_process(
-        params_file='/my/params.yaml',
+        params_file=parameters,
         model='/my/model.safetensors',
         image='/camera/color/image_raw',
         namespace='robot',
@@ -51,11 +59,16 @@ def test_command_line_of_the_node():
         ('-r', '__ns:=/robot'),
         ('-r', 'image:=/camera/color/image_raw'),
         ('-r', 'camera_info:=/camera/color/camera_info'),
-        ('--params-file', '/my/params.yaml'),
+        ('--params-file', str(parameters)),
         ('-p', 'use_sim_time:=true'),
         ('-p', 'model:="/my/model.safetensors"'),
-        ('--log-level', 'debug'),
+        ('--log-level', 'robot.perception_node:=debug'),
     ]
+
+
+def test_a_missing_parameter_file_is_refused(tmp_path):
+    with pytest.raises(HydranetError, match=r'no parameter file /.*/nowhere\.yaml'):
+        perception_process(params_file=tmp_path / 'nowhere.yaml')
 
 
 @pytest.mark.parametrize(
@@ -72,30 +85,37 @@ def test_camera_info_is_expected_beside_the_images(image, camera_info, expected)
     assert dict(spec.remappings) == {'image': image, 'camera_info': expected}
 
 
-def test_what_is_not_given_stays_as_the_file_says():
+def test_what_is_not_given_is_not_passed_on():
+    # A parameter file would override SetParameter in a launch file that includes ours.
     spec = perception_process()
-    assert spec.parameter_files == (config_path('hydranet.yaml'),)
-    assert spec.parameters == {}
+    assert (spec.parameter_files, spec.parameters) == ((), {})
 
 
 def test_executables_exist():
     scripts = (CHECKOUT / 'setup.py').read_text()
-    declared = dict(re.findall(r"'(\w+) = (hydranet_ros\.node\.[\w.]+):main'", scripts))
-    assert declared == EXECUTABLES
+    declared = re.findall(r"'(\w+) = hydranet_ros\.launching\.executables:main'", scripts)
+    assert declared == list(EXECUTABLES)
     for module in EXECUTABLES.values():
         assert (CHECKOUT / f'{module.replace(".", "/")}.py').is_file()
     assert {spec.executable for spec in launched_processes(DEFAULTS)} <= EXECUTABLES.keys()
 
 
-def test_launch_arguments_arrive():
-    node, rviz = launched_processes(
-        {**DEFAULTS, 'rviz': 'True', 'namespace': 'a/b', 'use_sim_time': 'true', 'model': 'm'}
-    )
-    assert node.namespace == 'a/b' and node.parameters == {'use_sim_time': True, 'model': 'm'}
+def test_launch_arguments_arrive(installed_rviz):
+    given = {'namespace': 'a/b', 'use_sim_time': 'true', 'model': 'm', 'respawn': 'true'}
+    node, rviz = launched_processes({**DEFAULTS, 'rviz': 'True', 'autostart': 'false', **given})
+    assert node.namespace == 'a/b' and node.respawn
+    assert node.parameters == {'use_sim_time': True, 'autostart': False, 'model': 'm'}
     assert rviz.executable == 'rviz2' and rviz.parameters == {'use_sim_time': True}
     assert len(launched_processes(DEFAULTS)) == 1
     with pytest.raises(HydranetError, match="rviz must be true or false, not 'perhaps'"):
         launched_processes({**DEFAULTS, 'rviz': 'perhaps'})
+
+
+def test_without_rviz2_the_node_starts_alone(monkeypatch, capsys):
+    monkeypatch.delenv('AMENT_PREFIX_PATH', raising=False)
+    (node,) = launched_processes({**DEFAULTS, 'rviz': 'true'})
+    assert node.executable == 'perception_node'
+    assert 'rviz2 is not installed' in capsys.readouterr().err
 
 
 def test_strings_that_look_like_numbers_stay_strings():
@@ -109,15 +129,20 @@ def test_strings_that_look_like_numbers_stay_strings():
 class TestFastDdsProfile:
     """The Fast DDS profile for large images."""
 
-    def test_is_set_unless_the_user_has_one(self, tmp_path):
+    def test_is_set_unless_the_user_has_one(self, tmp_path, monkeypatch):
         profile = str(config_path('fastdds_images.xml'))
         both = dict.fromkeys(FASTDDS_VARIABLES, profile)
         new_only = {FASTDDS_VARIABLES[0]: profile}
-        assert image_transport_environment({}) in (both, new_only)
+        for name in (*FASTDDS_VARIABLES, 'AMENT_PREFIX_PATH'):
+            monkeypatch.delenv(name, raising=False)
+        assert image_transport_environment() in (both, new_only)
         (tmp_path / 'share' / 'fastdds').mkdir(parents=True)
-        assert image_transport_environment({'AMENT_PREFIX_PATH': f'/x:{tmp_path}'}) == new_only
-        for variable in FASTDDS_VARIABLES:
-            assert image_transport_environment({variable: 'mine.xml'}) == {}
+        monkeypatch.setenv('AMENT_PREFIX_PATH', f'/x:{tmp_path}')
+        assert image_transport_environment() == new_only
+        for name in (*FASTDDS_VARIABLES, 'FASTDDS_BUILTIN_TRANSPORTS'):
+            with monkeypatch.context() as patch:
+                patch.setenv(name, 'mine')
+                assert image_transport_environment() == {}
 
     def test_keeps_both_transports_and_enlarges_shared_memory(self):
         root = ElementTree.parse(config_path('fastdds_images.xml')).getroot()

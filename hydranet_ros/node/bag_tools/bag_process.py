@@ -21,6 +21,7 @@ from std_msgs.msg import Header
 
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.stamps import NANOSECONDS
+from hydranet_ros.node.given_parameters import declare_parameter, warn_about_unknown_parameters
 
 ParameterTable = Mapping[str, tuple[Any, str]]
 """Name to default and description; the default `Parameter.Type.STRING_ARRAY` is an empty list."""
@@ -93,10 +94,11 @@ def declare_parameters(node: Node, table: ParameterTable) -> dict[str, Any]:
     for name, (default, description) in table.items():
         descriptor = ParameterDescriptor(description=description, read_only=True)
         try:
-            value = node.declare_parameter(name, default, descriptor).value
+            value = declare_parameter(node, name, default, descriptor)
         except InvalidParameterTypeException as error:
             raise HydranetError(f'The parameter {name} has the wrong type: {error}') from error
         values[name] = tuple(value or ()) if default is Parameter.Type.STRING_ARRAY else value
+    warn_about_unknown_parameters(node, list(table))
     return values
 
 

@@ -18,6 +18,8 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.node.distributions import before_parameters_are_set
+from hydranet_ros.node.given_parameters import declare_parameter, warn_about_unknown_parameters
 from hydranet_ros.node.perception.parameters import (
     Change,
     Parameter,
@@ -46,7 +48,8 @@ class DeclaredParameters:
         self._filling = False
         try:
             for row in PARAMETERS.values():
-                node.declare_parameter(
+                declare_parameter(
+                    node,
                     row.name,
                     _ros_value(row.default),
                     parameter_descriptor(row),
@@ -55,6 +58,8 @@ class DeclaredParameters:
         except ParameterException as error:
             raise HydranetError(f'A parameter is invalid: {error}') from error
         self._settings = Settings.from_values(self._values())
+        warn_about_unknown_parameters(node, [row.name for row in user_parameters()])
+        before_parameters_are_set(node, _integers_to_doubles)
         node.add_on_set_parameters_callback(self._on_set)
 
     @property
@@ -104,6 +109,17 @@ class DeclaredParameters:
                 f'Parameter {row.name} cannot change while the node is configured: deactivate '
                 f'and clean it up first (ros2 lifecycle set {name} deactivate, then cleanup).'
             )
+
+
+def _integers_to_doubles(changes: list[RosParameter]) -> list[RosParameter]:
+    """Return changes with doubles for integers where the table has a double."""
+    doubles = {row.name for row in user_parameters() if isinstance(row.default, float)}
+    return [
+        RosParameter(p.name, value=float(p.value))
+        if p.name in doubles and type(p.value) is int
+        else p
+        for p in changes
+    ]
 
 
 def _ros_value(value: Value) -> Any:

@@ -24,7 +24,7 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.qos import HistoryPolicy, QoSProfile, ReliabilityPolicy
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-from hydranet_ros.errors import HydranetError
+from hydranet_ros.errors import HydranetError, missing_package
 from hydranet_ros.launching.process_specs import NODE_NAME
 from hydranet_ros.model.exported_model import ExportedModel, read_model
 from hydranet_ros.model.labels import LabelSet
@@ -120,8 +120,8 @@ class PerceptionNode(LifecycleNode):
         """Run a transition and log its exceptions, which rclpy would discard silently."""
         try:
             step()
-        except HydranetError as error:
-            self._fault = str(error)
+        except (HydranetError, ImportError) as error:
+            self._fault = str(missing_package(error) if isinstance(error, ImportError) else error)
             self.get_logger().error(self._fault)
             return TransitionCallbackReturn.FAILURE
         except Exception as error:

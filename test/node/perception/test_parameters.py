@@ -235,6 +235,36 @@ def test_a_bad_value_at_start_is_named(graph):
     assert name in str(refusal.value) and '\n' not in str(refusal.value)
 
 
+@pytest.mark.parametrize('graph', [([RosParameter('depth_maximum', value=10)],)], indirect=True)
+def test_integers_are_taken_for_doubles(graph):
+    parameters = graph.declare()
+    assert parameters.settings.depth_maximum == 10.0
+    assert graph.set(depth_minimum=2) == ''
+    assert graph.node.get_parameter('depth_minimum').type_ == RosParameter.Type.DOUBLE
+    assert 'depth_maximum out of range' in graph.set(depth_maximum=20000)
+
+
+@pytest.mark.parametrize(
+    'graph',
+    [
+        (
+            [
+                RosParameter('depth_maxmum', value=10.0),
+                RosParameter('gripper_force', value=1.0),
+                RosParameter('qos_overrides./image.subscription.depth', value=2),
+            ],
+        )
+    ],
+    indirect=True,
+)
+def test_unknown_parameters_are_named_with_the_nearest(graph, capfd):
+    graph.declare()
+    warnings = capfd.readouterr().err
+    assert 'no parameter depth_maxmum: it is ignored; did you mean depth_maximum?' in warnings
+    assert 'no parameter gripper_force: it is ignored.' in warnings
+    assert warnings.count('no parameter') == 2
+
+
 def test_live_parameters_are_those_that_the_worker_reads():
     live = {p.name for p in PARAMETERS.values() if p.change is Change.LIVE}
     assert live == {
