@@ -99,7 +99,7 @@ def test_measuring_compares_with_the_datasets_own_normals(config: Path) -> None:
 
 
 def test_what_is_missing_is_named(config: Path) -> None:
-    with pytest.raises(HydranetError, match='a window above zero'):
+    with pytest.raises(HydranetError, match='and a window above 0'):
         start(config, 'normals.window=0.0')
     with pytest.raises(HydranetError, match='needs a dataset, not single images'):
         load_teacher('measured_depth').annotate(np.zeros((*SIZE, 3), np.uint8))
