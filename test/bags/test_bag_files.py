@@ -116,7 +116,7 @@ def test_types_beyond_ros_travel_with_their_definition(tmp_path: Path, storage: 
     definition = 'std_msgs/Header header\nfloat32 opening'
     path = tmp_path / 'bag'
     with BagWriter(path, storage) as bag:
-        with pytest.raises(HydranetError, match='robot_msgs/msg/Gripper is not known'):
+        with pytest.raises(HydranetError, match='robot_msgs/msg/Gripper is unknown'):
             bag.add_topic('/gripper', CUSTOM_TYPE)
         bag.add_topic('/gripper', CUSTOM_TYPE, definition=definition, latched=True)
         # Encapsulation, stamp, an empty frame_id with its padding, 1.0.
