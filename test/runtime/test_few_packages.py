@@ -21,7 +21,7 @@ prediction = predictor.predict(np.zeros((64, 64, 3), np.uint8), fx=60.0)
 assert np.isfinite(prediction.depth).all()
 if {ros}:
     import hydranet_ros.node.perception.perception_node
-print(predictor.backend_name)
+print(predictor.backend.name)
 """
 
 
