@@ -32,9 +32,10 @@ _NEEDED_BY = {
 _MISSING = [name for name in _NEEDED_BY if importlib.util.find_spec(name) is None]
 collect_ignore = sorted({path for name in _MISSING for path in _NEEDED_BY[name]})
 # `make test` runs each of these marks in a process of its own. Training forks loaders and sends
-# its own process SIGTERM, ROS installs signal handlers, and both load native runtimes that do not
-# work together in one process. Nodes inside the process of a test slow its later ROS clients.
+# its own process SIGTERM, ROS installs signal handlers, and teachers load native runtimes: in one
+# process they crash. Nodes inside the process of a test slow its later ROS clients.
 _MARKS = {'node': 'ros', 'system': 'system', 'training': 'training', 'benchmarks': 'training'}
+_UNMARKED = 'training/distillation'
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -46,8 +47,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark each test by the room it is in."""
     here = Path(__file__).parent
     for item in items:
-        room = item.path.relative_to(here).parts[0]
-        if room in _MARKS:
+        path = item.path.relative_to(here)
+        room = path.parts[0]
+        if room in _MARKS and not path.is_relative_to(_UNMARKED):
             item.add_marker(_MARKS[room])
 
 
