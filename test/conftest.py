@@ -34,8 +34,13 @@ collect_ignore = sorted({path for name in _MISSING for path in _NEEDED_BY[name]}
 # `make test` runs each of these marks in a process of its own. Training forks loaders and sends
 # its own process SIGTERM, ROS installs signal handlers, and teachers load native runtimes: in one
 # process they crash. Nodes inside the process of a test slow its later ROS clients.
-_MARKS = {'node': 'ros', 'system': 'system', 'training': 'training', 'benchmarks': 'training'}
-_UNMARKED = 'training/distillation'
+_MARKS = {
+    'node': 'ros',
+    'system': 'system',
+    'training/distillation': '',
+    'training': 'training',
+    'benchmarks/test_claims.py': 'training',
+}
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -44,13 +49,13 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test by the room it is in."""
+    """Mark each test by the first entry of the table that its path begins with."""
     here = Path(__file__).parent
     for item in items:
         path = item.path.relative_to(here)
-        room = path.parts[0]
-        if room in _MARKS and not path.is_relative_to(_UNMARKED):
-            item.add_marker(_MARKS[room])
+        mark = next((mark for start, mark in _MARKS.items() if path.is_relative_to(start)), '')
+        if mark:
+            item.add_marker(mark)
 
 
 @pytest.fixture(scope='session', autouse=True)
