@@ -198,7 +198,9 @@ def test_a_slow_model_and_a_fast_camera_give_the_newest_frame(client):
         for key in ('images dropped', 'images processed', 'images received')
     )
     assert dropped > 0 and processed >= len(numbers)
-    assert 0 <= received - dropped - processed <= 2  # being processed
+    # At both readings up to two images may be received and not finished: one is processed, one
+    # waits for it.
+    assert abs(received - dropped - processed) <= 2
     assert received <= len(sent)
 
 
