@@ -14,6 +14,7 @@ from hydranet_ros import __version__
 from hydranet_ros.errors import HydranetError, missing_package
 
 COMMANDS = {
+    'doctor': 'hydranet_ros.cli.doctor',
     'info': 'hydranet_ros.cli.info',
     'convert': 'hydranet_ros.cli.convert',
     'export': 'hydranet_ros.cli.export',
@@ -59,7 +60,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     The exit status is 0 for success, 1 after an error, which is printed in one sentence, 2 for
     wrong usage and 130 after an interrupt.
     """
-    parsed = build_parser().parse_args(arguments)
+    try:
+        parsed = build_parser().parse_args(arguments)
+    except ImportError as error:
+        print(f'hydranet: {missing_package(error)}', file=sys.stderr)
+        return 1
     try:
         return int(parsed.run(parsed))
     except (HydranetError, ImportError) as error:

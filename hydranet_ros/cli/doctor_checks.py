@@ -1,0 +1,266 @@
+# Copyright 2026 The hydranet_ros Authors
+# SPDX-License-Identifier: Apache-2.0
+"""The checks of ``hydranet doctor``; each returns findings and raises nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+import os
+from pathlib import Path
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from hydranet_ros import __version__
+from hydranet_ros.errors import missing_package
+from hydranet_ros.launching.process_specs import FASTDDS_VARIABLES
+from hydranet_ros.resources import config_path
+
+if TYPE_CHECKING:
+    from hydranet_ros.node.graph_check import CameraTopic, Graph
+    from hydranet_ros.runtime.predictor import Predictor
+
+OK, WARNING, ERROR = 'ok', 'warning', 'error'
+REQUIRED = ('numpy', 'cv2', 'yaml')
+RUNTIMES = ('openvino', 'onnxruntime', 'torch')
+"""Packages that run a model; at least one is needed."""
+OPTIONAL = {
+    'rosbags': 'bags and replay',
+    'cv_bridge': 'rare image encodings',
+    'vision_msgs': 'the topic label_info',
+}
+SHARED_MEMORY = Path('/dev/shm')
+SEGMENTS = 4
+"""Segments of Fast DDS that must fit the free shared memory: camera, node and two consumers."""
+SEGMENT_BYTES = 8 << 20  # config/fastdds_images.xml
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report."""
+
+    level: str  # OK, WARNING or ERROR
+    subject: str
+    text: str
+    advice: str = ''  # what to do, unless everything is right
+
+
+def check_interpreter() -> Iterator[Finding]:
+    """Report which Python and which copy of the package run this command, and so the nodes."""
+    text = f'{sys.executable} {".".join(map(str, sys.version_info[:3]))}'
+    if sys.prefix != sys.base_prefix:
+        text += f', virtual environment {sys.prefix}'
+    yield Finding(OK, 'interpreter', text)
+    yield Finding(OK, 'hydranet_ros', f'{__version__} in {Path(__file__).resolve().parents[1]}')
+
+
+def check_distribution() -> Finding:
+    """Report the ROS 2 in use; two of them in one process do not work."""
+    distribution = os.environ.get('ROS_DISTRO')
+    try:
+        wheels = version('ros-rclpy')
+    except PackageNotFoundError:
+        wheels = ''
+    if distribution and wheels:
+        return Finding(
+            ERROR,
+            'distribution',
+            f'{distribution} is sourced, and this environment has rclpy {wheels} from PyPI',
+            'use an environment without the packages ros-*, or a shell without a sourced ROS 2',
+        )
+    if distribution or wheels:
+        return Finding(OK, 'distribution', distribution or f'rclpy {wheels} from PyPI')
+    return Finding(
+        WARNING,
+        'distribution',
+        'no ROS 2 is sourced',
+        'source /opt/ros/DISTRO/setup.bash and install/setup.bash of your workspace',
+    )
+
+
+def check_packages() -> Iterator[Finding]:
+    """Import the packages, and report their versions and where they are from."""
+    for name in REQUIRED:
+        yield _import(name, ERROR, '')
+    runtimes = [_import(name, WARNING, 'a runtime for models') for name in RUNTIMES]
+    works = any(finding.level == OK for finding in runtimes)
+    for finding in runtimes:
+        absent = finding.text.startswith('not installed')
+        if works and absent:
+            yield Finding(OK, finding.subject, 'not installed, not needed')
+        else:
+            yield finding
+    if not works:
+        yield Finding(
+            ERROR, 'runtime', 'no package can run a model', 'pip install openvino, or torch'
+        )
+    for name, purpose in OPTIONAL.items():
+        yield _import(name, WARNING, purpose)
+
+
+def _import(name: str, level: str, purpose: str) -> Finding:
+    """Import a package; if that fails the finding has this level."""
+    try:
+        module = import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name == name:
+            needed = f', needed for {purpose}' if purpose else ''
+            advice = str(missing_package(error)).partition(': ')[2].rstrip('.')
+            optional = level == WARNING and name in OPTIONAL
+            return Finding(OK if optional else level, name, f'not installed{needed}',
+                           '' if optional else advice)  # fmt: skip
+        return Finding(level, name, str(missing_package(error)))
+    except Exception as error:  # a broken package may raise anything
+        fault = missing_package(error) if isinstance(error, ImportError) else error
+        return Finding(level, name, f'cannot be imported: {fault}', _NUMPY_ADVICE)
+    found = getattr(module, '__version__', '')
+    return Finding(OK, name, f'{found} in {next(iter(module.__path__))}'.strip())
+
+
+_NUMPY_ADVICE = (
+    "if NumPy is not the distribution's, constrain pip to it (README, quick start) and install "
+    'again'
+)
+
+
+def check_transport(middleware: str, shell: Mapping[str, str]) -> Finding:
+    """Report the middleware, and whether the shell's variables name a profile for images."""
+    if 'fastrtps' not in middleware:
+        return Finding(OK, 'middleware', f'{middleware}, which does not need the profile')
+    paths = {shell[name] for name in FASTDDS_VARIABLES if shell.get(name)}
+    absent = [path for path in paths if not Path(path).is_file()]
+    if absent:
+        return Finding(
+            ERROR,
+            'middleware',
+            f'{middleware}; there is no profile {absent[0]}',
+            _profile_advice(),
+        )
+    if paths:
+        return Finding(OK, 'middleware', f'{middleware} with the profile {sorted(paths)[0]}')
+    if shell.get('FASTDDS_BUILTIN_TRANSPORTS'):
+        transports = shell['FASTDDS_BUILTIN_TRANSPORTS']
+        return Finding(OK, 'middleware', f'{middleware}, FASTDDS_BUILTIN_TRANSPORTS={transports}')
+    return Finding(
+        WARNING,
+        'middleware',
+        f'{middleware}; the processes of this package use its profile for images, but a camera '
+        'driver started from this shell does not, and loses images over 512 KiB',
+        _profile_advice(),
+    )
+
+
+def _profile_advice() -> str:
+    return f'before you start the driver: export {FASTDDS_VARIABLES[0]}=' + (
+        f'{config_path("fastdds_images.xml")} (up to Jazzy also {FASTDDS_VARIABLES[1]})'
+    )
+
+
+def check_shared_memory() -> Finding:
+    """Report whether the segments of Fast DDS fit the shared memory of this machine."""
+    if not SHARED_MEMORY.is_dir():
+        return Finding(
+            WARNING, 'shared memory', f'there is no {SHARED_MEMORY}', 'mount a tmpfs there'
+        )
+    free = shutil.disk_usage(SHARED_MEMORY).free
+    text = f'{SHARED_MEMORY} has {free >> 20} MiB free'
+    if not os.access(SHARED_MEMORY, os.W_OK):
+        return Finding(
+            ERROR,
+            'shared memory',
+            f'{SHARED_MEMORY} is not writable',
+            f'chmod 1777 {SHARED_MEMORY}',
+        )
+    if free < SEGMENTS * SEGMENT_BYTES:
+        return Finding(
+            WARNING,
+            'shared memory',
+            f'{text}; each process needs {SEGMENT_BYTES >> 20} MiB',
+            'in a container: --ipc=host or --shm-size=256m; else remove old files '
+            f'{SHARED_MEMORY}/fastrtps_* while no ROS process runs',
+        )
+    return Finding(OK, 'shared memory', text)
+
+
+def check_model(
+    predictor: Predictor, seconds: Sequence[float], size: tuple[int, int]
+) -> Iterator[Finding]:
+    """Report the model and its speed; ``seconds`` are of images of this width and height."""
+    metadata = predictor.metadata
+    tasks = ', '.join(metadata.tasks)
+    labels = ', '.join(piece.labels.name for piece in metadata.label_slices) or 'none'
+    yield Finding(OK, 'model', f'{metadata.name}: {tasks}; label sets: {labels}')
+    used = predictor.backend
+    median = sorted(seconds)[len(seconds) // 2]
+    yield Finding(
+        OK,
+        'speed',
+        f'{1e3 * median:.0f} ms per image of {size[0]}x{size[1]} by {used.name} on {used.device} '
+        f'in {used.precision}: {1 / median:.1f} images per second',
+    )
+
+
+def check_cameras(graph: Graph, wanted: str) -> Iterator[Finding]:
+    """Report each camera topic, its rate and its calibration."""
+    if not graph.cameras:
+        names = ('ROS_DOMAIN_ID', 'ROS_AUTOMATIC_DISCOVERY_RANGE', 'ROS_LOCALHOST_ONLY')
+        used = ', '.join(f'{name}={os.environ[name]}' for name in names if name in os.environ)
+        yield Finding(
+            WARNING,
+            'images',
+            f'no camera publishes {f"on {wanted}" if wanted else "images"} '
+            f'({used or "ROS_DOMAIN_ID is not set"})',
+            'start the camera driver in the same domain; ros2 topic list -t shows its topics',
+        )
+    for camera in graph.cameras:
+        yield check_images(camera)
+        yield check_calibration(camera)
+    if graph.nodes:
+        yield Finding(OK, 'perception node', f'{", ".join(graph.nodes)} runs')
+
+
+def check_images(camera: CameraTopic) -> Finding:
+    """Report whether the node can use the images of a topic."""
+    publishers = '; '.join(camera.publishers) or 'no publisher any more'
+    if camera.image is None:
+        return Finding(
+            ERROR,
+            camera.name,
+            f'{camera.type}, no image was received ({publishers})',
+            'ros2 topic hz shows whether the driver publishes; large images need the Fast DDS '
+            'profile in the driver',
+        )
+    if camera.size is None:
+        return Finding(WARNING, camera.name, camera.fault, 'choose another topic for the node')
+    encoding = getattr(camera.image, 'encoding', '') or f'compressed ({camera.image.format})'
+    rate = f'{camera.rate:.1f} Hz' if camera.rate else 'one image'
+    return Finding(
+        OK, camera.name, f'{rate}, {camera.size[0]}x{camera.size[1]} {encoding}; {publishers}'
+    )
+
+
+def check_calibration(camera: CameraTopic) -> Finding:
+    """Report whether a camera has a calibration that fits its images."""
+    topic, message = camera.calibration_topic, camera.calibration
+    effect = 'there are no points, and the scale of depth is assumed'
+    if message is None:
+        what = 'published, but not received' if camera.calibration_published else 'not published'
+        advice = 'calibrate the camera, or give camera_info:=TOPIC to the launch file'
+        return Finding(WARNING, topic, f'{what}: {effect}', advice)
+    if not message.k[0] > 0:
+        return Finding(
+            WARNING, topic, f'uncalibrated (K is zero): {effect}', 'calibrate the camera'
+        )
+    frames = (message.header.frame_id, camera.image and camera.image.header.frame_id)
+    if camera.image is not None and frames[0] != frames[1]:
+        return Finding(
+            WARNING,
+            topic,
+            f'frame_id {frames[0]!r} differs from {frames[1]!r} of the images: {effect}',
+            'set the same frame_id in the camera driver',
+        )
+    text = f'{message.width}x{message.height}, fx {message.k[0]:.1f} px, frame_id {frames[0]!r}'
+    return Finding(OK, topic, text)
