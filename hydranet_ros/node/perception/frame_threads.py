@@ -1,7 +1,7 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The two threads of the node, and the data they share.
+The two threads that process frames, and the data they share.
 
 The perception thread takes the newest image and runs the network. The publication thread builds
 and publishes the outputs of the previous frame. The executor's thread remains free for parameters,
