@@ -37,7 +37,8 @@ class Encoder:
     outputs: Mapping[int, tuple[int, ...]]
     """
     Numbers of the layers that the decoder uses, for each of ``STRIDES``. Several layers of one
-    stride are added after their 1x1 convolutions; stride 4 has one layer.
+    stride are added after their 1x1 convolutions, in this order: another order changes the last
+    bits of the results, because runtimes fuse additions into convolutions. Stride 4 has one layer.
     """
     imagenet_keys: tuple[str, ...]  # prefixes of the encoder's keys in a file of ImageNet weights
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of RGB in [0, 1], on ImageNet
@@ -90,7 +91,7 @@ ENCODERS: Mapping[str, Encoder] = {
             Stage(160, 3, 2),
             Stage(320, 1, 1),
         ),
-        outputs={4: (3,), 8: (4,), 16: (5, 6), 32: (7, 8)},
+        outputs={4: (3,), 8: (4,), 16: (5, 6), 32: (8, 7)},
         imagenet_keys=tuple(f'features.{number}.' for number in range(18)),
         expands_always=True,
     ),
