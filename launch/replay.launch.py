@@ -30,7 +30,7 @@ def start_processes(context: LaunchContext) -> list:
     end = EmitEvent(event=Shutdown(reason='the bag has ended'))
     player, evaluator = node_action(replay.player), node_action(replay.evaluator)
     others = [node_action(spec) for spec in replay.others]
-    # All but rviz, which may be closed at any time.
+    # If one of these ends, the launch ends; rviz may be closed at any time.
     needed = [a for a, s in zip(others, replay.others, strict=True) if s.package == PACKAGE]
     handlers = [on_end(player, [end]), *(on_end(action) for action in (*needed, evaluator))]
     return [*handlers, *others, evaluator, player]

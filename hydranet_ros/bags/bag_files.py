@@ -40,8 +40,8 @@ class BagMessage(NamedTuple):
 
     topic: str  # absolute topic name
     type: str  # e.g. ``sensor_msgs/msg/Image``
-    time: int  # of recording, nanoseconds since the epoch
-    data: bytes  # serialised: CDR with its encapsulation header of four bytes
+    time: int  # time of recording, nanoseconds since the epoch
+    data: bytes  # CDR, including the encapsulation header of four bytes
 
 
 @dataclass(frozen=True)
@@ -51,12 +51,12 @@ class BagTopic:
     type: str  # e.g. ``sensor_msgs/msg/Image``
     count: int  # number of recorded messages
     latched: bool  # offered as transient local, so late subscribers get the last message
-    definition: str  # of the message and all types in it; empty if the bag has none
+    definition: str  # definition of the type and of all types in it; empty if the bag has none
 
 
 class BagReader:
     """
-    A rosbag2 that is opened for reading: its folder, or one of its ``.mcap`` or ``.db3`` files.
+    Reader of a rosbag2; ``path`` is the bag's folder, or one of its ``.mcap`` or ``.db3`` files.
 
     Use it as a context manager. Raises HydranetError if the bag cannot be read.
     """
@@ -100,7 +100,7 @@ class BagReader:
     def duration(self) -> float:
         """Time from the first message to the last, in seconds."""
         count = self._reader.message_count
-        # For the library, the bag ends one nanosecond after the last message.
+        # In rosbags, a bag ends one nanosecond after its last message.
         return (self._reader.duration - 1) / NANOSECONDS if count else 0.0
 
     def check_topics(self, topics: Iterable[str]) -> None:
@@ -115,7 +115,7 @@ class BagReader:
         self, topics: Collection[str] | None = None, *, start: int | None = None
     ) -> Iterator[BagMessage]:
         """
-        Yield messages of the given topics, or of all, in the order of recording.
+        Yield the messages of the given topics (None: of all topics) in the order of recording.
 
         Messages recorded before ``start`` (nanoseconds since the epoch) are skipped. Raises
         HydranetError if a topic is not in the bag, or the bag is damaged.
@@ -186,7 +186,7 @@ class BagWriter:
         self.close()
 
     def close(self) -> None:
-        """Write the index and close the bag; also works after an error."""
+        """Write the index and close the bag, even after an error."""
         with self._named_faults():
             self._writer.close()
 
@@ -194,10 +194,10 @@ class BagWriter:
         self, topic: str, message_type: str, *, latched: bool = False, definition: str = ''
     ) -> None:
         """
-        Add a topic; call it once before the first message of the topic.
+        Add a topic, once, before its first message is written.
 
-        A latched topic is played as transient local. A type that is not part of ROS 2 needs its
-        definition, with all types in it.
+        A latched topic is played as transient local. A type that is not part of ROS 2 needs
+        ``definition``, which must include the definitions of all types in it.
         """
         register_type(self._store, message_type, definition)
         qos = [latched_qos()] if latched else []
@@ -235,7 +235,7 @@ def _import_rosbags() -> Any:
 
 
 def _bag_topic(connection: Connection) -> BagTopic:
-    """Convert the description of a topic by the library."""
+    """Convert the library's description of a topic."""
     from rosbags.interfaces import QosDurability
 
     profiles = getattr(connection.ext, 'offered_qos_profiles', ())

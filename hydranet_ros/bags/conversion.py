@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Convert samples to a rosbag2 with ground truth, and back to a folder of samples, without ROS."""
+"""Write samples to a rosbag2 with ground truth, or to a folder of samples; without ROS."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class BagLayout:
 
     image_topic: str = '/image'  # of raw images; camera_info is next to it
     frame_id: str = 'camera'  # the camera's optical frame
-    image_format: str = 'raw'  # one of IMAGE_FORMATS; others go to <image_topic>/compressed
+    image_format: str = 'raw'  # one of IMAGE_FORMATS; png, jpeg are on <image_topic>/compressed
     storage: str = 'mcap'  # or sqlite3
 
 
@@ -65,10 +65,10 @@ def write_samples(
     path: Path, samples: Iterable[tuple[int, Sample]], layout: BagLayout | None = None
 ) -> Written:
     """
-    Write samples, given with their stamps in nanoseconds since the epoch, to a bag.
+    Write samples to a bag; each is given with its stamp in nanoseconds since the epoch.
 
-    Image, calibration, ground truth (labels as mono8, depth as 32FC1 in metres, NaN where unknown)
-    and pose on ``/tf`` have this stamp. The calibration precedes its image.
+    A sample's image, calibration, pose on ``/tf`` and ground truth (labels as mono8, depth as
+    32FC1 in metres, NaN where unknown) have its stamp. The calibration precedes the image.
     """
     layout = layout or BagLayout()
     written = Written()
@@ -120,7 +120,7 @@ def extract_samples(folder: Path, samples: Iterable[Sample], depth_unit: float =
     Write samples to a folder that ``hydranet_ros.data.open_dataset.open_folder`` reads.
 
     Only the first calibration is written. ``depth_unit`` is the number of metres per step of the
-    16-bit depth PNGs; depth outside their range becomes 0, which is unknown.
+    16-bit depth PNGs; depth outside their range becomes 0, which means unknown.
     """
     written = Written()
     for sample in samples:
@@ -133,7 +133,7 @@ def extract_samples(folder: Path, samples: Iterable[Sample], depth_unit: float =
             written.labels += 1
         if sample.depth is not None:
             steps = np.rint(np.nan_to_num(sample.depth) / depth_unit)
-            # Many sensors write the largest value for "unknown", so it is not used.
+            # Many sensors write the largest value for "unknown", so that value is not written.
             held = (steps > 0) & (steps < np.iinfo(np.uint16).max)
             stored = np.where(held, steps, 0).astype(np.uint16)
             write_image(folder / 'depth' / f'{sample.name}.png', stored)

@@ -87,7 +87,7 @@ def compressed_image_message(
     rgb: NDArray[np.uint8], time: int, *, suffix: str = 'png', frame_id: str = 'camera'
 ) -> Any:
     """
-    Build a ``sensor_msgs/msg/CompressedImage``, like image_transport for an rgb8 image.
+    Build a ``sensor_msgs/msg/CompressedImage``, as image_transport does for an rgb8 image.
 
     ``time`` is the stamp in nanoseconds; ``suffix`` is ``png`` (lossless) or ``jpeg`` (quality
     95).
@@ -128,8 +128,8 @@ def camera_info_message(
     """
     Build a ``sensor_msgs/msg/CameraInfo`` of a camera without distortion.
 
-    The focal length is in pixels, and the principal point is the centre of the image; a 3×3 camera
-    matrix replaces both. ``time`` is the stamp in nanoseconds.
+    The focal length is in pixels, and the principal point is the centre of the image; ``matrix``
+    (3×3) replaces both. ``time`` is the stamp in nanoseconds.
     """
     fx, cx, cy = float(focal_length), (width - 1) / 2, (height - 1) / 2
     if matrix is None:

@@ -14,7 +14,7 @@ from hydranet_ros.bags.bag_files import BagMessage
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp, replace_stamp
 
-# Number of stamps to remember; messages of one frame are close together in a bag.
+# Number of stamps to remember; few suffice, as a bag has the messages of a frame close together.
 _REMEMBERED_STAMPS = 256
 
 
@@ -39,7 +39,7 @@ class Timeline:
 
 
 class Stopwatch:
-    """Measures the time of a replay without pauses; thread-safe."""
+    """Measures the time of a replay, not counting pauses; thread-safe."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
@@ -53,7 +53,7 @@ class Stopwatch:
         return self._stopped is not None
 
     def elapsed(self) -> float:
-        """Return the seconds since the start, without pauses."""
+        """Return the seconds since the start, not counting pauses."""
         with self._lock:
             return (self._now() if self._stopped is None else self._stopped) - self._origin
 
@@ -74,7 +74,7 @@ class Stopwatch:
                 self._stopped = None
 
     def hold_back(self, elapsed: float) -> None:
-        """Set the watch back to ``elapsed`` seconds if it is later."""
+        """Set the watch back to ``elapsed`` seconds if it shows more."""
         late = self.elapsed() - elapsed
         with self._lock:
             self._origin += max(late, 0.0)
@@ -84,7 +84,8 @@ class Restamper:
     """
     Replaces the stamps of messages by the times at which they are played.
 
-    Messages with the same stamp (an image and its camera_info) all get the new stamp of the first.
+    Messages with the same stamp (an image and its camera_info) get the same new stamp: the time at
+    which the first of them is played.
     """
 
     def __init__(self) -> None:
@@ -94,8 +95,8 @@ class Restamper:
         """
         Return a serialised message with its new stamp.
 
-        ``played`` is the time at which it is played, in nanoseconds since the epoch. The message
-        must begin with a header.
+        ``played`` is the time at which the message is played, in nanoseconds since the epoch. The
+        message must begin with a header.
         """
         stamp = self._given.setdefault(read_stamp(data), played)
         if len(self._given) > _REMEMBERED_STAMPS:
@@ -109,9 +110,9 @@ def belongings_first(
     """
     Move the calibration and the ground truth of each image before the image.
 
-    So receivers have everything that belongs to an image when it arrives. A message belongs to an
-    image if it has its stamp, comes before the next image, and its topic is in ``with_header``
-    (topics whose type begins with a header).
+    So receivers have everything that belongs to an image when the image arrives. A message belongs
+    to an image if both have the same stamp, the message comes before the next image, and its topic
+    is in ``with_header`` (topics whose type begins with a header).
     """
     held: list[BagMessage] = []
     for message in messages:

@@ -24,7 +24,7 @@ class ResultTimes:
 
     arrivals: NDArray[np.float64]  # since the first result
     ages: NDArray[np.float64]  # from the image's stamp to the result's arrival
-    latencies: NDArray[np.float64]  # from the arrival of the image, if recorded, to the result's
+    latencies: NDArray[np.float64]  # from an image's arrival (if recorded) to its result's
 
     @property
     def count(self) -> int:
@@ -62,9 +62,9 @@ def match_by_stamp(
     messages: Iterable[BagMessage], topics: Collection[str]
 ) -> Iterator[dict[str, BagMessage]]:
     """
-    Yield messages by topic, for each stamp that all topics have.
+    Yield, for each stamp that all topics have, its messages by topic.
 
-    They are in the order of stamps, which must increase on each topic.
+    The stamps must increase on each topic, and are yielded in this order.
     """
     stream = FrameStream(tuple(topics))
     arrived = (

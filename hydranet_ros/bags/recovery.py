@@ -1,7 +1,7 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Read the complete part of bags whose recorder was killed, or that were copied in part.
+Read the intact part of bags whose recorder was killed, or that were copied only in part.
 
 An MCAP file is a sequence of records with an index at the end. A truncated file is repaired in a
 copy, which has all complete records and a footer without an index.
@@ -66,7 +66,7 @@ def _mcap_of(path: Path) -> Path | None:
 
 
 def _complete(file: Path, copy: Path) -> int | None:
-    """Copy the complete records with a footer; return their size, None if there are none."""
+    """Copy the complete records and a new footer; return its position, None without records."""
     end = _end_of_whole_records(file)
     if end is None:
         return None
@@ -74,13 +74,13 @@ def _complete(file: Path, copy: Path) -> int | None:
         shutil.copyfileobj(source, target)
         target.truncate(end)
         target.seek(end)
-        # Offsets of the summary and of its index, and a checksum; 0 means that it is missing.
+        # Offsets of the summary and of its index, and a checksum; 0 marks each as missing.
         target.write(_RECORD.pack(_FOOTER, 20) + bytes(20) + _MAGIC)
     return end
 
 
 def _end_of_whole_records(file: Path) -> int | None:
-    """Return where the last complete record ends."""
+    """Return where the last complete record ends, None if there is none."""
     size = file.stat().st_size
     with file.open('rb') as stream:
         if stream.read(len(_MAGIC)) != _MAGIC:

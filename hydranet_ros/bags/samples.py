@@ -35,7 +35,7 @@ def open_bag_samples(
     path: Path,
     selection: Selection = ALL,
     *,
-    image_topic: str | None = None,  # None: the only one except results and ground truth
+    image_topic: str | None = None,  # None: the only image topic besides results and truth
     depth_topic: str | None = None,  # 32FC1 metres or 16UC1 millimetres, registered to the images
     label_topic: str | None = None,  # class ids (mono8), with the size and stamps of the images
     pose_topic: str | None = None,  # poses of the camera's optical frame; None uses /tf
@@ -99,7 +99,7 @@ def _samples(
 
 
 class _Feed:
-    """Depth or label images, searched by stamp while the images are read in order."""
+    """Depth or label images, searched by stamp while the colour images are read in order."""
 
     def __init__(self, bag: BagReader, topic: str, read: Callable[[Any], NDArray]) -> None:
         self._bag = bag
@@ -135,7 +135,7 @@ def _read_track(bag: BagReader, topic: str) -> PoseAt:
     track = Track()
     for recorded in bag.messages((topic,)):
         message = bag.decode(recorded)
-        # Odometry has a pose with covariance.
+        # In Odometry, the field is a PoseWithCovariance, which contains the pose.
         pose = getattr(message.pose, 'pose', message.pose)
         track.put(read_stamp(recorded.data), _xyz(pose.position), _xyzw(pose.orientation))
     return lambda _frame, time: track.at(time)

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Find the topic of a bag with the camera's images."""
+"""Find the topic in a bag that carries the camera's images."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hydranet_ros.messages.topic_names import COMPRESSED_SUFFIX, is_result_or_tr
 
 def choose_image_topic(bag: BagReader, wanted: str | None = None) -> str:
     """
-    Return ``wanted``, or the only topic with images except results and ground truth.
+    Return ``wanted``; if it is None, the only image topic besides results and ground truth.
 
     Raises HydranetError if the topic has no images, or several topics have images.
     """

@@ -1,7 +1,7 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Find the camera_info that belongs to an image, and its camera; without ROS.
+Find the camera_info that belongs to an image, and make a `Camera` from it; without ROS.
 
 A message is any object with the fields of ``sensor_msgs/CameraInfo``.
 """
@@ -17,7 +17,7 @@ import numpy as np
 from hydranet_ros.camera.camera import Camera
 
 CAPACITY = 30
-"""Number of messages kept: enough for an image that has waited for the network."""
+"""Number of messages kept, so that an image that waited for the network still finds its own."""
 
 
 class CameraInfoBuffer:
@@ -36,8 +36,9 @@ class CameraInfoBuffer:
         """
         Return the message that belongs to an image with this header.
 
-        This is the message with the image's frame_id and stamp. Without one it is the latest with
-        the frame_id, because calibrations hardly change and the image may arrive first; else None.
+        This is the message with the image's frame_id and stamp. If it is missing, return the
+        latest message with the frame_id, because calibrations hardly change and the image may
+        arrive before its message. Without any message with the frame_id, return None.
         """
         with self._lock:
             same_frame = [m for m in self._messages if m.header.frame_id == header.frame_id]
@@ -58,8 +59,8 @@ def camera_of_frame(
     """
     Return the camera of a frame; its ``focal_length`` scales the frame's depth.
 
-    The node and the evaluation of bags both decide the focal length here. ``message`` is the
-    calibration that belongs to the frame; without it there is no camera. Rectified frames use
+    Both the node and the evaluation of bags obtain the focal length here. ``message`` is the
+    calibration that belongs to the frame; if it is None, so is the camera. Rectified frames use
     ``P``, others ``K`` and the lens model.
     """
     if message is None:

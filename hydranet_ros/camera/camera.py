@@ -96,7 +96,7 @@ class Camera:
 
     def rays(self, stride: int = 1) -> NDArray[np.float32]:
         """
-        Return the ray of each pixel of every N-th row and column; compute it once per camera.
+        Return the ray of each pixel in every N-th row and column; call this once per camera.
 
         The ray is the point at depth 1 that the pixel shows; NaN if the lens model maps no point
         to the pixel. The result is ceil(height / stride) × ceil(width / stride) × 3, float32.

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from hydranet_ros.errors import HydranetError
 
 _ALIGNED_BY = 25.0
-"""Metres; a teacher's depth is aligned with the ground up to this depth."""
+"""Largest depth, in metres, of the ground that is used to align a teacher's depth."""
 _ENOUGH_GROUND = 0.015
 """Smallest share of the image's pixels that must be ground for an alignment."""
 
@@ -23,16 +23,16 @@ class Ground:
     Level ground, whose depth follows from its row in the image.
 
     On a plane, inverse depth grows linearly with the rows below the horizon. A teacher that was
-    trained for one camera assumes the horizon of this camera, so its depth of the ground and of
-    objects on it is wrong for other cameras. ``align`` fits a line from predicted to true inverse
-    depth on the ground and applies it to the whole image.
+    trained for one camera assumes the horizon of that camera, so its depth of the ground and of
+    objects on it is wrong for other cameras. ``align`` fits a line to the predicted and the true
+    inverse depth of the ground, and corrects the whole image with this line.
     """
 
     classes: tuple[str, ...]  # classes of the dataset's labels that lie on the ground
-    height: float  # of the camera above the ground, in metres
+    height: float  # height of the camera above the ground, metres
     horizon: float  # row of the horizon divided by the image's height
     horizons: dict[str, float] = field(default_factory=dict)
-    """The same for datasets of several cameras, by the prefix of the images' names."""
+    """The ``horizon`` of each camera in a dataset of several, by the prefix of image names."""
     maximum: float = 40.0
     """Depth in metres up to which the ground is level; farther ground has no depth."""
     align: bool = False
@@ -50,7 +50,8 @@ class Ground:
         """
         Return a teacher's depth with the ground replaced by its true depth.
 
-        ``on_it`` marks the pixels of the ground; ``fx`` is in pixels; ``name`` is the image's.
+        ``on_it`` marks the pixels of the ground; ``fx`` is the focal length in pixels; ``name`` is
+        the name of the image.
         """
         rows = len(depth)
         share = next((v for k, v in self.horizons.items() if name.startswith(k)), self.horizon)
@@ -68,7 +69,11 @@ class Ground:
 def _line(
     depth: NDArray[np.float32], on_it: NDArray[np.bool_], inverse: NDArray[np.float32]
 ) -> tuple[float, float] | None:
-    """Return slope and offset of a teacher's inverse depth as a line of the true one."""
+    """
+    Return slope and offset of predicted inverse depth as a function of true inverse depth.
+
+    Only ground pixels are used; None if there are too few or the slope is not positive.
+    """
     seen = on_it & (depth > 0) & (depth < _ALIGNED_BY)
     if seen.mean() < _ENOUGH_GROUND:
         return None
@@ -84,7 +89,7 @@ def _line(
 
 
 def _moved(depth: NDArray[np.float32], slope: float, offset: float) -> NDArray[np.float32]:
-    """Correct a teacher's depth with the line of the ground; NaN beyond a kilometre."""
+    """Correct a teacher's depth with the line from `_line`; NaN beyond a kilometre."""
     with np.errstate(invalid='ignore', divide='ignore'):
         inverse = (1 / depth - offset) / slope
         return np.where(inverse > 1e-3, 1 / np.maximum(inverse, 1e-3), np.nan).astype(np.float32)

@@ -22,7 +22,7 @@ RADII = (48, 34, 24, 17, 12, 8, 6, 4, 3)
 _LEAST_SHARE = 0.5
 """Smallest share of pixels with depth in a window."""
 _LARGEST_RMS = 2.0
-"""Largest RMS of the residuals of a plane; this and the next two in standard deviations."""
+"""Largest RMS of a plane's residuals; this and the next two limits in standard deviations."""
 _LARGEST_RESIDUAL = 3.0
 """Largest residual of the pixel for which the window is used."""
 _LARGEST_BEND = 8.0
@@ -30,7 +30,7 @@ _LARGEST_BEND = 8.0
 _LEAST_DEVIATION = 1e-5
 """Smallest standard deviation of inverse depth, per metre."""
 _LEAST_COSINE = 0.17
-"""Normal to line of sight: beyond 80 degrees most surfaces are interpolated edges."""
+"""Cosine of normal to line of sight; beyond 80 degrees most surfaces are interpolated edges."""
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ class DepthError:
     """
     The error of measured depth: its variance at z metres is ``step² / 12 + (noise z²)²``.
 
-    The default is a Kinect's, stored in millimetres (Khoshelham and Elberink 2012).
+    The default is for a Kinect with depth stored in millimetres (Khoshelham and Elberink 2012).
     """
 
-    step: float = 0.001  # between two stored values, metres
+    step: float = 0.001  # difference between neighbouring stored values, metres
     noise: float = 0.0014  # standard deviation at 1 m, in metres; grows with the square of depth
 
     def of_inverse(self, inverse: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -56,7 +56,7 @@ class _Planes(NamedTuple):
     a: NDArray[np.float64]
     b: NDArray[np.float64]
     c: NDArray[np.float64]
-    misfit: NDArray[np.float64]  # variance of the residuals / expected; inf: no fit
+    misfit: NDArray[np.float64]  # residuals' variance / expected variance; inf: no fit
 
 
 def normals_from_depth(
@@ -70,7 +70,7 @@ def normals_from_depth(
 
     The half-width of a window is ``window`` standard deviations of the depth, converted to pixels,
     so it grows with the error. If the pixels of a window are not on one plane, windows beside the
-    pixel are tried, then smaller windows. A pixel on none of these planes is unknown.
+    pixel are tried, then smaller windows. A pixel on none of these planes has no known normal.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def _fit(moments: list[NDArray[np.float64]], radius: int, error: DepthError) -> 
 def _best_window(
     misfit: NDArray[np.float64], pixels: NDArray[np.intp], radius: int
 ) -> NDArray[np.intp]:
-    """Return for each pixel the best-fitting window that contains it; both are flat indices."""
+    """Return, for each pixel, the centre of the best-fitting window with it (flat indices)."""
     height, width = misfit.shape
     v, u = np.divmod(pixels, width)
     best = pixels.copy()

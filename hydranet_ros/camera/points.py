@@ -32,7 +32,7 @@ def organized_cloud(
     Parameters
     ----------
     depth
-        H×W metres along z, invalid as for `depth_to_points`.
+        H×W metres along z; invalid values as in `depth_to_points`.
     rays
         `Camera.rays` of the image's camera for this stride.
     rgb, labels

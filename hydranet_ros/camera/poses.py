@@ -16,8 +16,8 @@ Numbers = Sequence[float] | NDArray[np.float64]
 
 LONGEST_GAP = 500_000_000
 """
-Longest gap between two poses, in nanoseconds, that is interpolated. The first pose is also used up
-to half this time before it, and the last pose up to half this time after it.
+Longest gap between two poses, in nanoseconds, that is interpolated. In longer gaps, before the
+first pose and after the last, the nearest pose is used up to half this time away from it.
 """
 
 
@@ -61,7 +61,7 @@ class Track:
         self._poses: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
 
     def put(self, time: int, translation: Numbers, quaternion: Numbers) -> None:
-        """Add a pose at a time in nanoseconds: x y z and x y z w; the order of calls is free."""
+        """Add a pose at a time in nanoseconds: x y z and x y z w; calls may come in any order."""
         rotation = np.asarray(quaternion, np.float64)
         entry = (np.asarray(translation, np.float64), rotation / np.linalg.norm(rotation))
         index = bisect(self._times, time)

@@ -75,7 +75,7 @@ def open_predictor(arguments: argparse.Namespace, dataset_labels: str | None = N
 
 
 def matching_label_set(metadata: BundleMetadata, dataset_labels: str | None) -> str | None:
-    """Return the name of the model's label set with a dataset's classes, or None."""
+    """Return the name of the model's label set that has a dataset's classes, or None."""
     from hydranet_ros.model.labels import load_label_set
 
     if dataset_labels is None:

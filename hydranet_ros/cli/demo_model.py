@@ -15,7 +15,7 @@ from hydranet_ros.model.tasks import TASKS
 from hydranet_ros.pictures.panels import depth_colors, Look
 from hydranet_ros.resources import default_model, model_path
 
-# Field of a prediction to its output topic.
+# Output topic of each field of a prediction.
 RESULT_TOPICS: Mapping[str, str] = {
     'labels': '/segmentation',
     'depth': '/depth',
@@ -31,7 +31,7 @@ class DemoModel:
 
     path: Path  # of the model file
     name: str
-    results: Mapping[str, str]  # field of a prediction to its topic
+    results: Mapping[str, str]  # topic of each predicted field
     topics: tuple[str, ...]  # all topics of the node that are recorded
     look: Look
     warning: str  # shown with the results if the weights are random, else empty

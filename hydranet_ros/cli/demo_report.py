@@ -44,7 +44,7 @@ def print_table(camera: CameraBag, model: DemoModel, recording: Path) -> None:
     rows = [
         ('frames played', f'{camera.count}', f'{_rate(camera):.1f} Hz'),
         ('frames processed', f'{times.count}', f'{times.rate:.1f} Hz'),
-        ('frames dropped', f'{camera.count - times.count}', 'a newer one arrived first'),
+        ('frames dropped', f'{camera.count - times.count}', 'a newer frame arrived first'),
         ('latency p50 / p95', _percentiles(times.latencies), 'image received to result received'),
         ('age p50 / p95', _percentiles(times.ages), "image's stamp to result received"),
     ]

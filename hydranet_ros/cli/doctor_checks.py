@@ -58,7 +58,7 @@ def check_interpreter() -> Iterator[Finding]:
 
 
 def check_distribution() -> Finding:
-    """Report the ROS 2 in use; two of them in one process do not work."""
+    """Report the ROS 2 distribution in use; two of them in one process do not work."""
     distribution = os.environ.get('ROS_DISTRO')
     try:
         wheels = version('ros-rclpy')
@@ -82,7 +82,7 @@ def check_distribution() -> Finding:
 
 
 def check_packages() -> Iterator[Finding]:
-    """Import the packages, and report their versions and where they are from."""
+    """Import the packages, and report their versions and folders."""
     for name in REQUIRED:
         yield _import(name, ERROR, '')
     runtimes = [_import(name, WARNING, 'a runtime for models') for name in RUNTIMES]
@@ -102,7 +102,7 @@ def check_packages() -> Iterator[Finding]:
 
 
 def _import(name: str, level: str, purpose: str) -> Finding:
-    """Import a package; if that fails the finding has this level."""
+    """Import a package; if the import fails, the finding has this level."""
     try:
         module = import_module(name)
     except ModuleNotFoundError as error:
@@ -121,8 +121,8 @@ def _import(name: str, level: str, purpose: str) -> Finding:
 
 
 _NUMPY_ADVICE = (
-    "if NumPy is not the distribution's, constrain pip to it (README, quick start) and install "
-    'again'
+    "if NumPy is not the distribution's version, constrain pip to that version (README, quick "
+    'start) and install again'
 )
 
 

@@ -113,7 +113,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _folders(output: Path, bags: list[Path]) -> list[Path]:
-    """Return a folder for each bag, named after it."""
+    """Return a folder for each bag, named after the bag."""
     folders: list[Path] = []
     for bag in bags:
         name = bag.resolve().stem
@@ -189,7 +189,7 @@ def _named(arguments: argparse.Namespace, prefix: str) -> dict[str, str]:
 
 
 def protocol_of(arguments: argparse.Namespace, predictor: Predictor | None) -> EvaluationProtocol:
-    """Return the evaluation protocol of the arguments and the model's label set."""
+    """Return the evaluation protocol from the arguments and the model's label set."""
     from hydranet_ros.evaluation.measures import EvaluationProtocol
     from hydranet_ros.model.labels import load_label_set
 

@@ -33,7 +33,7 @@ COMMANDS = {
     'compare': 'hydranet_ros.cli.compare',
 }
 """
-Subcommand to module. A module has ``HELP``, ``add_arguments(parser)`` and
+Maps each subcommand to its module. A module has ``HELP``, ``add_arguments(parser)`` and
 ``run(arguments) -> exit status``. It imports heavy and optional packages only in ``run``.
 """
 

@@ -61,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--threshold',
         type=float,
         default=0.05,
-        help='largest distance in metres of a correct point (default: 0.05)',
+        help='largest distance of a correct point to the other surface, in metres (default: 0.05)',
     )
     add_runtime_arguments(parser)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 HELP = 'play a bag with ground truth to the perception node over ROS 2, and evaluate its results'
 
-# Time that a large model on a busy machine may need in addition.
+# Seconds allowed per second of the replay, for a large model on a busy machine.
 _SECONDS_PER_SECOND = 100.0
 
 

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         nargs=2,
         metavar=('NEAR', 'FAR'),
-        help="depths in metres at the ends of the colours (default: the model's range within "
+        help="depths in metres at the ends of the colour map (default: the model's range within "
         '0.5 to 80)',
     )
     parser.add_argument(

@@ -69,13 +69,13 @@ def node_action(spec: ProcessSpec) -> Node:
 
 
 def on_end(node: Node, actions: list[Action] | None = None) -> RegisterEventHandler:
-    """Do some actions when a process ends well; if it fails, or has none, end the launch."""
+    """Run actions when a node exits with status 0; else, or without actions, end the launch."""
 
     def handle(event: ProcessExited, context: LaunchContext) -> list[Action] | None:
         if context.is_shutdown:
             return None
         if actions is None or event.returncode != 0:
-            # The launch prints it, ends all processes, and exits with status 1.
+            # The launch prints this error, ends all processes, and exits with status 1.
             raise HydranetError(f'{event.process_name} ended with status {event.returncode}.')
         return actions
 

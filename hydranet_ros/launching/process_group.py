@@ -80,8 +80,8 @@ class ProcessGroup:
     """
     Processes that are stopped together when the context manager exits.
 
-    The output of each goes to its own file in ``log_folder``. ``environment`` is added to the
-    variables of the current process.
+    The output of each process goes to its own file in ``log_folder``. ``environment`` is added to
+    the variables of the current process.
     """
 
     def __init__(self, log_folder: Path, environment: Mapping[str, str]) -> None:

@@ -29,13 +29,13 @@ EXECUTABLES = {
     'bag_recorder': 'hydranet_ros.node.bag_tools.bag_recorder',
     'evaluator_node': 'hydranet_ros.node.bag_tools.evaluator_node',
 }
-"""Executables of the package and their modules; their entry point is in executables.py."""
+"""Executables of the package and their modules; executables.py is the entry point of all."""
 
 # Variables that name the profile of Fast DDS: version 3 (since Kilted), 2 (up to Jazzy).
 FASTDDS_VARIABLES = ('FASTDDS_DEFAULT_PROFILES_FILE', 'FASTRTPS_DEFAULT_PROFILES_FILE')
 
 PACKAGE_INDEX = Path('share/ament_index/resource_index/packages')
-"""Folder of a prefix with one file for each ROS package."""
+"""Folder, in an installation prefix, that contains one file for each ROS package."""
 
 # Absolute names of the topics that config/hydranet.rviz shows.
 RVIZ_TOPICS = ('/image', '/overlay', '/depth/color', '/points')
@@ -55,7 +55,7 @@ class ProcessSpec:
     parameters: Mapping[str, ParameterValue] = field(default_factory=dict)  # override the files
     remappings: tuple[tuple[str, str], ...] = ()  # pairs (from, to) of topic names
     arguments: tuple[str, ...] = ()  # further command-line arguments, outside ``--ros-args``
-    log_level: str = 'info'  # of the node; everything else logs as by default
+    log_level: str = 'info'  # of the node; other loggers keep their default level
     respawn: bool = False  # whether launch starts it again when it ends
     shutdown_timeout: float | None = None
     """Seconds that launch waits after SIGINT, and again after SIGTERM; None: launch's default."""
@@ -165,7 +165,7 @@ def rviz_if_installed(**options: Any) -> list[ProcessSpec]:
 
 
 def ament_prefixes() -> list[Path]:
-    """Return the sourced prefixes."""
+    """Return the installation prefixes in ``AMENT_PREFIX_PATH``."""
     paths = os.environ.get('AMENT_PREFIX_PATH', '').split(os.pathsep)
     return [Path(path) for path in paths if path]
 
@@ -249,7 +249,7 @@ def image_transport_environment() -> dict[str, str]:
     """Return the variables that select the Fast DDS profile, none if the user set one."""
     if any(os.environ.get(name) for name in (*FASTDDS_VARIABLES, 'FASTDDS_BUILTIN_TRANSPORTS')):
         return {}
-    # Version 2 is the package fastrtps. Version 3 warns about the variable of version 2.
+    # Version 2 is the package fastrtps, version 3 fastdds, which warns about version 2's variable.
     prefixes = [Path(sys.prefix), *ament_prefixes()]
     is_version_3 = any((prefix / 'share' / 'fastdds').is_dir() for prefix in prefixes)
     variables = FASTDDS_VARIABLES[:1] if is_version_3 else FASTDDS_VARIABLES

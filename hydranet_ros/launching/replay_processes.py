@@ -3,8 +3,9 @@
 """
 The processes of a replay, and how a launch file obtains them.
 
-``ros2 launch`` runs in the system's Python, which need not have what reads bags and models. So the
-launch file runs ``hydranet replay --plan``, whose interpreter has them, and reads its output.
+``ros2 launch`` runs in the system's Python, which may lack the packages that read bags and models.
+So the launch file runs ``hydranet replay --plan``, whose interpreter has these packages, and reads
+its output.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ REPLAY_FLAGS = {
 class Replay:
     """The processes of a replay."""
 
-    player: ProcessSpec  # the replay ends with it
+    player: ProcessSpec  # the replay ends when the player ends
     evaluator: ProcessSpec  # writes the report when it is asked to end
     others: tuple[ProcessSpec, ...]  # node, recorder, rviz
     duration: float  # seconds, at the rate of the replay
 
     @property
     def processes(self) -> tuple[ProcessSpec, ...]:
-        """Return all, the player last."""
+        """Return all processes, the player last."""
         return (*self.others, self.evaluator, self.player)
 
     def to_json(self) -> str:
@@ -60,7 +61,7 @@ def _spec(content: dict[str, Any]) -> ProcessSpec:
 
 
 def plan_arguments(arguments: Mapping[str, str]) -> list[str]:
-    """Return the arguments of ``hydranet`` that plan a replay, given `REPLAY_ARGUMENTS`."""
+    """Return arguments of ``hydranet`` that plan a replay, from values of `REPLAY_ARGUMENTS`."""
     options = []
     for name, value in arguments.items():
         option = name.replace('_', '-')
@@ -75,7 +76,7 @@ def planned_replay(hydranet: str, arguments: Mapping[str, str]) -> Replay:
     """
     Return the replay that an installed executable ``hydranet`` plans.
 
-    Raises HydranetError with its message if it fails.
+    Raises HydranetError with the executable's error message if the executable fails.
     """
     command = [hydranet, *plan_arguments(arguments)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

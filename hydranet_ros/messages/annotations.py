@@ -5,8 +5,8 @@ Read predicted or annotated labels, depth and normals from messages; without ROS
 
 A message is any object with the fields of ``sensor_msgs/Image``, or of the
 ``sensor_msgs/CompressedImage`` that image_transport's plugins ``compressed`` and
-``compressedDepth`` write. A reader raises HydranetError for every other type or encoding than
-those in its docstring.
+``compressedDepth`` write. A reader raises HydranetError for types and encodings that its docstring
+does not list.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def image_values(message: Any) -> NDArray:
     """Return the H×W or H×W×3 values of an image in one of `RESULT_ENCODINGS`."""
     if message.encoding not in RESULT_ENCODINGS:
         raise HydranetError(
-            f'A result of encoding {message.encoding!r} cannot be read; expected is one of '
+            f'A result of encoding {message.encoding!r} cannot be read; use one of '
             f'{", ".join(RESULT_ENCODINGS)}.'
         )
     values = view_pixels(message, ENCODINGS[message.encoding])
@@ -88,11 +88,11 @@ READERS: Mapping[str, Callable[[Any], NDArray]] = {
     'depth': read_depth,
     'normals': read_normals,
 }
-"""Task name to the reader of its messages."""
+"""Maps the name of a task to the reader of its messages."""
 
 
 def _compressed_depth(message: Any) -> NDArray:
-    """Decode an image of image_transport's compressedDepth, or a plain PNG."""
+    """Decode a depth image from image_transport's plugin compressedDepth, or a plain PNG."""
     data = bytes(message.data)
     if 'compressedDepth' not in message.format:
         return _decode(data, message)

@@ -3,8 +3,8 @@
 """
 Image encodings: the storage of pixels, and the conversion of camera images to RGB.
 
-A new camera encoding with packed pixels (H×W×C) is one more entry of `ENCODINGS`. Planar formats
-such as nv21 and nv24 do not fit the table; cv_bridge converts them, if it is installed.
+To support another camera encoding with packed pixels (H×W×C), add an entry to `ENCODINGS`. Planar
+formats such as nv21 and nv24 do not fit the table; cv_bridge converts them, if it is installed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def _opencv(code: int) -> Callable[[NDArray[np.uint8]], NDArray[np.uint8]]:
 
 
 def _yuv422(code: int, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Convert pairs of pixels that share their colour; an odd row ends with half a pair."""
+    """Convert pairs of pixels that share their colour; rows of odd width end with half a pair."""
     width = pixels.shape[1]
     if width % 2 == 0:
         return np.asarray(cv2.cvtColor(pixels, code), np.uint8)

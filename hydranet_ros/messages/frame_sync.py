@@ -17,7 +17,7 @@ Key = tuple[int, int]
 class StampedFrame:
     """All messages with the same stamp."""
 
-    lap: int  # number of times that stamps had jumped back before
+    lap: int  # how many times stamps had jumped back before this frame
     stamp: int  # nanoseconds
     parts: dict[str, Any] = field(default_factory=dict)  # by the name of the part
 
@@ -51,11 +51,11 @@ class FrameStream:
     """
     Collect the parts of frames until no more can arrive for them.
 
-    Stamps rise on each topic, so a frame is done when every topic has delivered its part or a
-    later one. Frames are returned in the order of their stamps; the order between topics does not
-    matter. With ``laps``, a stamp that jumps back starts a new lap, as in a looped recording;
-    otherwise such a part is late. At most ``window`` frames wait for their parts. ``late`` counts
-    parts whose frame was already returned, and repeated parts.
+    Stamps rise on each topic, so a frame is done when every topic has delivered its part of this
+    frame or of a later one. Frames are returned in the order of their stamps; the order between
+    topics does not matter. With ``laps``, a stamp that jumps back starts a new lap, as in a looped
+    recording; without, a part with such a stamp is late. At most ``window`` frames wait for their
+    parts. ``late`` counts parts whose frame was already returned, and repeated parts.
     """
 
     def __init__(self, parts: Sequence[str], *, laps: bool = False, window: int = _WINDOW) -> None:
@@ -89,7 +89,7 @@ class FrameStream:
             yield self._return(first)
 
     def flush(self) -> Iterator[StampedFrame]:
-        """Yield the frames that still wait; call this at the end of all topics."""
+        """Yield the frames that still wait; call this when all topics have ended."""
         while self._waiting:
             yield self._return(min(self._waiting))
 
@@ -98,7 +98,7 @@ class FrameStream:
         return self._waiting.pop(key)
 
     def _is_settled(self, key: Key) -> bool:
-        """Return whether each part has arrived or was skipped."""
+        """Return whether each part of a frame has arrived or was skipped."""
         parts = self._waiting[key].parts
         return all(part in parts or self._latest.get(part, (-1, -1)) > key for part in self._parts)
 
@@ -107,8 +107,8 @@ class FrameStream:
         lap, last = self._latest.get(part, (0, -1))
         if not self._laps:
             return 0
-        # If another topic has already started the new lap, the stamps of a sparse topic need not
-        # jump back.
+        # The stamps of a sparse topic need not jump back at a new lap. If another topic has
+        # started the lap, the part joins the frame that waits there.
         newest = max((known for known, _ in self._latest.values()), default=0)
         if stamp <= last or (lap, stamp) not in self._waiting:
             for later in range(newest, lap, -1):

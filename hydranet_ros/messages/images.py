@@ -31,9 +31,9 @@ def image_to_rgb(message: Any) -> NDArray[np.uint8]:
     """
     Decode a ``sensor_msgs/Image`` to H×W×3 uint8 RGB, where possible a view of its data.
 
-    It may have any colour encoding of `ENCODINGS` in either byte order, with or without padded
-    rows; other encodings need cv_bridge. Raises HydranetError if the encoding is not supported or
-    the data does not fit the header.
+    The message may have any colour encoding of `ENCODINGS` in either byte order, with or without
+    padded rows; other encodings need cv_bridge. Raises HydranetError if the encoding is not
+    supported or the data does not fit the header.
     """
     pixel_format = ENCODINGS.get(message.encoding)
     if pixel_format is None or pixel_format.convert is None:
@@ -93,10 +93,10 @@ def view_pixels(message: Any, pixel_format: PixelFormat) -> NDArray:
 
 def image_fields(pixels: NDArray, encoding: str) -> tuple[dict[str, Any], NDArray[np.uint8]]:
     """
-    Return the fields of a ``sensor_msgs/Image`` except header and data, and the data.
+    Return the fields of a ``sensor_msgs/Image`` other than header and data, then the data.
 
-    The pixels are H×W(×C); the data is a view of contiguous pixels. Raises ValueError if the
-    encoding cannot hold the pixels.
+    The pixels are H×W(×C); the data is a view of them if they are contiguous. Raises ValueError if
+    the encoding cannot hold the pixels.
     """
     pixel_format = ENCODINGS[encoding]
     height, width = pixels.shape[:2]
@@ -129,7 +129,7 @@ def decode_file(data: Any, form: str, mode: int) -> NDArray:
 
 
 def _by_cv_bridge(message: Any) -> NDArray[np.uint8]:
-    """Decode an encoding that is not in the table with cv_bridge, if it is installed."""
+    """Use cv_bridge, if it is installed, for an encoding that `ENCODINGS` cannot convert."""
     convert = _cv_bridge_converter()
     known = (name for name, pixel_format in ENCODINGS.items() if pixel_format.convert)
     sentence = (

@@ -5,9 +5,9 @@ Read and replace the time stamp of a serialised message without deserialising it
 
 In the CDR serialisation of ROS 2, a message whose first field is ``std_msgs/Header`` begins with
 four bytes of encapsulation, of which the second gives the byte order. The stamp follows as int32
-seconds and uint32 nanoseconds. So replacing the stamp of an image costs one copy.
+seconds and uint32 nanoseconds. So replacing the stamp of an image takes one copy of its data.
 
-Both functions raise HydranetError if the data is too short to hold a stamp.
+`read_stamp` and `replace_stamp` raise HydranetError if the data is too short to hold a stamp.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import posixpath
 
 COMPRESSED_SUFFIX = '/compressed'
 TRANSPORT_SUFFIXES = ('', COMPRESSED_SUFFIX, '/compressedDepth')
-"""Suffix that image_transport appends to the topic of an image."""
+"""Suffixes that image_transport appends to the topic of an image; none for raw images."""
 CAMERA_INFO = 'camera_info'
 """Last part of the topic name of a calibration."""
 TRUTH_PREFIX = '/ground_truth'

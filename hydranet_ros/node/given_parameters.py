@@ -11,7 +11,7 @@ from typing import Any
 from rcl_interfaces.msg import ParameterDescriptor
 from rclpy.node import Node
 
-# Of the node's publishers and subscriptions, which declare them when they are created.
+# Prefix of parameters that publishers and subscriptions declare when they are created.
 _QOS_PREFIX = 'qos_overrides.'
 
 

@@ -40,9 +40,9 @@ class CameraTopic:
     publishers: list[str] = field(default_factory=list)  # node and quality of service of each
     times: list[float] = field(default_factory=list)  # seconds at which images were received
     image: Any = None  # the last image
-    size: tuple[int, int] | None = None  # its width and height, None if it cannot be decoded
-    fault: str = ''  # why it cannot be decoded
-    calibration: Any = None  # the last CameraInfo in its namespace
+    size: tuple[int, int] | None = None  # width and height of the image, None if not decodable
+    fault: str = ''  # why the image cannot be decoded
+    calibration: Any = None  # the last CameraInfo in the namespace of the images
     calibration_topic: str = ''
     calibration_published: bool = False
 
@@ -65,10 +65,10 @@ class Graph:
 
 def observe(seconds: float, only: str = '') -> Graph:
     """
-    Receive from all camera topics, or ``only`` from one, for a number of seconds.
+    Receive from all camera topics, or from the topic ``only``, for a number of seconds.
 
     Topics that appear meanwhile are included, results of a perception node and ground truth are
-    not. The Fast DDS profile of the environment must have been set before.
+    not. The environment variables of the Fast DDS profile must be set before.
     """
     context = rclpy.Context()
     context.init()

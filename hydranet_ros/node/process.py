@@ -22,7 +22,7 @@ def run_process(name: str, work: Callable[[threading.Event], None]) -> int:
     Run a process until its work is done or a signal ends it; return its exit status.
 
     ``work`` is called after rclpy is initialised; its argument is an event that SIGINT and SIGTERM
-    set. The status is 0, also after a signal. After an error it is 1, and the error is printed.
+    set. The status is 0, even after a signal. After an error it is 1, and the error is printed.
     """
     stop = threading.Event()
 
@@ -30,12 +30,13 @@ def run_process(name: str, work: Callable[[threading.Event], None]) -> int:
         stop.set()
         signal.signal(number, signal.SIG_DFL)  # a second signal kills a process that hangs
 
-    # Before the middleware is loaded. A launch file could not set it for `ros2 run`.
+    # Set before the middleware is loaded. A launch file could not set this for `ros2 run`.
     os.environ.update(image_transport_environment())
     try:
         # rclpy's own handlers would shut down the context while messages are being sent.
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
-    except RuntimeError as error:  # rclpy's base class; its text ends with C source positions
+    except RuntimeError as error:  # base class of rclpy's errors
+        # The text ends with positions in C sources.
         fault = ' '.join(str(error).partition(', at /')[0].split())
         print(f'{name}: the ROS arguments are invalid: {fault}', file=sys.stderr)
         return 1

@@ -181,7 +181,7 @@ def test_player_says_what_is_wrong(group: ProcessGroup, tmp_path: Path) -> None:
         (player(tmp_path / 'none'), 'There is no bag'),
         (player(bag, topics=['/lidar']), 'no topic /lidar'),
         (player(bag, rate=0.0), 'rate of a replay must be above 0'),
-        (player(bag, wait_for=['/lidar']), '/lidar: it is not played'),
+        (player(bag, wait_for=['/lidar']), '/lidar: it is not among the topics'),
         (player(bag, wait_timeout=0.2), f'fewer than 1 subscribers of {ANCHOR}, {INFO}, {IMAGE};'),
         (
             player(bag, wait_timeout=0.2, wait_for=[IMAGE, IMAGE]),

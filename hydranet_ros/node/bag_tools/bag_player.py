@@ -53,8 +53,8 @@ PARAMETERS = {
     'clock': (0.0, 'Publish the recorded time on /clock at this rate in Hz; 0 to not publish it.'),
     'wait_for': (
         Parameter.Type.STRING_ARRAY,
-        'Start once each of these topics has wait_subscribers subscribers; a topic that is listed '
-        'N times needs N times as many. If empty, start once any topic has them.',
+        'Start once each of these topics, or any topic if the list is empty, has wait_subscribers '
+        'subscribers; a topic that is listed N times needs N times as many.',
     ),
     'wait_for_publishers': (
         Parameter.Type.STRING_ARRAY,
@@ -144,7 +144,9 @@ class BagPlayer(Node):
         if not image:
             return None
         if image not in self._outlets:
-            raise HydranetError(f'Cannot play {image} in lock-step: it is not played.')
+            raise HydranetError(
+                f'Cannot play {image} in lock-step: it is not among the topics to play.'
+            )
         replies = absolute_names(self, self._settings['lock_step_replies'])
         if not replies:
             raise HydranetError('The parameter lock_step_replies must name a topic.')
@@ -188,14 +190,14 @@ class BagPlayer(Node):
             stop.wait(_POLL)
 
     def _lacking(self, wanted: int) -> str:
-        """Return who is missing, as the end of "there are …"; empty if nobody is."""
+        """Return what is missing, to follow the words "there are"; empty if nothing is."""
         names = absolute_names(self, self._settings['wait_for_publishers'])
         silent = [name for name in names if not self.count_publishers(name)]
         if self._lock_step is not None:
             silent += self._lock_step.connect()
         if silent:
             return f'no publishers of {", ".join(silent)}'
-        # Counted by the publishers: other subscribers may be discovered but not yet matched.
+        # Publishers count matched subscribers; the graph also counts those discovered only.
         counts = {p.topic_name: p.get_subscription_count() for p in self._outlets.values()}
         needed = self._subscribers_needed(wanted)
         if not needed and max(counts.values()) < wanted:
@@ -209,7 +211,9 @@ class BagPlayer(Node):
         played = {publisher.topic_name for publisher in self._outlets.values()}
         unknown = [name for name in times if name not in played | self._not_installed]
         if unknown:
-            raise HydranetError(f'Cannot wait for subscribers of {unknown[0]}: it is not played.')
+            raise HydranetError(
+                f'Cannot wait for subscribers of {unknown[0]}: it is not among the topics to play.'
+            )
         return {name: count * wanted for name, count in times.items() if name in played}
 
     def play(self, stop: threading.Event) -> None:

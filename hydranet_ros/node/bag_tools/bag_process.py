@@ -24,7 +24,7 @@ from hydranet_ros.messages.stamps import NANOSECONDS
 from hydranet_ros.node.given_parameters import declare_parameter, warn_about_unknown_parameters
 
 ParameterTable = Mapping[str, tuple[Any, str]]
-"""Name to default and description; the default `Parameter.Type.STRING_ARRAY` is an empty list."""
+"""Maps names to defaults and descriptions; `Parameter.Type.STRING_ARRAY` means an empty list."""
 
 
 LOOK_PERIOD = 0.1
@@ -126,7 +126,7 @@ def message_class(message_type: str) -> Any | None:
 
 
 def stamp_header(stamp: int) -> Header:
-    """Return the reply to an image: a header with its stamp, given in nanoseconds."""
+    """Return the reply to an image: a header with the image's stamp, given in nanoseconds."""
     seconds, nanoseconds = divmod(stamp, NANOSECONDS)
     return Header(stamp=Time(sec=seconds, nanosec=nanoseconds))
 

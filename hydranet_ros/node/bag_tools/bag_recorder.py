@@ -66,9 +66,9 @@ class BagRecorder(Node):
     """
     Write the messages of topics into a bag.
 
-    When all ``answer_topics`` of a frame are recorded, its stamp is published on ``~/recorded``
-    (std_msgs/Header); a player in lock-step waits for this reply. Raises HydranetError if the bag
-    cannot be created or an answer topic is not among the recorded topics.
+    When a frame's messages on all ``answer_topics`` are recorded, their stamp is published on
+    ``~/recorded`` (std_msgs/Header); a player in lock-step waits for this reply. Raises
+    HydranetError if the bag cannot be created or an answer topic is not among the recorded topics.
     """
 
     def __init__(self) -> None:
@@ -147,7 +147,7 @@ class BagRecorder(Node):
         """Return the callback that writes the messages of a topic."""
 
         def write(data: bytes, info: Mapping[str, int]) -> None:
-            # The time of arrival, if the middleware provides it, else that of this callback.
+            # The time of arrival, if the middleware provides it, else the time of this callback.
             received = info.get('received_timestamp') or time.time_ns()
             self._writer.write(topic, received, data)
             self.counts[topic] += 1

@@ -106,7 +106,7 @@ class EvaluatorNode(Node):
         """Do nothing: an evaluator has no timeout."""
 
     def subscribe_to_new_topics(self) -> None:
-        """Subscribe to topics that have a publisher; once all have, publish ``~/evaluated``."""
+        """Subscribe to topics with a publisher; once all have one, advertise ``~/evaluated``."""
         if self._answer is not None:
             return
         types = dict(self.get_topic_names_and_types())
@@ -138,7 +138,7 @@ class EvaluatorNode(Node):
         return take
 
     def publish_figures(self) -> None:
-        """Publish the running figures of this pass over the recording."""
+        """Publish the running figures of the current pass over the recording."""
         current = self._live.passes[-1]
         figures = current.running() if current.rows else {}
         for name, value in figures.items():
@@ -212,7 +212,7 @@ def _deserialize(content: tuple[bytes, Any]) -> Any:
     data, kind = content
     try:
         return deserialize_message(data, kind)
-    except RuntimeError as error:  # rclpy's base class for damaged messages
+    except RuntimeError as error:  # base class of rclpy's errors about damaged messages
         raise HydranetError(
             f'A message of {len(data)} bytes is not a valid {kind.__name__}.'
         ) from error

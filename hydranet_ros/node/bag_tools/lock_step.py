@@ -57,7 +57,7 @@ class LockStep:
         """
         Send an image and wait for its replies; return whether all arrived.
 
-        ``send`` is called again if no reply arrives within some seconds. ``stop`` ends the wait.
+        ``send`` is called again every few seconds until all have arrived. ``stop`` ends the wait.
         """
         with self._changed:
             self._stamp, self._missing = stamp, set(self._replies)

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Declare and validate the parameters of the table on a node."""
+"""Declare a node's parameters from the table in `parameters.py`, and validate their values."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class DeclaredParameters:
 
 
 def _integers_to_doubles(changes: list[RosParameter]) -> list[RosParameter]:
-    """Return changes with doubles for integers where the table has a double."""
+    """Convert integers to doubles in the changes of parameters whose default is a double."""
     doubles = {row.name for row in user_parameters() if isinstance(row.default, float)}
     return [
         RosParameter(p.name, value=float(p.value))

@@ -163,7 +163,7 @@ class FrameProcessor:
 
     @contextmanager
     def between_frames(self) -> Iterator[None]:
-        """Wait until every predicted frame is published; in the block no frame is predicted."""
+        """Wait until all predicted frames are published; predict none until the block ends."""
         with self._inference, self._published:
             self._published.wait_for(lambda: self._unpublished == 0)
             yield
@@ -184,7 +184,7 @@ class FrameProcessor:
         """Return the header and the RGB image of a serialised message."""
         try:
             message = deserialize_message(data, self._message_type)
-        except RuntimeError as error:  # rclpy's base class for damaged messages
+        except RuntimeError as error:  # base class of rclpy's errors about damaged messages
             raise HydranetError(
                 f'A message of {len(data)} bytes is not a valid {self._message_type.__name__}.'
             ) from error

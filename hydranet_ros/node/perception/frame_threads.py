@@ -5,10 +5,10 @@ The two threads that process frames, and the data they share.
 
 The perception thread takes the newest image and runs the network. The publication thread builds
 and publishes the outputs of the previous frame. The executor's thread remains free for parameters,
-lifecycle and diagnostics. For diagnostics it reads objects of the other two threads: `Statistics`
-and `CameraInfoBuffer`, which have locks, and `FrameProcessor.input_facts` and
-`ImageInput.incompatible_qos`, which are replaced as a whole. It replaces the predictor inside
-`FrameProcessor.between_frames`.
+lifecycle and diagnostics. The diagnostics read objects of the other two threads: `Statistics` and
+`CameraInfoBuffer`, which have locks, and `FrameProcessor.input_facts` and
+`ImageInput.incompatible_qos`, which are replaced as a whole. The executor's thread replaces the
+predictor inside `FrameProcessor.between_frames`.
 """
 
 from __future__ import annotations

@@ -140,7 +140,7 @@ class CameraInfoInput:
     """
     The camera's camera_info, read from the middleware when an image needs it.
 
-    Drivers publish it after the image, so it arrives while the image is decoded.
+    Drivers publish camera_info after the image, so it arrives while the image is decoded.
     """
 
     def __init__(self) -> None:

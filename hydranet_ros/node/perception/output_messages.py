@@ -61,8 +61,8 @@ def camera_info_for(message: CameraInfo, header: Header, width: int, height: int
     """
     Return the camera_info of an output of this size in pixels.
 
-    It is a copy of the input's with the given header; the intrinsics are scaled if the size
-    differs.
+    The result is a copy of ``message`` with the given header; the intrinsics are scaled if the
+    size differs.
     """
     result = copy(message)
     result.header = header

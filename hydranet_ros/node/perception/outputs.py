@@ -235,7 +235,7 @@ OUTPUTS = (
 
 
 def available_outputs(fields: Collection[str]) -> tuple[Output, ...]:
-    """Return the outputs that need no other fields of a prediction than these."""
+    """Return the outputs for which these fields of a prediction suffice."""
     return tuple(output for output in OUTPUTS if output.field in fields)
 
 

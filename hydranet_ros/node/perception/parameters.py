@@ -50,7 +50,7 @@ class Parameter:
 
     @property
     def allowed(self) -> str:
-        """Describe the allowed values; empty if all are."""
+        """Describe the allowed values; empty if all values are allowed."""
         if self.choices:
             return ', '.join(self.choices)
         if math.isinf(self.maximum):

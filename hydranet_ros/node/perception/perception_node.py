@@ -4,7 +4,7 @@
 The perception node: camera images in, segmentation and metric depth out.
 
 This module connects the parts: `ImageInput` receives images, `FrameProcessor` turns them into
-outputs, and `FrameThreads` runs this in two threads beside that of the executor.
+outputs, and `FrameThreads` runs both in two threads beside that of the executor.
 """
 
 from __future__ import annotations
@@ -241,7 +241,7 @@ class PerceptionNode(LifecycleNode):
         facts = processor.input_facts if processor else None
         size = (settings.warm_up_height, settings.warm_up_width)
         new = old.for_label_set(label_set.name, (facts.height, facts.width) if facts else size)
-        # Outputs before this belong to the old label set, outputs after it to the new one.
+        # Outputs before this block belong to the old label set, outputs after it to the new one.
         with processor.between_frames() if processor else nullcontext():
             self._predictor = new
             self._label_info.label_set = label_set
@@ -331,7 +331,7 @@ def _spin(stop: threading.Event) -> None:
         while not stop.is_set():
             spin_once(executor, node, SPIN_PERIOD)
     finally:
-        # First, because the threads use the node.
+        # Shut down first, because the frame threads use the node.
         if not node.finalized:
             node.trigger_shutdown()
         executor.shutdown()

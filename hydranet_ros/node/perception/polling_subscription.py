@@ -34,8 +34,8 @@ class Arrival:
     moment: float  # of arrival at the middleware, in seconds of ``time.monotonic``
     missed: int = 0
     """
-    Number of messages that this publisher sent since the last one taken and that were dropped or
-    lost; 0 if messages are not numbered (Humble, Cyclone DDS).
+    Number of messages that were dropped or lost since the last message taken from the same
+    publisher; 0 if messages are not numbered (Humble, Cyclone DDS).
     """
 
 
@@ -101,7 +101,7 @@ class PollingSubscription:
         self._node.destroy_subscription(self.subscription)
 
     def _missed(self, info: dict[str, Any]) -> int:
-        """Return how many messages of this publisher are missing before this one."""
+        """Return how many messages of its publisher are missing before a taken message."""
         number = info.get('publication_sequence_number')
         if number is None:
             return 0
@@ -165,11 +165,11 @@ class _Withheld(CallbackGroup):
         return False
 
     def beginning_execution(self, entity: Any) -> bool:
-        """Do nothing; the executor never gets here."""
+        """Do nothing; the executor never calls this."""
         return True
 
     def ending_execution(self, entity: Any) -> None:
-        """Do nothing; the executor never gets here."""
+        """Do nothing; the executor never calls this."""
 
 
 def _never_called(_message: Any) -> None:

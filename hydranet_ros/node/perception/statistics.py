@@ -15,7 +15,7 @@ import numpy as np
 WINDOW = 5.0
 """Seconds over which rate and percentiles are computed."""
 MAXIMUM_AGE = 60.0
-"""Seconds; a greater age means a stamp of another clock, e.g. of a recording."""
+"""Seconds; a greater age means that the stamp is from another clock, e.g. a recording's."""
 
 _EVENTS = ('received', 'dropped', 'idle', 'processed', 'failed', 'lost')
 
@@ -42,7 +42,7 @@ class Snapshot:
     durations: Mapping[str, Percentiles] = field(default_factory=dict)
     """
     Duration of each stage within `WINDOW`. ``latency`` is the time from an image's arrival to its
-    last output, ``age`` that from its stamp to its last output.
+    last output, ``age`` the time from the image's stamp to its last output.
     """
     uptime: float = 0.0  # seconds since activation
     since_image: float | None = None
