@@ -1,14 +1,15 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# For machines without a ROS distribution. With one sourced, use colcon and ros2 launch: README.md.
+# For machines without a ROS distribution. If a distribution is sourced, use colcon and ros2 launch
+# (README.md).
 #
 #   make demo      street video -> player -> perception node -> recorder -> demo_output/
-#   make replay BAG=…  a bag with ground truth through the node -> evaluation/report.html
+#   make replay BAG=…  bag with ground truth -> perception node -> evaluation/report.html
 #   make test      linters, type checks and tests
-#   make test-all  also the slow tests and those that need data
+#   make test-all  make test, and the slow tests and those that need data
 #   make tables    write the tables of the documentation, and config/hydranet.yaml, from the code
-#   make env       only the virtual environment
+#   make env       make only the virtual environment
 
 PYTHON ?= $(firstword $(shell command -v python3.11 python3))
 VENV ?= .venv
@@ -23,7 +24,7 @@ VIDEO ?=
 MODEL ?=
 IMAGE_TOPIC ?=
 DEMO_OUTPUT ?= demo_output
-# What make replay plays, with the same MODEL and IMAGE_TOPIC; docs/guides/replay.md.
+# What make replay plays, with the same MODEL and IMAGE_TOPIC; see docs/guides/replay.md.
 BAG ?=
 
 # Tests talk over DDS on this machine alone.
@@ -61,12 +62,12 @@ check: $(DEVELOPMENT)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/ament_flake8 --config .ci/ament_flake8.ini hydranet_ros launch test setup.py > $(VENV)/flake8.log || { cat $(VENV)/flake8.log; exit 1; }
-	# D417: only the parameters that name and type do not explain are described.
+	# D417 is off: parameters that their name and type explain are not described.
 	$(BIN)/ament_pep257 hydranet_ros launch setup.py --add-ignore D417 > $(VENV)/pep257.log 2>&1 || { cat $(VENV)/pep257.log; exit 1; }
 	$(BIN)/mypy
 	$(BIN)/hadolint docker/Dockerfile
 
-# Four processes, by the marks that test/conftest.py sets and explains.
+# The tests run in four processes, divided by the marks that test/conftest.py sets and explains.
 PYTEST = $(BIN)/python -m pytest --cov
 
 define run-tests

@@ -12,7 +12,7 @@ SHARED_FOLDERS = ('launch', 'config', 'models')
 
 
 def shared_files() -> list[tuple[str, list[str]]]:
-    """List what goes to share/hydranet_ros, folder by folder, as data_files wants it."""
+    """List what goes to share/hydranet_ros, folder by folder, as data_files expects it."""
     files: list[tuple[str, list[str]]] = [
         ('share/ament_index/resource_index/packages', [f'resource/{PACKAGE}']),
         (f'share/{PACKAGE}', ['package.xml']),
@@ -39,8 +39,8 @@ setup(
     package_data={PACKAGE: ['py.typed'], f'{PACKAGE}.evaluation': ['templates/*.jinja']},
     data_files=shared_files(),
     python_requires='>=3.10',
-    # On a robot these come from rosdep and the distribution (package.xml); pip must not replace
-    # them there, so the requirements of an environment without ROS are extras.
+    # On a robot, the dependencies come from rosdep and the distribution (package.xml), and pip
+    # must not replace them. So the requirements of an environment without ROS are extras.
     install_requires=['setuptools'],
     extras_require={
         'runtime': [

@@ -12,7 +12,7 @@ HEADER = '# Made by `make pin` from {name}.in; do not edit.\n'
 
 
 def resolve(*names: str) -> dict[str, str]:
-    """Return the versions of all packages that these .in files come to."""
+    """Return the versions of all packages that these .in files resolve to."""
     command = [sys.executable, '-m', 'pip', 'install', '--quiet', '--dry-run']
     command += ['--ignore-installed', '--report', '-']
     for name in names:

@@ -21,7 +21,7 @@ class HydranetError(Exception):
 
 @contextmanager
 def naming_write_faults(path: Path) -> Iterator[None]:
-    """Turn an OSError on writing a file into a HydranetError that names it."""
+    """Turn an OSError while writing a file into a HydranetError that names the file."""
     try:
         yield
     except OSError as error:
@@ -35,13 +35,15 @@ def missing_package(error: ImportError) -> HydranetError:
         numpy = sys.modules.get('numpy')
         seen = f'NumPy {numpy.__version__} in {Path(str(numpy.__file__)).parent}' if numpy else ''
         return HydranetError(
-            f'{sys.executable} cannot import {name} ({error}; {seen or "without NumPy"}): if it '
-            'was built for another version of NumPy, install that version (README, quick start).'
+            f'{sys.executable} cannot import {name} ({error}; {seen or "without NumPy"}): if '
+            f'{name} was built for another version of NumPy, install that version (README, quick '
+            'start).'
         )
     if name in ('rclpy', 'builtin_interfaces') or name.endswith('_msgs'):
         return HydranetError(f'{sys.executable} finds no {name}: source the setup.bash of ROS 2.')
     wheel = {'cv2': 'opencv-python-headless', 'yaml': 'PyYAML'}.get(name, name)
     return HydranetError(
-        f'{sys.executable} has no package {name}: install it (pip install {wheel}), or if it is '
-        'in a virtual environment, activate that and build again with python -m colcon build.'
+        f'{sys.executable} has no package {name}: install it (pip install {wheel}), or, if it is '
+        'in a virtual environment, activate the environment and build again with python -m colcon '
+        'build.'
     )

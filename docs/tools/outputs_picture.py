@@ -39,7 +39,7 @@ TYPES = {
     'points': PointCloud2,
 }
 WIDTH = 400
-# The camera that looks at the cloud, in median depths.
+# Position and target of the camera that draws the cloud, in multiples of the median depth.
 EYE, TARGET = (0.3, -0.4, -0.2), (0.0, 0.05, 0.9)
 
 
@@ -65,7 +65,7 @@ def main():
 
 
 def exchange(client, view, received):
-    """Send the image and its calibration until everything has come."""
+    """Send the image and its calibration until all outputs have arrived."""
     message = client.image(view.image, FRAME_ID)
     matrix = view.camera.matrix
     info = CameraInfo(
@@ -106,7 +106,7 @@ def write(path, view, answers):
         cells.append(cell)
     sheet = np.vstack([np.hstack(cells[:3]), np.hstack(cells[3:])])
     full = PillowImage.fromarray(sheet)
-    # 256 colours, dithered: without, depth would have bands.
+    # 256 colours, dithered: without dithering, depth would have bands.
     full.quantize(palette=full.quantize(256)).save(path, optimize=True)
 
 

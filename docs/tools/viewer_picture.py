@@ -22,11 +22,11 @@ from PIL import Image  # noqa: E402
 WEB_PORT, DATA_PORT = 9390, 9676
 WIDTH = 1200
 SETTLED_AFTER, PATIENCE = 3, 240.0
-"""Equal pictures after which the viewer has finished drawing, and seconds to wait for that."""
+"""Number of equal pictures after which drawing has finished, and seconds to wait for them."""
 
 
 def main() -> int:
-    """Serve, wait until the picture stands still, and write it."""
+    """Serve the viewer, wait until its picture no longer changes, and write the picture."""
     if CHROMIUM is None:
         print('Chromium is not installed.', file=sys.stderr)
         return 1
@@ -53,7 +53,7 @@ def write_small(path, picture):
     height, width = picture.shape[:2]
     size = (WIDTH, round(height * WIDTH / width))
     small = Image.fromarray(np.ascontiguousarray(picture)).resize(size, Image.Resampling.LANCZOS)
-    # Dithered: without, depth would have bands.
+    # Dithered: without dithering, depth would have bands.
     small.quantize(palette=small.quantize(256)).save(path, optimize=True)
 
 

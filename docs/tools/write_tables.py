@@ -51,7 +51,7 @@ TABLES: dict[str, dict[str, Callable[[], str]]] = {
 
 
 def with_table(text: str, name: str, table: str) -> str:
-    """Return a document with a new table in its place."""
+    """Return a document in which the named table is replaced."""
     place = rf'(<!-- {name}:[^\n]*-->\n).*?(<!-- end of {name} -->)'
     result, count = re.subn(
         place, lambda found: f'{found[1]}{table.strip()}\n{found[2]}', text, flags=re.DOTALL
@@ -62,7 +62,7 @@ def with_table(text: str, name: str, table: str) -> str:
 
 
 def written_files() -> dict[Path, str]:
-    """Return the files as they must be."""
+    """Return the text that each file must have."""
     files = {CHECKOUT / 'config' / 'hydranet.yaml': parameters.yaml_file()}
     for document, tables in TABLES.items():
         text = (CHECKOUT / document).read_text(encoding='utf-8')

@@ -27,9 +27,9 @@ def substitute(
     """
     Replace ``${name}`` in all strings.
 
-    A name's value is looked up in ``variables``, in the environment as ``HYDRANET_NAME`` and in
-    the content's own ``variables``, in this order; values may hold variables themselves. Raises
-    HydranetError if a variable has no value.
+    A name's value is looked up in the argument ``variables``, in the environment as
+    ``HYDRANET_NAME`` and in the content's own ``variables``, in this order; values may hold
+    variables themselves. Raises HydranetError if a variable has no value.
 
     """
     defaults = own_variables(content)
@@ -74,7 +74,7 @@ def apply_overrides(
     """
     Set values in ``content``, given as ``key=value`` or ``section.key=value`` with a YAML value.
 
-    A key without a section that is not a field of the dataclass ``cls`` sets a variable. Raises
+    A key that has no section and is not a field of the dataclass ``cls`` sets a variable. Raises
     HydranetError if an override has no ``=``, or its section is not a mapping.
 
     """
@@ -166,7 +166,7 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
 
 
 def without_paths(node: Any) -> Any:
-    """Return plain values with paths cut to file names, since other machines differ in folders."""
+    """Return plain values with paths cut to file names, since folders differ between machines."""
     if isinstance(node, dict):
         return {key: without_paths(value) for key, value in node.items()}
     if isinstance(node, list | tuple):

@@ -46,7 +46,8 @@ class FileDataset:
     """
     A dataset whose samples are files.
 
-    A format is needed if any record has that annotation. ``about`` is that of `Dataset`.
+    The format of an annotation is needed if any record has the annotation. ``about`` is as in
+    `Dataset`.
     """
 
     def __init__(

@@ -24,7 +24,7 @@ ANNOTATION_SUFFIXES = ('.exr', '.png', '.tif', '.tiff')
 POSE_SUFFIXES = ('.txt',)
 INTRINSICS_NAME = 'camera-intrinsics.txt'
 NORMALS_ZERO = 127
-"""The value for 0 in normals stored as 8-bit images; a pixel of three of them is unknown."""
+"""The value of 0 in 8-bit images of normals; a pixel with it in all three channels is unknown."""
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     Read an image as H×W×3 uint8 RGB; grey images get three equal channels.
 
     The EXIF orientation is applied, as annotation tools and OpenCV's calibration do. Annotations
-    of the image without it differ in size, which `Sample` rejects.
+    that were made without the orientation differ in size, which `Sample` rejects.
     """
     return np.asarray(cv2.cvtColor(_read(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Images, folders, videos and cameras as a source of frames; images and videos as results."""
+"""Read frames from images, folders, videos and cameras; write images and videos."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DEFAULT_RATE = 25.0
 """Frames per second that are assumed if a video or camera does not report its rate."""
 
 _OPENCV_SILENT = 0
-# Silences FFmpeg when `VideoWriter` tries a codec in vain; OpenCV reads it on first use.
+# Silences FFmpeg when `VideoWriter` tries a codec in vain; OpenCV reads the level on first use.
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
 
@@ -33,7 +33,7 @@ class SourceImage:
     """One image of a source; `read` raises HydranetError if it cannot be read."""
 
     name: str  # file name for results, without suffix; unique in its source
-    origin: str  # what it is called in errors
+    origin: str  # what errors call the image
     read: Callable[[], RgbImage] = field(repr=False)
 
 
@@ -51,7 +51,7 @@ def open_source(where: str) -> FrameSource:
     """
     Open an image, a folder of images, a video, or a camera by its index, e.g. ``0``.
 
-    Raises HydranetError if it does not exist or holds no images.
+    Raises HydranetError if the source does not exist or holds no images.
     """
     if where.isdecimal():
         return _open_video(int(where), f'camera{where}', f'Camera {where}')
@@ -66,7 +66,7 @@ def open_source(where: str) -> FrameSource:
 
 
 def write_image(path: Path, image: NDArray) -> None:
-    """Write H×W uint8 or uint16, or H×W×3 uint8 RGB, as a PNG; makes its folder."""
+    """Write an H×W uint8 or uint16 or an H×W×3 uint8 RGB image as a PNG, and make its folder."""
     stored = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
     encoded = cv2.imencode('.png', stored)[1]
     with naming_write_faults(path):
@@ -94,7 +94,7 @@ class VideoWriter:
         self.close()
 
     def write(self, picture: RgbImage) -> None:
-        """Append a frame; it is scaled to the size of the first frame if it differs."""
+        """Append a frame, scaled to the size of the first frame if its size differs."""
         if self._writer is None:
             # The codecs store colour at half resolution, so sides must be even.
             self._size = (picture.shape[1] // 2 * 2, picture.shape[0] // 2 * 2)
@@ -127,7 +127,7 @@ class VideoWriter:
 
 @contextmanager
 def _silent_opencv() -> Iterator[None]:
-    """Silence OpenCV's messages on failures that are expected here."""
+    """Silence OpenCV's messages about failures that are expected here."""
     # OpenCV before 4.6 has these functions in its main module.
     logging = getattr(cv2.utils, 'logging', cv2)
     level = logging.getLogLevel()

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Open a dataset by its YAML file, which names its reader, or a folder of samples without one."""
+"""Open a dataset by its YAML file, which names its reader, or a folder without such a file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def load_dataset(
     Open a dataset by its YAML file.
 
     ``config`` is the path of the file, or the name of a file in ``config/datasets/``.
-    ``variables`` are values for ``${name}`` in it, see `substitute`. With ``in_memory``, all
+    ``variables`` are values for ``${name}`` in the file, see `substitute`. With ``in_memory``, all
     samples are read now and kept. Raises HydranetError if the file, the split or the data are
     missing or wrong.
     """
@@ -51,7 +51,7 @@ def open_folder(folder: Path, depth_unit: float = 0.001) -> Dataset:
     """
     Open a folder of samples in the generic layout, without a dataset file.
 
-    It holds ``image/`` and, optionally, ``depth/`` (`depth_unit` metres per step),
+    The folder holds ``image/`` and, optionally, ``depth/`` (`depth_unit` metres per step),
     ``segmentation/`` (class ids), ``normals/``, ``pose/`` and ``camera-intrinsics.txt``.
     """
     content = {

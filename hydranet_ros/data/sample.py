@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""An annotated image, and the interface of a dataset of them."""
+"""An annotated image, and the interface of a dataset of such images."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hydranet_ros.model.tasks import TASKS
 RgbImage = NDArray[np.uint8]
 """H×W×3 RGB."""
 ANNOTATIONS = tuple(TASKS)
-"""Fields of a sample with a value for each pixel, named after the tasks."""
+"""Fields of a sample that hold one value per pixel, named after the tasks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,12 +65,12 @@ class Dataset(Protocol):
 
     @property
     def label_set(self) -> str | None:
-        """Name of the segmentation's label set, None without one."""
+        """Name of the segmentation's label set, or None."""
         ...
 
     @property
     def about(self) -> Mapping[str, str]:
-        """Licence and the origin of each annotation, for the provenance of trained models."""
+        """Licence, and origin of each annotation, for the provenance of trained models."""
         ...
 
     def __len__(self) -> int: ...

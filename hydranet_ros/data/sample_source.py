@@ -58,7 +58,7 @@ def open_samples(
     """
     Open a folder of samples, an image, a folder of images, a video, or a camera by its index.
 
-    Raises HydranetError if it does not exist or holds no images.
+    Raises HydranetError if the source does not exist or holds no images.
     """
     folder = Path(where).expanduser()
     if (folder / IMAGE_FOLDER).is_dir():

@@ -45,7 +45,7 @@ class LabelSlice:
     """
     A label set and its first channel in the segmentation logits.
 
-    A network that was trained on several label sets outputs the logits of all, one after the
+    A network that was trained on several label sets outputs the logits of one set after the
     other; class ``id`` of this label set is channel ``start + id``.
     """
 
@@ -54,7 +54,7 @@ class LabelSlice:
 
     @classmethod
     def concatenate(cls, label_sets: Iterable[LabelSet]) -> tuple[LabelSlice, ...]:
-        """Return the slices of label sets, given in the order of their logits."""
+        """Return the slices of label sets that are given in the order of their logits."""
         slices: list[LabelSlice] = []
         for labels in label_sets:
             slices.append(cls(labels, slices[-1].stop if slices else 0))
@@ -78,14 +78,14 @@ class BundleMetadata:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # normalisation of RGB in [0, 1]
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     depth_range: tuple[float, float] = (1e-3, 1000.0)  # metres at the canonical focal length
-    interpolation: str = 'bicubic'  # how raw outputs are enlarged to image size
-    upsampling: Upsampling = 'fit'  # how coarse maps are enlarged, see hydranet_ros.model.network
+    interpolation: str = 'bicubic'  # how raw outputs are upsampled to image size
+    upsampling: Upsampling = 'fit'  # how coarse maps are upsampled, see hydranet_ros.model.network
     canonical_focal: float | None = None
     """
     Focal length in pixels to which the depth output refers; None if the model was trained for one
-    camera. Metric depth = output x fx / canonical_focal (Yin et al., Metric3D, 2023).
+    camera. Metric depth = output * fx / canonical_focal (Yin et al., Metric3D, 2023).
     """
-    default_focal: float | None = None  # pixels, assumed if that of the camera is unknown
+    default_focal: float | None = None  # pixels, assumed if the camera's focal length is unknown
     license: str = 'unknown'
     provenance: dict[str, Any] = field(default_factory=dict)  # how the weights were made
     figures: dict[str, Any] = field(default_factory=dict)  # measured, e.g. mIoU
@@ -145,9 +145,10 @@ class BundleMetadata:
 
     def length_scale(self, fx: float | None) -> tuple[float, bool]:
         """
-        Return the factor on depth for a camera, and whether its focal length is assumed.
+        Return the factor for a camera's depth, and whether the focal length is assumed.
 
-        ``fx`` is in pixels. None stands for the default focal length, or the canonical one.
+        ``fx`` is in pixels. If it is None, the default focal length is assumed, or, if there is no
+        default, the canonical one.
         """
         if fx is not None and not (math.isfinite(fx) and fx > 0):
             raise HydranetError(
@@ -176,7 +177,7 @@ class BundleMetadata:
         """
         Parse the text that :meth:`to_json` returns.
 
-        Raises HydranetError if it is invalid or has another format version.
+        Raises HydranetError if the text is invalid or has another format version.
         """
         try:
             content = json.loads(text)

@@ -3,10 +3,10 @@
 """
 The deployed graph: a uint8 RGB image in, labels and metres out.
 
-Everything between the camera's pixels and the published values is one torch module. So a runtime
-can optimise all of it, and nothing is left to numpy. It computes the same function as the trained
-network, rewritten for speed (:mod:`hydranet_ros.model.rewrites`) and without the logits of unused
-label sets.
+Everything between the camera's pixels and the published values is one torch module, so a runtime
+can optimise all of it and nothing is left to NumPy. The graph computes the same function as the
+trained network, rewritten for speed (:mod:`hydranet_ros.model.rewrites`) and without the logits of
+unused label sets.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ class DeployedGraph(nn.Module):
     def exported(
         self, path: Path, file_format: str, size: tuple[int, int] | None = None
     ) -> ExportedModel:
-        """Return the description of this graph in a file, for one (height, width) or any."""
+        """Describe this graph as exported to a file, for one (height, width) or for any size."""
         return ExportedModel(
             self.metadata,
             file_format,
@@ -98,7 +98,7 @@ class DeployedGraph(nn.Module):
         image
             H x W x 3, uint8, RGB; at least 32 x 32.
         length_scale
-            Scalar, float32: fx / canonical focal length, 1 for a model without one.
+            Scalar, float32: fx / canonical focal length; 1 for a model without the latter.
 
         Returns
         -------

@@ -42,7 +42,7 @@ def export_graph(graph: DeployedGraph, model: ExportedModel) -> None:
 
 
 def to_openvino(graph: DeployedGraph, size: tuple[int, int] | None = None) -> Any:
-    """Return the graph as an ``openvino.Model``, for one (height, width) or any."""
+    """Return the graph as an ``openvino.Model``, for one (height, width) or for any size."""
     import openvino
 
     height, width = size or (-1, -1)

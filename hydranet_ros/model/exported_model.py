@@ -26,7 +26,7 @@ FORMAT_OF_SUFFIX = {
     '.ts': 'torchscript',
     '.pt2': 'torch-export',
 }
-"""Suffix of a file to its format."""
+"""Maps the suffix of a file to its format."""
 _ONNX_METADATA_FIELD = 14
 """Field number of ``metadata_props`` in the ``ModelProto`` of onnx.proto."""
 

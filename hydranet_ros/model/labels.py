@@ -90,7 +90,7 @@ class LabelSet:
         Build a label set from the content of a label set file.
 
         The content is a mapping with ``name``, ``classes`` (each with ``name`` and ``color``) and
-        optionally ``ignore_id``; error messages name it ``source``.
+        optionally ``ignore_id``; error messages call it ``source``.
         """
         try:
             if not isinstance(content, Mapping):

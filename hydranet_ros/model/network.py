@@ -6,7 +6,7 @@ The network: an encoder, a Light-Weight RefineNet decoder, one head per task.
 With the encoder MobileNet-v2 it is the network of Nekrasov et al., Real-Time Joint Semantic
 Segmentation and Depth Estimation Using Asymmetric Annotations (2018), arXiv 1809.04766. Parameter
 names such as ``layer1``, ``conv8``, ``crp4`` and ``1_outvar_dimred`` are those of the authors'
-published checkpoints, so that these load unchanged.
+published checkpoints, so that those load unchanged.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ OUTPUT_STRIDE = 4
 
 Upsampling: TypeAlias = Literal['double', 'fit']
 """
-How a coarse level is enlarged to a finer one.
+How a coarse level is upsampled to the size of a finer one.
 
-``double`` enlarges it by exactly two and crops, so that every cell stays over the pixels it was
-computed from. ``fit`` stretches it to the finer level's size, as in the published models. They
-differ if a side of the image is not a multiple of 32: ``fit`` then shifts coarse levels towards
-the bottom right corner, by up to almost one cell (32 pixels). docs/experiments/training.md has the
-effect on accuracy.
+``double`` upsamples by exactly two and crops, so that every cell stays over the pixels it was
+computed from. ``fit`` stretches the coarse level to the finer level's size, as in the published
+models. The two differ if a side of the image is not a multiple of 32: ``fit`` then shifts coarse
+levels towards the bottom right corner, by up to almost one cell (32 pixels).
+docs/experiments/training.md reports the effect on accuracy.
 """
 
 TRAINED_UPSAMPLING: Upsampling = 'double'
@@ -44,7 +44,7 @@ TRAINED_UPSAMPLING: Upsampling = 'double'
 
 DECODER_CHANNELS = 256
 HEAD_PREFIX = {'segmentation': 'segm', 'depth': 'depth', 'normals': 'normal'}
-"""Task to the name prefix of its head in the published checkpoints."""
+"""Maps a task to the name prefix of its head in the published checkpoints."""
 
 # Ubuntu 24.04's torch 2.1 has no is_compiling.
 _is_compiling: Callable[[], bool] = getattr(torch.compiler, 'is_compiling', lambda: False)
@@ -52,7 +52,7 @@ _POOLINGS_PER_CRP = 4
 
 
 def normalize(image: Tensor, mean: Sequence[float], std: Sequence[float]) -> Tensor:
-    """Turn N x H x W x 3 uint8 RGB into the network's input, N x 3 x H x W, channels last."""
+    """Turn N x H x W x 3 uint8 RGB into the network's N x 3 x H x W input, channels-last."""
     means, deviations = (
         torch.tensor(values, device=image.device).view(1, 3, 1, 1) for values in (mean, std)
     )
@@ -60,7 +60,7 @@ def normalize(image: Tensor, mean: Sequence[float], std: Sequence[float]) -> Ten
 
 
 def upsample(x: Tensor, finer: Tensor, upsampling: Upsampling) -> Tensor:
-    """Enlarge N x C x ceil(H/2) x ceil(W/2) maps to the H x W of the next finer level."""
+    """Upsample N x C x ceil(H/2) x ceil(W/2) maps to the H x W of the next finer level."""
     return _resize(x, (finer.shape[-2], finer.shape[-1]), 2, upsampling, 'bilinear')
 
 
@@ -87,8 +87,8 @@ def _resize(
 def upper_left(maps: Tensor, height: int, width: int) -> Tensor:
     """Crop maps to their first rows and columns."""
     if _is_compiling():
-        # If nothing is cropped in the example, torch.export assumes this for all sizes. Padding
-        # makes sure that something is cropped.
+        # If nothing is cropped in the example input, torch.export assumes that nothing is cropped
+        # at any size. Padding makes sure that something is cropped.
         maps = functional.pad(maps, (0, 1, 0, 1))
     return maps[..., :height, :width]
 
@@ -222,7 +222,7 @@ class HydraNet(nn.Module):
         return self._refine(2, self._lateral(8, levels), x)
 
     def _lateral(self, stride: int, levels: Mapping[int, Tensor]) -> Tensor:
-        """Map the features of a stride to the decoder's channels, and add them."""
+        """Map all features of a stride to the decoder's channels, and add them up."""
         first, *others = (
             self.get_submodule(f'conv{number}')(levels[number])
             for number in self.encoder.outputs[stride]
@@ -232,7 +232,7 @@ class HydraNet(nn.Module):
         return first
 
     def _refine(self, level: int, lateral: Tensor, coarser: Tensor) -> Tensor:
-        """Add the enlarged features of the coarser level to those of this level, and pool."""
+        """Add the upsampled features of the coarser level to those of this level, and pool."""
         adapted = self.get_submodule(f'conv_adapt{level + 1}')(coarser)
         enlarged = upsample(adapted, lateral, self.upsampling)
         return self.get_submodule(f'crp{level}')(functional.relu6(lateral + enlarged))

@@ -62,7 +62,7 @@ def source_digest(*modules: str) -> str:
 
 def provenance_of(*modules: str) -> dict[str, Any]:
     """
-    Describe code and input files of a result in plain JSON; call it before a long computation.
+    Describe the code and input files of a result in JSON types, before a long computation.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def provenance_of(*modules: str) -> dict[str, Any]:
 
 
 def _portable_name(path: Path) -> str:
-    """Return the path of a file of the package relative to it, or the name of any other file."""
+    """Return a file's path relative to the share directory, or its name if it is elsewhere."""
     share = share_directory().resolve()
     return str(path.relative_to(share)) if path.is_relative_to(share) else path.name
 

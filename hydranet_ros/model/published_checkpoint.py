@@ -33,7 +33,8 @@ def convert_checkpoint(
     ----------
     path
         A file written by ``torch.save`` in Python 2 or 3. It holds a state dict, or a mapping that
-        has it under ``state_dict``; keys may have the prefix ``module.`` of data parallelism.
+        has it under ``state_dict``; keys may have the prefix ``module.``, which torch's data
+        parallelism adds.
     label_sets
         The label sets of the segmentation logits, in the order of their channels.
     name

@@ -29,7 +29,7 @@ from hydranet_ros.model.network import (
 
 _TAPS = 9
 _TAPS_LIMIT = 64
-"""Heads with at most this number of tap maps are computed by taps."""
+"""Heads with at most this number of tap maps use :func:`convolution_by_taps`."""
 
 
 def fold_batch_norm(module: nn.Module) -> None:
@@ -74,7 +74,7 @@ def enlarge_by_matrices(
 def _interpolation_matrix(
     like: Tensor, size: int, new_size: int, upsampling: Upsampling, mode: str
 ) -> Tensor:
-    """Return the new_size x size weights, which are constant for fixed sizes."""
+    """Return the new_size x size matrix of weights, which is constant if both sizes are fixed."""
     identity = torch.eye(size, dtype=like.dtype, device=like.device)[None, None]
     rows = new_size if upsampling == 'fit' else OUTPUT_STRIDE * size
     weights = functional.interpolate(identity, size=(rows, size), mode=mode, align_corners=False)
@@ -83,7 +83,7 @@ def _interpolation_matrix(
 
 def convolution_by_taps(convolution: nn.Conv2d) -> nn.Conv2d:
     """
-    Turn a 3x3 convolution into a 1x1 that outputs its nine taps as separate channels.
+    Turn a 3x3 convolution into a 1x1 convolution that outputs the nine taps as channels.
 
     Runtimes pad the output channels of a convolution to the width of a vector register, e.g. 16.
     With one output channel, a head wastes 15 of 16; with nine taps it wastes less than half.
@@ -100,7 +100,7 @@ def shift_and_add(taps: Tensor) -> Tensor:
     """Shift the maps of nine taps, N x 9 C x H x W, into place and sum them to N x C x H x W."""
     height, width = taps.shape[-2:]
     channels = taps.shape[1] // _TAPS
-    # Zeros outside the image, as a 3x3 pads them: a 1x1 without bias maps zeros to zeros.
+    # Pad with zeros, as the 3x3 convolution does: a 1x1 without bias maps zeros to zeros.
     padded = functional.pad(taps, (1, 1, 1, 1))
     shifted = []
     for tap in range(_TAPS):
@@ -115,9 +115,10 @@ class FinestSlice(nn.Module):
     """
     A slice of the channels of the decoder's finest level, from its inputs to the heads.
 
-    At this level upsampling, pooling and depthwise 1x1s act on each channel separately; only the
-    heads combine channels, by a sum. In slices, the maps that pooling reads repeatedly fit the
-    processor's cache. A depthwise 1x1 becomes a multiplication with one number per channel.
+    At this level upsampling, pooling and depthwise 1x1 convolutions act on each channel
+    separately; only the heads combine channels, by a sum. In slices, the maps that pooling reads
+    repeatedly fit into the processor's cache. A depthwise 1x1 convolution becomes a multiplication
+    by one number per channel.
     """
 
     def __init__(self, network: HydraNet, channels: slice, tapwise: frozenset[str]) -> None:

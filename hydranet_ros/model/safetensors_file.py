@@ -1,7 +1,7 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Reading of .safetensors files with NumPy alone, for robots: rosdep has no key for the library.
+Read .safetensors files on robots with NumPy alone: rosdep has no key for safetensors.
 
 The format: eight bytes with the length of a JSON header, the header, the data
 (https://huggingface.co/docs/safetensors).
@@ -24,8 +24,8 @@ def read_safetensors(content: bytes) -> tuple[dict[str, str], dict[str, NDArray[
     """
     Return the metadata and the arrays of a file.
 
-    Raises ValueError if the content is truncated, is not of this format, or has a type that NumPy
-    lacks.
+    Raises ValueError if the content is truncated, is not in this format, or has a data type
+    that NumPy lacks.
     """
     start = 8 + int.from_bytes(content[:8], 'little')
     if not 8 <= start <= len(content):
@@ -38,7 +38,7 @@ def read_safetensors(content: bytes) -> tuple[dict[str, str], dict[str, NDArray[
         for key, entry in header.items():
             begin, end = entry['data_offsets']
             array = np.frombuffer(data[begin:end], _DTYPES[entry['dtype']])
-            with np.errstate(over='ignore'):  # becomes infinite
+            with np.errstate(over='ignore'):  # values beyond float32 become infinite
                 arrays[key] = array.reshape(entry['shape']).astype(np.float32)
             used += end - begin
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

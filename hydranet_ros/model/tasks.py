@@ -3,9 +3,9 @@
 """
 The table of tasks: one entry per kind of dense output.
 
-An entry defines how the deployed graph post-processes the raw output, and which fields of a
-prediction result. Losses, metrics, pictures and message readers are in tables of other rooms with
-the same task names as keys. This module imports torch only when it post-processes tensors.
+An entry defines how the deployed graph turns the raw output into fields of a prediction. Losses,
+metrics, pictures and message readers are in tables of other subpackages, with the same task names
+as keys. This module imports torch only when it post-processes tensors.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 CONFIDENCE_LEVELS = 255
-"""A confidence of 1, stored as uint8."""
+"""The uint8 value of a confidence of 1."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Field:
     """One array of a prediction."""
 
     name: str  # field of Prediction
-    dtype: str  # numpy's name
+    dtype: str  # NumPy's name of the type
     channels: int = 1  # 1 for H x W, else H x W x channels
     scaled_by_focal: bool = False  # whether it is multiplied by fx / canonical focal length
 

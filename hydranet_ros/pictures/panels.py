@@ -36,7 +36,7 @@ _MARGIN = 16
 
 @dataclass(frozen=True)
 class Look:
-    """How results are coloured, the same for every frame."""
+    """How the results of all frames are coloured."""
 
     label_set: LabelSet | None  # None without segmentation
     depth_range: tuple[float, float]  # ends of the colour map, metres
@@ -79,7 +79,7 @@ def depth_colors(
     """
     Return the depths at the ends of the colour map, in metres.
 
-    The user's wish comes first, else it is the model's range within 0.5 to 80 m. Raises
+    They are ``wanted`` if given, otherwise the model's range, limited to 0.5 to 80 m. Raises
     HydranetError unless 0 < near < far.
     """
     if wanted is None:
@@ -97,8 +97,8 @@ def result_panels(rgb: RgbImage, results: Mapping[str, NDArray | None], look: Lo
     """
     Draw the predictions of an image.
 
-    ``results`` are arrays by their name in ``Prediction``; fields that are None or have no picture
-    are skipped.
+    ``results`` maps field names of ``Prediction`` to arrays; fields that are None or have no
+    picture are skipped.
     """
     panels = []
     for name, draw in _PANELS.items():
@@ -152,7 +152,7 @@ def scaled(picture: RgbImage, width: int) -> RgbImage:
 
 
 def named(panel: Panel) -> RgbImage:
-    """Return the picture of a panel with the name in its corner."""
+    """Return the picture of a panel with the panel's name in a corner."""
     picture = panel.picture.copy()
     label_corner(picture, panel.name)
     return picture

@@ -29,7 +29,7 @@ def write_ply(
     class_names: Sequence[str] = (),
 ) -> None:
     """
-    Write points as a binary PLY file; makes its folder.
+    Write points as a binary PLY file, and make its folder.
 
     Points are n×3 metres, colours n×3 uint8 RGB, and labels n class ids, which become the property
     ``label``. Class names become comments ``label ID NAME``. Raises HydranetError if the file

@@ -43,9 +43,9 @@ def draw_points(
     """
     Draw points as squares, near ones over far ones.
 
-    Points are n×3 metres in the world, colours n×3 uint8 RGB. Size and camera matrix are those of
-    the camera; its lens distortion is ignored. The pose is 4×4, from its optical frame to the
-    world. ``size`` is the side of the squares in metres.
+    Points are n×3 metres in the world, colours n×3 uint8 RGB. The picture has the size and the
+    matrix of the camera; lens distortion is ignored. The pose is 4×4, from the camera's optical
+    frame to the world. ``size`` is the side of the squares in metres.
     """
     seen = (points - pose[:3, 3]) @ pose[:3, :3]
     ahead = seen[:, 2] > _NEAREST

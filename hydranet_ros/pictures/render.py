@@ -161,7 +161,7 @@ def _text_width(text: str, scale: float) -> int:
 
 
 def _round_depths(minimum: float, maximum: float) -> list[float]:
-    """Return 1, 2 and 5 times the powers of ten in the range."""
+    """Return the numbers in the range that are 1, 2 or 5 times a power of ten."""
     exponents = range(int(np.floor(np.log10(minimum))), int(np.ceil(np.log10(maximum))) + 1)
     values = [digit * 10.0**exponent for exponent in exponents for digit in (1, 2, 5)]
     return [value for value in values if minimum <= value <= maximum]

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 APPLICATION = 'hydranet_ros'
 JPEG_QUALITY = 90
-# Viewpoint in the optical frame, as shares of the median depth of the first image.
+# Viewpoint in the optical frame, as multiples of the median depth of the first image.
 _EYE, _TARGET = (0.2, -0.3, -0.3), (0.0, 0.05, 1.0)
 _FRUSTUM_LENGTH = 0.15
 
@@ -40,9 +40,9 @@ class ViewerOptions:
     """How predictions are shown."""
 
     label_set: LabelSet | None  # of the predicted and annotated labels
-    depth_range: tuple[float, float]  # metres at the ends of the colours
+    depth_range: tuple[float, float]  # metres at the ends of the colour map
     stride: int = 3  # the cloud has every N-th row and column
-    maximum_range: float = 30.0  # metres, of the cloud
+    maximum_range: float = 30.0  # metres; farther points are left out of the cloud
 
 
 class Viewer:
@@ -147,7 +147,7 @@ class Viewer:
 
 
 def saved(path: Path) -> Callable[[RecordingStream], None]:
-    """Return what connects a recording to a ``.rrd`` file, which ``rerun FILE`` shows."""
+    """Return a function that connects a recording to a ``.rrd`` file; ``rerun FILE`` shows it."""
 
     def connect(recording: RecordingStream) -> None:
         try:
@@ -161,7 +161,7 @@ def saved(path: Path) -> Callable[[RecordingStream], None]:
 
 
 def spawned() -> Callable[[RecordingStream], None]:
-    """Return what connects a recording to a window on the screen of this machine."""
+    """Return a function that connects a recording to a window on this machine's screen."""
 
     def connect(recording: RecordingStream) -> None:
         headless = sys.platform == 'linux' and not (
@@ -180,7 +180,7 @@ def served(
     web_port: int, data_port: int, tell: Callable[[str], None]
 ) -> Callable[[RecordingStream], None]:
     """
-    Return what connects a recording to a web server on two TCP ports.
+    Return a function that connects a recording to a web server on two TCP ports.
 
     The server runs as long as this process. `tell` is called with the address for browsers.
     """
@@ -193,7 +193,7 @@ def served(
         except (OSError, RuntimeError, ValueError) as error:
             raise HydranetError(
                 f'The viewer cannot be served on ports {web_port} and {data_port}: {error}; '
-                'choose others with --web-port and --data-port.'
+                'choose other ports with --web-port and --data-port.'
             ) from error
         tell(f'http://localhost:{web_port}/?url={quote(data, safe="")}')
 
@@ -228,7 +228,7 @@ def _layout(sample: Sample, prediction: Prediction) -> Any:
         shown.append(('Classes in space', 'cloud'))
     scenes = [
         rrb.Spatial3DView(
-            origin='world/camera',  # so that the eye moves with it
+            origin='world/camera',  # so that the eye moves with the camera
             name=name,
             contents=['world/**', f'- world/camera/{hidden}'],
             eye_controls=controls,
@@ -243,7 +243,7 @@ def _layout(sample: Sample, prediction: Prediction) -> Any:
 
 
 def _typical_depth(depth: NDArray[np.float32]) -> float:
-    """Return the median depth in metres, 1 where nothing is valid."""
+    """Return the median depth in metres, or 1 if no pixel is valid."""
     valid = depth[np.isfinite(depth) & (depth > 0)]
     return float(np.median(valid)) if valid.size else 1.0
 

@@ -66,8 +66,8 @@ class Result:
     """
     speedup: float | None
     """
-    Time of the plain network divided by that of this case, median over the rounds; None if the
-    plain network was not run.
+    Time of the plain network divided by the time of this case, as median over the rounds; None if
+    the plain network was not run.
     """
 
 
@@ -88,7 +88,7 @@ class Report:
 
 class PlainWay:
     """
-    The network as published: eager torch in float32, with numpy before and OpenCV after it.
+    The network as published: eager torch in float32, with NumPy before and OpenCV after it.
 
     It predicts the first label set of the model.
     """

@@ -18,7 +18,7 @@ from hydranet_ros.model.provenance import source_digest
 
 SIZES_KEPT = 4
 DISK_LIMIT = 2**30
-"""Size limit in bytes; above it, the least recently used files are removed."""
+"""Size limit of the cache in bytes; above it, the least recently used files are removed."""
 
 T = TypeVar('T')
 

@@ -30,7 +30,7 @@ class Prediction:
     labels: NDArray[np.uint8] | None = None  # H x W class ids of the predictor's label set
     depth: NDArray[np.float32] | None = None  # H x W metres along the optical axis (REP 118)
     normals: NDArray[np.float32] | None = None  # H x W x 3 unit surface normals
-    confidence: NDArray[np.uint8] | None = None  # H x W, 255 x softmax probability
+    confidence: NDArray[np.uint8] | None = None  # H x W, 255 * softmax probability
     timing: dict[str, float] = field(default_factory=dict)
     """Seconds by stage: upload, forward, download, total."""
     scale_assumed: bool = False  # True if depth is scaled with an assumed focal length
@@ -98,8 +98,9 @@ class Predictor:
             H x W x 3, uint8, RGB; at least 32 x 32. It is not modified.
         fx
             Focal length of the camera in pixels of this image. If the model has a canonical focal
-            length, depth is output x fx / canonical. If ``fx`` is None, the bundle's default focal
-            length, else the canonical one, is assumed, and ``scale_assumed`` is set.
+            length, depth is output * fx / canonical. If ``fx`` is None, the bundle's default focal
+            length or, without a default, the canonical one is assumed, and ``scale_assumed`` is
+            set.
 
         """
         if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[2] != 3:
@@ -127,8 +128,8 @@ class Predictor:
         """
         Return another predictor of this model, on the same runtime, for another label set.
 
-        This one stays usable meanwhile and afterwards. Raises HydranetError if the model has no
-        such label set.
+        The present predictor stays usable meanwhile and afterwards. Raises HydranetError if the
+        model has no such label set.
         """
         return Predictor(
             self._model,

@@ -4,9 +4,9 @@
 Quantise the deployed graph to 8-bit integers, for OpenVINO.
 
 Post-training quantisation runs the network on sample images and records the range of every
-activation; convolutions then compute with 8-bit integers (Jacob et al., 2018). This is several
-times faster on processors with instructions for it (VNNI, AMX). It changes the results, so always
-measure by how much, as ``hydranet quantize`` does.
+activation; convolutions then compute with 8-bit integers (Jacob et al., 2018). 8-bit convolutions
+are several times faster on processors with instructions for them (VNNI, AMX). Quantisation changes
+the results, so always measure by how much, as ``hydranet quantize`` does.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from hydranet_ros.model.deployed_graph import DeployedGraph
 from hydranet_ros.model.exported_model import ExportedModel
 
 _LEFT_IN_FLOAT = (
-    # Everything outside the network: rounding in the enlargement would show in every pixel, and
+    # Everything outside the network: rounding in the upsampling would show in every pixel, and
     # calibration sees the product of depth and scale with one scale only.
     r'^(?!__module\.network).*',
     # The first convolution: it is as fast in floating point, and in int8 it raised the error of

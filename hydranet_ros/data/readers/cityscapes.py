@@ -3,7 +3,7 @@
 """
 Cityscapes (Cordts et al. 2016): fine labels, as the benchmark packs them.
 
-``leftImg8bit/<split>/<city>/<frame>_leftImg8bit.png`` and
+Images are ``leftImg8bit/<split>/<city>/<frame>_leftImg8bit.png``; labels are
 ``gtFine/<split>/<city>/<frame>_gtFine_labelIds.png``, with the 34 ids of the benchmark. The focal
 length is read from ``camera/<split>/<city>/<frame>_camera.json``, if present.
 """
@@ -25,7 +25,7 @@ ID_TO_TRAIN_ID = {
     7: 0, 8: 1, 11: 2, 12: 3, 13: 4, 17: 5, 19: 6, 20: 7, 21: 8, 22: 9,
     23: 10, 24: 11, 25: 12, 26: 13, 27: 14, 28: 15, 31: 16, 32: 17, 33: 18,
 }  # fmt: skip
-"""Evaluated ids of the benchmark to trainIds; all others are ignored."""
+"""Maps the benchmark's evaluated ids to trainIds; all other ids are ignored."""
 _IMAGE, _LABELS, _CAMERA = '_leftImg8bit.png', '_gtFine_labelIds.png', '_camera.json'
 
 

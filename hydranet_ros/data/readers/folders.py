@@ -81,7 +81,7 @@ class DepthFolder:
 
 @dataclass(frozen=True)
 class NormalsFolder:
-    """Where normals are, as 8-bit RGB images; axes as in ``NormalsFormat``."""
+    """Folder of normals in 8-bit RGB images; see ``NormalsFormat`` for ``axes``."""
 
     folder: str = 'normals'
     ending: str = ''
@@ -101,7 +101,7 @@ class Split:
     root: str = ''  # folder of this split's folders, relative to the dataset's root
     first: str | None = None  # smallest stem, in the order of strings
     last: str | None = None  # largest stem, included
-    ranges: tuple[tuple[str, str], ...] = ()  # first and last stems; a sample is in any of them
+    ranges: tuple[tuple[str, str], ...] = ()  # pairs of first and last stem; one must match
     without: str | None = None  # name of another split whose samples are left out
     list: str | None = None  # text file with one stem per line, relative to the dataset's root
     intrinsics: Intrinsics | None = None  # this and the following replace the dataset's
@@ -144,7 +144,9 @@ def read_folders(content: Mapping[str, Any], split: str, source: str) -> FileDat
     stems = _selected(sorted(images), part, Path(layout.root).expanduser(), source)
     if part.without is not None:
         if part.without not in layout.splits:
-            raise HydranetError(f'{source}: `without` names no split, but {part.without!r}.')
+            raise HydranetError(
+                f'{source}: `without` names {part.without!r}, which is not a split.'
+            )
         other = layout.splits[part.without]
         left_out = set(_selected(sorted(images), other, Path(layout.root).expanduser(), source))
         stems = [stem for stem in stems if stem not in left_out]

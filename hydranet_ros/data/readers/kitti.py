@@ -1,13 +1,13 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-KITTI raw images with the improved depth ground truth (Uhrig et al. 2017), by Eigen split files.
+KITTI raw images and the improved depth ground truth (Uhrig et al. 2017), by Eigen split files.
 
 ``raw`` holds ``2011_09_26/2011_09_26_drive_0002_sync/image_02/data/0000000069.png`` and
 ``2011_09_26/calib_cam_to_cam.txt``; ``depth`` holds ``train`` or ``val``, then
-``2011_09_26_drive_0002_sync/proj_depth/groundtruth/image_02/0000000069.png``, uint16 / 256 m. A
-split file has one frame per line, as ``drive frame l|r`` (Monodepth2) or as ``image depth focal``
-(BTS), where a depth of ``None`` means that there is none.
+``2011_09_26_drive_0002_sync/proj_depth/groundtruth/image_02/0000000069.png``, uint16 in 1/256 m.
+A split file has one frame per line, as ``drive frame l|r`` (Monodepth2) or as
+``image depth focal`` (BTS), where a depth of ``None`` means no ground truth.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def focal_length(calibration: Path, key: str) -> float:
 
 
 def drive_focal_length(images: Path) -> float | None:
-    """Return fx of a raw drive's images (``<date>/<drive>/image_NN/data``), None for others."""
+    """Return fx of a raw drive's ``<date>/<drive>/image_NN/data``, None for other folders."""
     data = images.resolve()
     if data.name != 'data' or not data.parent.name.startswith('image_'):
         return None
@@ -139,7 +139,7 @@ def drive_focal_length(images: Path) -> float | None:
 
 
 def drive_times(images: Path) -> list[int]:
-    """Return the times of a raw drive's images in nanoseconds, empty for others."""
+    """Return the times of a raw drive's images in nanoseconds, none for other folders."""
     path = images.parent / 'timestamps.txt'  # one UTC date and time per line
     if not path.is_file():
         return []

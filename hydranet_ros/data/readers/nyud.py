@@ -6,8 +6,8 @@ NYUDv2 (Silberman et al. 2012): the labelled ``.mat`` with its 40-class mapping 
 ``nyu_depth_v2_labeled.mat`` is HDF5 with MATLAB's order of axes: ``images`` N x 3 x W x H,
 ``depths`` N x W x H in metres, ``labels`` N x W x H with 894 classes and 0 for unlabelled.
 ``classMapping40.mat`` (Gupta et al. 2013) has ``mapClass``, which maps each of the 894 classes to
-1 … 40. ``splits.mat`` has ``trainNdxs`` and ``testNdxs``, frame numbers that start at 1. Both can
-be replaced by text files of numbers.
+1 … 40. ``splits.mat`` has ``trainNdxs`` and ``testNdxs``, frame numbers that start at 1. Text
+files of numbers can replace the latter two files.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 """
 The runtimes for the deployed graph, one module each, with a common interface.
 
-A runtime's module is imported only if the runtime is chosen, so other packages are not needed.
+A runtime's module is imported only if the runtime is chosen, so the packages of the others are not
+needed.
 """
 
 from __future__ import annotations
@@ -35,8 +36,8 @@ class Runtime:
     converter: str = ''  # package that a bundle needs in addition to torch, if any
     rank: int | None = None
     """
-    On a CPU, ``auto`` chooses the installed runtime with the lowest rank and measures those of
-    equal rank; it never chooses a runtime with rank None.
+    On a CPU, ``auto`` chooses the installed runtime with the lowest rank; if several have this
+    rank, it measures them. It never chooses a runtime with rank None.
     """
 
 
@@ -78,7 +79,7 @@ RUNTIMES: Mapping[str, Runtime] = {
 USUAL_SIZE = (480, 640)
 """Height and width for the comparison of runtimes, if the model takes any image size."""
 DEVICES = ('cpu', 'cuda', 'gpu', 'npu')
-"""Kinds of devices; ``gpu`` and ``npu`` are OpenVINO's names for Intel's."""
+"""Kinds of devices; ``gpu`` and ``npu`` are OpenVINO's names for Intel devices."""
 
 
 def open_backend(

@@ -27,14 +27,14 @@ class Backend(Protocol):
         Parameters
         ----------
         image
-            H x W x 3, uint8, RGB, C-contiguous; read only during the call.
+            H x W x 3, uint8, RGB, C-contiguous; the backend does not read it after the call.
         length_scale
-            Factor on lengths: fx / canonical focal length.
+            Factor for lengths: fx / canonical focal length.
 
         Returns
         -------
         outputs
-            Field name to array of H x W or H x W x C, owned by the caller.
+            Arrays of H x W or H x W x C by field name; the caller owns them.
         timing
             Seconds by stage: ``upload``, ``forward``, ``download``.
 

@@ -23,10 +23,10 @@ from hydranet_ros.runtime.cache import cache_directory
 from hydranet_ros.runtime.machine import machine
 
 VARIABLE = 'HYDRANET_BACKEND'
-"""Environment variable that names the runtime for ``auto``, so that none is measured."""
+"""Environment variable that names the runtime for ``auto``, so that no runtime is measured."""
 ROUNDS = 5
 MARGIN = 0.9
-"""A runtime replaces the preferred one if it needs less than this share of its time."""
+"""A runtime replaces the preferred one if it needs less than this share of the latter's time."""
 
 
 def choose(

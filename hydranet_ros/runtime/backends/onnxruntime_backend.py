@@ -86,8 +86,8 @@ def open_backend(
     """
     Load a model; see :func:`hydranet_ros.runtime.backends.open_backend`.
 
-    ``auto`` is float16 on CUDA if TensorRT is installed, which decides for each layer; otherwise
-    float32.
+    The precision ``auto`` is float16 on CUDA if TensorRT is installed, which then chooses the
+    precision of each layer; otherwise it is float32.
     """
     providers = _providers(device, precision)
     name = 'cpu' if providers[-1:] == providers else device

@@ -92,8 +92,8 @@ def open_backend(
     """
     Load a model; see :func:`hydranet_ros.runtime.backends.open_backend`.
 
-    ``auto`` is bfloat16 on CPUs that multiply it faster than float32 (AMX, or AMD since Zen 4),
-    float32 on other CPUs, and float16 on a GPU or NPU.
+    The precision ``auto`` is bfloat16 on CPUs that multiply bfloat16 faster than float32 (AMX, or
+    AMD since Zen 4), float32 on other CPUs, and float16 on a GPU or NPU.
     """
     chosen = _choose_device(device)
     if isinstance(model, ExportedModel):

@@ -185,7 +185,7 @@ def make_graph(
     fields: Sequence[str] | None,
 ) -> tuple[torch.device, str, DeployedGraph]:
     """
-    Move a model's graph to a device, in a precision and the device's best memory layout.
+    Move a model's graph to a device, in a precision and in the device's best memory layout.
 
     Returns device, precision and graph; the first two are resolved if they are ``auto``.
     """
@@ -221,7 +221,8 @@ def open_backend(
     """
     Load a model; see :func:`hydranet_ros.runtime.backends.open_backend`.
 
-    ``auto`` is float16 on CUDA and float32 on a CPU. Exported graphs run on a CPU in float32.
+    The precision ``auto`` is float16 on CUDA and float32 on a CPU. Exported graphs run on a CPU in
+    float32.
     """
     if isinstance(model, ExportedModel):
         if device not in ('auto', 'cpu') or precision not in ('auto', 'float32'):

@@ -3,10 +3,10 @@
 """
 The deployed graph through ``torch.compile``.
 
-On CUDA it fuses the operations between the convolutions, within the same CUDA graph, and makes the
-forward pass almost three times as fast as plain torch (docs/experiments/performance.md). On a CPU
-it is about twice as fast as plain torch but slower than OpenVINO and ONNX Runtime; use it if
-neither can be installed.
+On CUDA, ``torch.compile`` fuses the operations between the convolutions, within the same CUDA
+graph, and makes the forward pass almost three times as fast as plain torch
+(docs/experiments/performance.md). On a CPU it is about twice as fast as plain torch but slower
+than OpenVINO and ONNX Runtime; use it if neither can be installed.
 
 Compilation takes up to a minute for each new image size and needs a C++ compiler, so ``auto``
 never chooses this backend. torch caches the result for the next start. From the ninth image size
@@ -39,7 +39,7 @@ def open_backend(
     """
     Load a model; see :func:`hydranet_ros.runtime.backends.open_backend`.
 
-    ``auto`` is float16 on CUDA and float32 on a CPU.
+    The precision ``auto`` is float16 on CUDA and float32 on a CPU.
     """
     assert isinstance(model, Bundle)  # RUNTIMES lists no format of exported graphs
     compiler = os.environ.get('CXX') or 'g++'  # as torch does
