@@ -1,7 +1,7 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Exported graphs: files that a runtime runs without torch.
+Exported graphs: one file for one runtime, as `hydranet export` writes it.
 
 The file holds the graph and the metadata of its bundle, so a predictor needs no other file. The
 metadata is read here with the standard library only, because a robot may not have the runtime that

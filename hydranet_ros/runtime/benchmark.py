@@ -115,6 +115,8 @@ class PlainWay:
         self._torch = torch
         self._network = bundle.network()
         self._metadata = bundle.metadata
+        piece = bundle.metadata.label_slice(None)
+        self._classes = slice(piece.start, piece.stop) if piece else slice(None)
         for level in (1, 2, 3, 4):
             chain = self._network.get_submodule(f'crp{level}.0')
             setattr(self._network, f'crp{level}', Pooling(list(chain.children())))
@@ -131,6 +133,8 @@ class PlainWay:
         x = ((rgb / np.float32(255) - mean) / std).transpose(2, 0, 1)[None]
         with torch.no_grad():
             raw = self._network(torch.from_numpy(np.ascontiguousarray(x)))
+        if 'segmentation' in raw:
+            raw['segmentation'] = raw['segmentation'][:, self._classes]
         cubic = self._metadata.interpolation == 'bicubic'
         mode = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR
         full = {}

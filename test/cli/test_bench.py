@@ -21,7 +21,9 @@ def bundle():
     return published_bundle('kitti6')
 
 
-def test_the_plain_way_gives_what_the_predictor_gives(bundle):
+@pytest.mark.parametrize('variant', ['kitti6', 'nyud40_kitti6'])
+def test_the_plain_way_gives_what_the_predictor_gives(variant):
+    bundle = published_bundle(variant)
     rgb = synthetic_picture(64, 96)
     labels, depth = PlainWay(bundle).predict(rgb)
     prediction = Predictor(bundle, backend='torch', device='cpu').predict(rgb)
