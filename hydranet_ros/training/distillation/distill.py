@@ -58,7 +58,7 @@ class DistillationConfig:
     def __post_init__(self) -> None:
         if self.segmentation is None and self.depth is None and self.normals is None:
             raise HydranetError(
-                'A distillation needs a section segmentation, depth or normals to write.'
+                'A distillation needs a section segmentation, depth or normals.'
             )
 
 
@@ -147,7 +147,7 @@ class Distillation:
         -------
         Counter
             Numbers of annotations: ``written``, ``kept`` (up to date), ``edited`` (changed by a
-            person since) and ``annotated`` (the dataset has them).
+            person since) and ``annotated`` (already in the dataset).
 
         """
         folders = [self._folder(writer) for writer in self.writers]

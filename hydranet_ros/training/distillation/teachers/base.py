@@ -61,7 +61,7 @@ class Frames(Protocol):
         ...
 
     def depth_format(self) -> str:
-        """Return how measured depth is stored, in words that change with it."""
+        """Return a description of how measured depth is stored; different formats differ in it."""
         ...
 
     def digest(self) -> str:
