@@ -15,7 +15,7 @@ from hydranet_ros.training.distillation.teachers.base import Frames
 from hydranet_ros.training.distillation.teachers.optical_flow import FlowField
 
 CORNERS_TEXTURE = 15.0
-"""Minimum root mean square of the brightness gradient (Sobel) at pixels that motion is fitted to."""
+"""Minimum root mean square of the brightness gradient (Sobel), for pixels that show motion."""
 _EXAMINED = 24
 """Number of frames of a drive where heading and advance are measured."""
 _HEADING_BASELINE = 6
@@ -46,8 +46,8 @@ def find_heading(flows: FlowField) -> tuple[float, float]:
     """
     Return the focus of expansion of a drive, in pixels.
 
-    The five-point algorithm (Nister 2004) finds it in several frames; the result is the median. The
-    focus of expansion depends on how the camera is mounted, so it is the same for all frames.
+    The five-point algorithm (Nister 2004) finds it in several frames; the result is the median.
+    The focus of expansion depends on how the camera is mounted, so it is the same for all frames.
     """
     height, width = flows.shape
     found = []
