@@ -31,8 +31,8 @@ class Distilled:
     """Annotations that an arm needs, made by a teacher."""
 
     config: str  # name of a file in ``distillation/``
-    # Arm of this experiment whose model, of the same seed, is the teacher; if empty, the file has
-    # its own teacher.
+    # Arm of this experiment whose model, of the same seed, is the teacher; if empty, the teacher
+    # that the file names.
     teacher: str = ''
 
 
@@ -51,7 +51,7 @@ class Arm:
     title: str  # for the table
     recipe: dict[str, Any] = field(default_factory=dict)  # differences from the shared recipe
     distilled: tuple[Distilled, ...] = ()  # annotations to distil first
-    same_as: str = ''  # ``experiment/arm`` whose runs are used; no other fields are then set
+    same_as: str = ''  # ``experiment/arm`` whose runs are used; the arm then only has a title
     measured: Measured | None = None  # the arm is a teacher instead of a training
 
 
@@ -169,7 +169,8 @@ class Bench:
         if path.is_file():
             if json.loads(path.read_text())['recipe'] != json.loads(json.dumps(recipe)):
                 raise HydranetError(
-                    f'{path} was made with another recipe; `run {name}/{arm_name} --again` replaces it.'
+                    f'{path} was made with another recipe; `run {name}/{arm_name} --again` '
+                    'replaces it.'
                 )
             print(f'{name}/{arm_name}, seed {seed}, is done: {path}', flush=True)
             return

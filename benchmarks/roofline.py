@@ -179,7 +179,10 @@ def main() -> None:
             'would take at the speed of matrix products'
         )
         ranked = sorted(kinds.items(), key=lambda item: -item[1])
-        print('by kind of operation: ' + ', '.join(f'{name} {1e3 * s:.1f} ms' for name, s in ranked[:9]))
+        print(
+            'by kind of operation: '
+            + ', '.join(f'{name} {1e3 * s:.1f} ms' for name, s in ranked[:9])
+        )
 
 
 if __name__ == '__main__':

@@ -37,7 +37,7 @@ _TYPES_WITH_HEADER = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE, CAMERA_INFO_TYPE)
 
 @dataclass(frozen=True)
 class EvaluatedTopics:
-    """The topics that are compared; topics that the bag lacks are None, or their tasks missing."""
+    """The topics that are compared; None, or no entry, for a topic that the bag lacks."""
 
     image: str | None
     camera_info: str | None

@@ -25,7 +25,7 @@ class Figure:
 
     @property
     def sign(self) -> int:
-        """Return 1 or -1: a value times this sign is its quality, and higher qualities are better."""
+        """Return 1 or -1: a value times this sign is its quality; higher qualities are better."""
         return 1 if self.higher_is_better else -1
 
     def text(self, value: float) -> str:

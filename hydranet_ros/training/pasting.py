@@ -20,7 +20,7 @@ def paste(sample: Sample, partner: Sample, mask: Mask) -> Sample:
     Where an H×W mask is true, replace the pixels of a sample with those of its partner.
 
     Annotations are replaced too. Depth stays metric, since both samples have the same focal
-    length. If a sample lacks an annotation, its pixels have unknown values of this annotation.
+    length. If a sample lacks an annotation, its pixels are unknown in the result.
     """
     annotations = {}
     for name in ANNOTATIONS:

@@ -72,7 +72,7 @@ def flip(sample: Sample) -> Sample:
 
 def crop(sample: Sample, height: int, width: int, top: int, left: int) -> Sample:
     """
-    Cut a window out of a sample; outside the image, the window is black without annotations.
+    Cut a window out of a sample; outside the image, the window is black and has no annotation.
 
     ``top`` and ``left`` are the window's upper left corner in the image and may be negative.
     """

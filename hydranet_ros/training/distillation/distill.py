@@ -57,9 +57,7 @@ class DistillationConfig:
 
     def __post_init__(self) -> None:
         if self.segmentation is None and self.depth is None and self.normals is None:
-            raise HydranetError(
-                'A distillation needs a section segmentation, depth or normals.'
-            )
+            raise HydranetError('A distillation needs a section segmentation, depth or normals.')
 
 
 class _DatasetFrames:

@@ -47,7 +47,7 @@ class LabelMapping:
         names = content['classes']
         if not isinstance(names, Mapping):
             raise HydranetError(
-                f'{origin}: classes must map classes of {source.name} to those of {target.name}.'
+                f'{origin}: `classes` must map names of {source.name} to names of {target.name}.'
             )
         missing = [name for name in source.classes if name not in names]
         unknown = [str(name) for name in names if name not in source.classes]

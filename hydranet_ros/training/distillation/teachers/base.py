@@ -61,7 +61,7 @@ class Frames(Protocol):
         ...
 
     def depth_format(self) -> str:
-        """Return a description of how measured depth is stored; different formats differ in it."""
+        """Return a text on how measured depth is stored, which differs between formats."""
         ...
 
     def digest(self) -> str:
