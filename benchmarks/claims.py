@@ -3,12 +3,13 @@
 """
 Measure the paper's claims: run the experiments of benchmarks/claims, arm by arm.
 
-    export HYDRANET_DATA=DIR HYDRANET_IMAGENET=FILE python benchmarks/claims.py run
-    # all arms without a result python benchmarks/claims.py run distilled_segmentation/people
-    --seeds 1 --again python benchmarks/claims.py run --jobs 8              # eight arms at a time,
-    on one GPU python benchmarks/claims.py --folder benchmarks/rooms run  # other experiments
-    python benchmarks/claims.py cost                      # one network against two: time python
-    benchmarks/claims.py report --write docs/experiments/results.md  # its tables and plots
+    export HYDRANET_DATA=DIR HYDRANET_IMAGENET=FILE
+    python benchmarks/claims.py run                       # all arms without a result
+    python benchmarks/claims.py run distilled_segmentation/people --seeds 1 --again
+    python benchmarks/claims.py run --jobs 8              # eight arms at a time, on one GPU
+    python benchmarks/claims.py --folder benchmarks/rooms run  # other experiments
+    python benchmarks/claims.py cost                      # time one network against two
+    python benchmarks/claims.py report --write docs/experiments/results.md  # tables and plots
 
 An experiment is a YAML file with a recipe that all arms share, and the differences of each arm. A
 run can be stopped at any time; the same command resumes it. The results of an arm are written to
@@ -47,7 +48,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         '--runs',
         type=Path,
-        help='folder for trainings (default: runs/claims, by the name of the folder)',
+        help='folder for trainings (default: runs/NAME for --folder benchmarks/NAME)',
     )
     commands = parser.add_subparsers(dest='command', required=True)
     run = commands.add_parser('run', help='run arms without a result')

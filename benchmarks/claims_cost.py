@@ -30,12 +30,12 @@ ALONE = ('asymmetric/classes_alone', 'asymmetric/depth_alone')
 
 def measure_cost(bench: Bench, sizes: Sequence[tuple[int, int]], rounds: int) -> dict[str, Any]:
     """
-    Time the network for two tasks (BOTH) and the networks for one task (ALONE), in turns.
+    Time the network for two tasks (BOTH) and the networks for one task (ALONE), alternately.
 
-    They have random weights, which do not affect the time. ``sizes`` are widths and heights of the
-    image in pixels; each network predicts ``rounds`` images of each size. Returns ``networks``
-    (for each arm, parameters, and MACs and milliseconds by size), ``two_over_one`` (by size, the
-    ratio of times, median over the rounds), and the machine.
+    The networks have random weights, which do not affect the time. ``sizes`` are widths and
+    heights of the image in pixels; each network predicts ``rounds`` images of each size. Returns
+    ``networks`` (for each arm, parameters, and MACs and milliseconds by size), ``two_over_one``
+    (by size, the ratio of times, median over the rounds), and the machine.
     """
     networks = {arm: _bundle(bench, arm) for arm in (BOTH, *ALONE)}
     predictors = {arm: Predictor(bundle) for arm, bundle in networks.items()}
@@ -111,6 +111,6 @@ def cost_section(cost: dict[str, Any]) -> str:
         '`python benchmarks/claims.py cost`\n\n'
         + '\n'.join(lines)
         + f'\n\nTwo networks take {ratios} times as long as one: median of {cost["rounds"]} '
-        f'rounds in which they took turns; {cost["backend"]} on {cost["machine"]["cores"]} cores '
+        f'rounds, measured alternately; {cost["backend"]} on {cost["machine"]["cores"]} cores '
         f'of {cost["machine"]["processor"]}.\n'
     )

@@ -28,10 +28,11 @@ MADE_BY = ('hydranet_ros', 'config', 'benchmarks', ':(exclude)benchmarks/*/resul
 
 @dataclass(frozen=True)
 class Distilled:
-    """Annotations by a teacher that an arm needs."""
+    """Annotations that an arm needs, made by a teacher."""
 
     config: str  # name of a file in ``distillation/``
-    # Arm of this experiment whose model, of the same seed, is the teacher; empty: see the file.
+    # Arm of this experiment whose model, of the same seed, is the teacher; if empty, the teacher
+    # that the file names.
     teacher: str = ''
 
 
@@ -50,7 +51,7 @@ class Arm:
     title: str  # for the table
     recipe: dict[str, Any] = field(default_factory=dict)  # differences from the shared recipe
     distilled: tuple[Distilled, ...] = ()  # annotations to distil first
-    same_as: str = ''  # ``experiment/arm`` whose runs are used; then the rest is empty
+    same_as: str = ''  # ``experiment/arm`` whose runs are used; the arm then only has a title
     measured: Measured | None = None  # the arm is a teacher instead of a training
 
 
@@ -66,7 +67,7 @@ class Experiment:
     recipe: dict[str, Any] = field(default_factory=dict)  # shared by all arms
     subsets: dict[str, str] = field(default_factory=dict)
     """
-    Name to ``dataset split count``: this number of stems, spread evenly over a split, is listed in
+    ``dataset split count``, by name: ``count`` stems, spread evenly over the split, are listed in
     ``${lists}/NAME.txt``, and the rest in ``${lists}/NAME_rest.txt``.
     """
     seeds: tuple[int, ...] = (1, 2, 3)  # of the runs of each arm
@@ -168,7 +169,8 @@ class Bench:
         if path.is_file():
             if json.loads(path.read_text())['recipe'] != json.loads(json.dumps(recipe)):
                 raise HydranetError(
-                    f'{path} is of another recipe; `run {name}/{arm_name} --again` runs it again.'
+                    f'{path} was made with another recipe; `run {name}/{arm_name} --again` '
+                    'replaces it.'
                 )
             print(f'{name}/{arm_name}, seed {seed}, is done: {path}', flush=True)
             return
@@ -209,7 +211,7 @@ class Bench:
         return directory
 
     def _model(self, name: str, arm_name: str, seed: int) -> Path:
-        """Return the model of an arm; trains it if only its result exists, as in a clone."""
+        """Return the model of an arm; trains the arm if only its result exists, as in a clone."""
         self.run(name, arm_name, seed)
         model = self._directory(name, arm_name, seed) / f'{arm_name}.safetensors'
         with self._lock(self.result_path(name, arm_name, seed)):

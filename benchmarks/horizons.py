@@ -42,7 +42,7 @@ def main() -> None:
         '--prefix',
         type=int,
         default=0,
-        help='length of the name prefix of a camera',
+        help='number of leading characters of an image name that identify the camera',
     )
     parser.add_argument('--classes', nargs='+', default=['road', 'pavement'])
     parser.add_argument('--set', nargs='*', default=[], metavar='NAME=VALUE')
@@ -65,11 +65,11 @@ def main() -> None:
 def vanishing_row(
     rgb: NDArray[np.uint8], ground: NDArray[np.bool_], rng: np.random.Generator
 ) -> float | None:
-    """Return the row of the vanishing point over the image height, None without lines."""
+    """Return the row of the vanishing point as a share of the height, None without lines."""
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     grey = cv2.resize(grey, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)
     height, width = grey.shape
-    # The detector has a threshold on brightness, so enhance dark images.
+    # The detector has a threshold on brightness, so brighten dark images.
     grey = cv2.convertScaleAbs(grey, alpha=min(4.0, 110 / max(grey[height // 2 :].mean(), 1.0)))
     wide = cv2.dilate(ground.astype(np.uint8), np.ones((5, 5), np.uint8))
     segments = cv2.createLineSegmentDetector().detect(grey)[0]

@@ -169,7 +169,7 @@ def intake_seconds(pid: int) -> float:
 
 
 def measure_rest(subscriber: Subscriber, node: RunningProcess) -> float:
-    """Return the share of a core that the node uses to receive without a camera."""
+    """Return the share of a core that the node's receiving threads use without a camera."""
     subscriber.spin_until_ready(node, timeout=120.0)
     before = intake_seconds(node.popen.pid)
     subscriber.spin(REST)

@@ -5,9 +5,10 @@ Compare the time of the network with the limits of this processor.
 
     python benchmarks/roofline.py MODEL --size 1200x350
 
-It measures the peaks of matrix multiplication and of memory, counts the operations and the bytes
-of each stage, and compares the profile of the runtime with the larger of the two resulting times.
-This is the minimum if no data stays in a cache from one operation to the next.
+It measures the highest speeds of matrix multiplication and of memory, and counts the arithmetic
+operations and the bytes of each stage. Each count divided by its speed is a time. The larger time
+is the minimum if no data stays in a cache from one operation to the next; the measured time of the
+stage is compared with it.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Stage:
 
 
 def matmul_peak(precision: str, size: int = 1536, rounds: int = 5) -> float:
-    """Return the operations per second of a large matrix product; a multiply-add is two."""
+    """Return the operations per second of a large matrix product; a multiply-add counts as two."""
     a = torch.randn(size, size, dtype=getattr(torch, precision))
     times = []
     for _ in range(rounds + 1):
@@ -101,7 +102,11 @@ def count_work(model: openvino.Model, element: int) -> dict[str, Stage]:
 def profile(
     model: openvino.Model, precision: str, rgb: np.ndarray, rounds: int
 ) -> tuple[dict[str, float], dict[str, float], float]:
-    """Return seconds by stage, by kind of operation (shares of a profiled run), and in total."""
+    """
+    Return the seconds of each stage, of each kind of operation, and of the whole network.
+
+    The whole is measured without profiling; a profiled run gives the shares of it.
+    """
     settings = {
         'INFERENCE_PRECISION_HINT': HINTS[precision],
         'PERFORMANCE_HINT': 'LATENCY',
@@ -137,7 +142,7 @@ def profile(
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
-    parser.add_argument('model', help='bundle, or the name of a shipped one')
+    parser.add_argument('model', help='model file, or the name of a shipped model')
     parser.add_argument('--size', type=image_size, default=(1200, 350), metavar='WxH')
     parser.add_argument('--precisions', nargs='+', choices=HINTS, default=['float32'])
     parser.add_argument('--rounds', type=int, default=10)
@@ -170,11 +175,14 @@ def main() -> None:
             f'{1e3 * total:7.1f} {operations / peak / total:12.0%}'
         )
         print(
-            f'the time is {total / (operations / peak):.2f} times that of its operations at the '
-            'peak of matrix products'
+            f'the network takes {total / (operations / peak):.2f} times as long as its operations '
+            'would take at the speed of matrix products'
         )
         ranked = sorted(kinds.items(), key=lambda item: -item[1])
-        print('by kind: ' + ', '.join(f'{name} {1e3 * s:.1f} ms' for name, s in ranked[:9]))
+        print(
+            'by kind of operation: '
+            + ', '.join(f'{name} {1e3 * s:.1f} ms' for name, s in ranked[:9])
+        )
 
 
 if __name__ == '__main__':

@@ -37,11 +37,11 @@ _TYPES_WITH_HEADER = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE, CAMERA_INFO_TYPE)
 
 @dataclass(frozen=True)
 class EvaluatedTopics:
-    """The topics that are compared; None and missing tasks if the bag lacks them."""
+    """The topics that are compared; None, or no entry, for a topic that the bag lacks."""
 
     image: str | None
     camera_info: str | None
-    predictions: Mapping[str, str]  # task to topic
+    predictions: Mapping[str, str]  # topic by task
     truths: Mapping[str, str]
 
 
@@ -91,7 +91,7 @@ def _present(bag: BagReader, prefix: str, named: Mapping[str, str]) -> dict[str,
 
 
 def _only_image_topic(bag: BagReader, others: set[str]) -> str | None:
-    """Return the only topic with images that is not among ``others``, None without one."""
+    """Return the only topic with images that is not among ``others``; None if there is none."""
     candidates = [
         name
         for name, topic in sorted(bag.topics.items())
@@ -131,7 +131,7 @@ def evaluate_bag(
     predictor, predicted_tasks
         The model and its tasks; without a model, the recorded predictions are measured.
     rectified
-        Whether the images are rectified; their focal length is then that of ``P``.
+        Whether the images are rectified; the focal length is then taken from ``P``.
     progress
         Called with the number of messages read since the last call.
 
@@ -166,13 +166,13 @@ def _nothing_to_compare(
     if predictor is not None:
         images = topics.image or 'none'
         return (
-            f'{bag.path} has nothing to compare with the model: ground truth for {truths}, images '
-            f'on {images}; name the topics, and --label-set for segmentation.'
+            f'{bag.path} has nothing to compare with the model: it has ground truth for {truths} '
+            f'and images on {images}; name the topics, and give --label-set for segmentation.'
         )
     return (
-        f'{bag.path} has nothing to compare: ground truth for {truths}, predictions for '
+        f'{bag.path} has nothing to compare: it has ground truth for {truths} and predictions for '
         f'{", ".join(topics.predictions) or "nothing"}; give --model to predict, name the topics, '
-        'and --label-set for segmentation.'
+        'and give --label-set for segmentation.'
     )
 
 
@@ -230,7 +230,7 @@ class _FrameReader:
         return self._stream.flush()
 
     def matched(self, frame: StampedFrame) -> MatchedFrame:
-        """Decode a frame, and run the model on it if there is one."""
+        """Decode a frame, and run the model, if there is one, on its image."""
         truths = self._decoder.annotations(frame, {true(task): task for task in self._tasks})
         rgb: RgbImage | None = None
         predictions: dict[str, NDArray] = {}
@@ -254,7 +254,7 @@ class _FrameReader:
             return None  # reported when the image itself is read
 
     def _predict(self, rgb: RgbImage, info: Any) -> dict[str, NDArray]:
-        """Predict as the node does, with the focal length of the calibration if there is one."""
+        """Predict as the node does, with the focal length of the calibration if it is known."""
         assert self._predictor is not None
         height, width = rgb.shape[:2]
         camera = camera_of_frame(info, width, height, rectified=self._rectified)

@@ -200,7 +200,7 @@ def comparison_table(
     names: Sequence[str], comparisons: Sequence[Sequence[Difference]], confidence: float
 ) -> str:
     """
-    Return a Markdown table that compares each other report with the first.
+    Return Markdown tables that compare each later report with the first.
 
     ``names`` has one entry per report, ``comparisons`` one per report after the first.
     """

@@ -62,7 +62,7 @@ def evaluate(
     Measure a model on a dataset, or on its images with the given indices.
 
     Each image is predicted at its own size, with its focal length if known. A task is measured on
-    the images that are annotated for it; without any, it has no figures.
+    the images that are annotated for it; without such images, it has no figures.
     """
     accumulator = Accumulator(tasks, protocol)
     chosen = range(len(dataset)) if indices is None else indices
@@ -102,7 +102,7 @@ def annotated_tasks(dataset: Dataset) -> frozenset[str]:
 
 
 def measurable_tasks(predictor: Predictor, dataset: Dataset) -> tuple[str, ...]:
-    """Return the tasks both predicted and annotated; segmentation needs the same classes."""
+    """Return the tasks that are predicted and annotated; segmentation needs the same classes."""
     annotated = annotated_tasks(dataset)
     same_labels = (
         predictor.label_set is not None

@@ -25,7 +25,7 @@ class Figure:
 
     @property
     def sign(self) -> int:
-        """Return 1 or -1: a value times this is its quality, and higher qualities are better."""
+        """Return 1 or -1: a value times this sign is its quality; higher qualities are better."""
         return 1 if self.higher_is_better else -1
 
     def text(self, value: float) -> str:
@@ -55,7 +55,7 @@ _TABLE = (
     Figure('normals', 'below_30', 'under 30 deg', '%', higher_is_better=True),
 )
 FIGURES: Mapping[str, Figure] = {figure.name: figure for figure in _TABLE}
-"""Name to figure, in the order of tables."""
+"""Figures by name, in the order of tables."""
 
 
 def figures_of(task: str) -> list[Figure]:

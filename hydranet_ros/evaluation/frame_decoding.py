@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Decode the messages of a frame to arrays; unreadable ones are counted and skipped."""
+"""Decode the messages of a frame to arrays; unreadable messages are counted and skipped."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class FrameDecoder:
         self._note = note
 
     def annotations(self, frame: StampedFrame, parts: Mapping[str, str]) -> dict[str, NDArray]:
-        """Decode the given parts (key to task) of a frame; returns arrays by task."""
+        """Decode some parts of a frame, given as task by key; returns arrays by task."""
         arrays = {}
         for part, task in parts.items():
             if part in frame.parts:

@@ -3,8 +3,8 @@
 """
 Measure frames one by one, recorded or live.
 
-It keeps sums over all frames, one row of figures per frame, and a few pictures; each frame adds a
-few hundred bytes.
+The evaluation keeps sums over all frames, one row of figures per frame, and a few pictures; each
+frame adds a few hundred bytes.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from hydranet_ros.pictures.panels import depth_colors, Look
 HISTOGRAM_LIMIT = 1.0
 """Relative depth error at the ends of the histogram; larger errors are clipped to it."""
 HISTOGRAM_BINS = 40
-_NAMED = 20  # stamps that are kept of each problem; further frames are only counted
+_NAMED = 20  # stamps that are kept for each problem; further frames are only counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class MatchedFrame:
 
     stamp: int  # of the image, nanoseconds since the epoch
     has_image: bool  # whether the image itself was received
-    predictions: Mapping[str, NDArray]  # by task; missing ones are left out
+    predictions: Mapping[str, NDArray]  # by task; missing predictions are left out
     truths: Mapping[str, NDArray]
     rgb: RgbImage | None = None  # for pictures
 
@@ -75,7 +75,7 @@ class FrameEvaluation:
         self._histogram = np.zeros(HISTOGRAM_BINS, np.int64)
         self._look = Look(protocol.label_set, depth_colors(protocol.depth_range))
         self.account: dict[str, Tally] = {}
-        """Problem, as a predicate ("have no true depth"), to the frames that have it."""
+        """The frames with each problem, by the problem as a predicate ("have no true depth")."""
         self.rows: list[dict[str, Any]] = []
         self.images = 0
 

@@ -16,7 +16,7 @@ from hydranet_ros.evaluation.measures import MEASURES
 from hydranet_ros.pictures.panels import lay_out, Look
 
 PICTURE_WIDTH = 340
-"""Pixels of each of the four panels."""
+"""Width of each of the four panels, pixels."""
 _CANDIDATES = 32
 _GAP = 4
 _WHITE = (255, 255, 255)

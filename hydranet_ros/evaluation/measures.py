@@ -34,8 +34,8 @@ class EvaluationProtocol:
     crop: str | None = None  # where depth is measured, one of crops.CROPS
     origins: Mapping[str, str] = field(default_factory=dict)
     """
-    Task to the origin of its ground truth: human, measured or distilled. Distilled ground truth
-    only shows agreement with the teacher.
+    Origin of each task's ground truth: human, measured or distilled. Distilled ground truth only
+    shows agreement with the teacher.
     """
 
 
@@ -147,4 +147,4 @@ MEASURES: Mapping[str, Measure] = {
         mistakes=_normals_mistakes,
     ),
 }
-"""Task name to how it is measured."""
+"""How each task is measured, by its name."""

@@ -4,9 +4,9 @@
 Metrics of labels, depth and normals against ground truth, on numpy arrays of equal size.
 
 ``update`` adds an image; ``merge`` adds the images of another instance, so that several processes
-can each measure a part. ``pooled`` returns the figures over all pixels, NaN without any. ``sums``
-returns what comparisons need to combine the figures of several images. Arrays of different shapes
-raise HydranetError.
+can each measure a part. ``pooled`` returns the figures over all pixels, NaN without pixels.
+``sums`` returns what comparisons need to combine the figures of several images. Arrays of
+different shapes raise HydranetError.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _DEPTH_NAMES = tuple(figure.name for figure in figures_of('depth'))
 
 class ConfusionMatrix:
     """
-    Pixels by true and predicted class.
+    The numbers of pixels by true and predicted class.
 
     Rows of ``counts`` are true classes, columns predicted classes. The last column counts
     predictions that are not a class; they lower the IoU of the true class only.
@@ -105,8 +105,8 @@ def mean_iou(hits: NDArray, true: NDArray, found: NDArray) -> float:
     """
     Return the mean IoU over the classes that the ground truth has (NaN without any).
 
-    For each class: the number of correct pixels, of its pixels in the ground truth, and of pixels
-    predicted as it.
+    The arguments have one entry per class: the number of its correct pixels, of its pixels in the
+    ground truth, and of the pixels that are predicted as this class.
     """
     return _nan_mean(_iou(hits, true, found))
 

@@ -152,9 +152,9 @@ def _player(
     assert topics.image is not None
     truths = [topics.truths[task] for task in tasks]
     info = [topics.camera_info] if topics.camera_info else []
-    # Node and evaluator take images, the node their calibration, the evaluator ground truth.
+    # Node and evaluator subscribe to images, the node to calibration, the evaluator to truths.
     subscribed = [topics.image, topics.image, *info, *truths]
-    # Published by each of them once it has subscribed to all that it needs.
+    # Each of these topics is published once its node has subscribed to all that it needs.
     answers = [f'/{_EVALUATOR}/evaluated']
     if arguments['record']:
         subscribed += [topics.image, *info, *truths, *transforms]
@@ -166,7 +166,7 @@ def _player(
         'start_offset': _number(arguments, 'start_offset'),
         'loop': is_true(arguments, 'loop'),
         'clock': _CLOCK_RATE,
-        # Nothing is played before all are ready: the first frames would not reach them.
+        # Nothing is played before all nodes are ready, since they would miss the first frames.
         'wait_for': subscribed,
         'wait_timeout': STARTUP,
     }

@@ -39,8 +39,8 @@ class Batch:
     depth: Tensor  # N x H x W, float32, metres at the canonical focal length, NaN unknown
     normals: Tensor | None
     """
-    N x 3 x H x W, float32, NaN unknown. None if no sample has normals, since they would be half of
-    the data that loader processes send.
+    N x 3 x H x W, float32, NaN unknown. None if no sample has normals: empty normals would be half
+    of the data that loader processes send.
     """
     weights: dict[str, Tensor]  # task name to N, float32, weight of a sample's annotated pixels
     unknown: Tensor  # N x 256, bool, whether the annotator lacks the class of this id
@@ -71,9 +71,9 @@ def stack(
     Parameters
     ----------
     label_sets
-        Those of the recipe; if empty, labels are ignored.
+        Label sets of the recipe; if empty, labels are ignored.
     weights
-        For each sample, task name to weight.
+        For each sample, the weight of each task, by task name.
     unknown
         For each sample, the ids of the classes that its annotator lacks; empty for none.
 
@@ -118,7 +118,7 @@ def stack(
 
 class TrainingBatches(TorchDataset[Batch]):
     """
-    The batches of a training by number; of each batch, the part that this process trains on.
+    The batches of a training, by number: of each batch, the samples of this process.
 
     ``datasets`` has one entry for each ingredient of the recipe.
     """
@@ -150,7 +150,7 @@ class TrainingBatches(TorchDataset[Batch]):
         return self._recipe.steps * self._recipe.optimization.accumulate
 
     def __getitem__(self, number: int) -> Batch:
-        """Return a batch; it only depends on the recipe and its number."""
+        """Return a batch; it depends only on the recipe and on its number."""
         first = number * self._recipe.batch + self._rank * self._own
         numbers = range(first, first + self._own)
         crop = self._recipe.crops[number % len(self._recipe.crops)]
@@ -166,7 +166,7 @@ class TrainingBatches(TorchDataset[Batch]):
     def _sample(self, number: int, crop: tuple[int, int]) -> Sample:
         draw = self._mixture[number]
         sample = self._datasets[draw.dataset].load(draw.index)
-        if 'normals' not in self._recipe.tasks:  # they would be half of the data
+        if 'normals' not in self._recipe.tasks:  # unused normals would be half of the data
             sample = replace(sample, normals=None)
         return augment(
             sample,

@@ -25,7 +25,7 @@ MAY_CHANGE = frozenset(
 
 @dataclass
 class TrainingState:
-    """Everything that a step depends on; its samples only depend on its number."""
+    """Everything that a step depends on, besides its samples: they depend only on its number."""
 
     step: int  # steps done
     network: Mapping[str, Tensor]

@@ -25,15 +25,15 @@ def depth_loss(
     Return the loss between enlarged outputs of the depth head and true depth, both N x H x W.
 
     The deployed depth is the absolute value of the output, in metres at the canonical focal
-    length; the linear loss uses it. The logarithmic loss pulls negative outputs to positive
-    values.
+    length; the linear loss uses this absolute value. The logarithmic loss pulls negative outputs
+    to positive values.
 
     Parameters
     ----------
     truth
         Metres, NaN or 0 where unknown.
     weights
-        N, of the samples.
+        Weights of the samples, shape N.
 
     """
     valid = torch.isfinite(truth) & (truth > 0)
@@ -61,8 +61,9 @@ def berhu(error: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
     """
     Return the inverse Huber loss (Laina et al. 2016).
 
-    ``|e|`` up to ``c = 0.2 max |e|`` over the batch's valid pixels, ``(e² + c²) / 2c`` above.
-    Where there is no ground truth, errors must be finite and weights 0.
+    The loss of an error e is ``|e|`` up to ``c``, and ``(e² + c²) / 2c`` above; ``c`` is 0.2 times
+    the largest ``|e|`` of the batch's valid pixels. Where there is no ground truth, errors must be
+    finite and weights 0.
     """
     size = error.abs()
     largest = reduction.max((size * (weights > 0)).amax().detach())
@@ -75,9 +76,9 @@ def log_ratio(output: Tensor, truth: Tensor) -> Tensor:
     """
     Return ``log(output / truth)``, replaced by its tangent below half the truth.
 
-    The slope of the logarithm is 1 / output. Outputs near 0, which occur in the first steps of a
-    training, would outweigh all other pixels. The tangent limits the slope to 2 / truth, and pulls
-    negative outputs to positive values.
+    The slope of the logarithm is 1 / output, so outputs near 0, which occur in the first steps of
+    a training, would outweigh all other pixels. The tangent limits the slope to 2 / truth, and
+    pulls negative outputs to positive values.
     """
     ratio = output / truth
     tangent = math.log(_TANGENT_FROM) + ratio / _TANGENT_FROM - 1
@@ -96,7 +97,7 @@ def silog(ratio: Tensor, valid: Tensor, weights: Tensor, reduction: Reduction) -
     ratio, valid
         N x H x W: ``log(output / truth)``, and whether the truth is known.
     weights
-        N, of the images.
+        Weights of the images, shape N.
 
     """
     count = valid.sum(dim=(1, 2))
@@ -113,8 +114,8 @@ def gradient_loss(ratio: Tensor, weights: Tensor, reduction: Reduction) -> Tenso
     Return the mean difference of ``log(output / truth)`` between neighbours, over four scales.
 
     Depth should have edges where the truth has them (Li and Snavely, MegaDepth, 2018). At each
-    scale, every 1st, 2nd, 4th or 8th row and column is used. A pair of neighbours has the lesser
-    of the ``weights`` of its pixels, N x H x W like the ratios.
+    scale, every 1st, 2nd, 4th or 8th row and column is used. The weight of a pair of neighbours is
+    the lesser of the ``weights`` of its two pixels (N x H x W, like the ratios).
     """
     losses, of_pairs = [], []
     for step in _GRADIENT_STEPS:

@@ -27,7 +27,7 @@ def launch(precision: str, accelerator: str = 'auto') -> Fabric:
 
 
 class Reduction:
-    """Sums and maxima over the processes of a Fabric, without gradient; None is one process."""
+    """Sums and maxima over the processes of a Fabric (None: one process), without gradient."""
 
     def __init__(self, fabric: Fabric | None = None) -> None:
         self._fabric = fabric

@@ -6,7 +6,7 @@ The weights that a training starts from: random, from a model file, or from Imag
 ImageNet files hold MobileNet-v2 with torchvision's names (``features.0`` is the stem,
 ``features.1`` to ``features.17`` are the blocks), or an EfficientNet-Lite with the names of the
 PyPI package efficientnet-lite-pytorch. Their classification layers are not used. The first block
-of the published joint network has an expansion that MobileNet-v2 lacks; it starts as the identity.
+of the published joint network has an expansion that MobileNet-v2 lacks, which starts as identity.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def start_network(recipe: Recipe, initial_depth: float) -> HydraNet:
 def new_network(recipe: Recipe) -> HydraNet:
     """Make a recipe's network, with random weights."""
     network = HydraNet(recipe.channels(), TRAINED_UPSAMPLING, recipe.architecture)
-    # Weights with channels last are several times faster on CPUs.
+    # Convolutions with channels-last weights are several times faster on CPUs.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 
@@ -61,7 +61,7 @@ def typical_depth(recipe: Recipe, datasets: Sequence[Dataset]) -> float:
     """
     Return the geometric mean of depth in the first samples of a training.
 
-    It is in the metres that the network has to predict, and 1 if no pixel has depth.
+    Depth is in metres as the network has to predict them. The result is 1 if no pixel has depth.
     """
     if 'depth' not in recipe.tasks:
         return 1.0
@@ -155,8 +155,8 @@ def make_identity(block: nn.Module) -> None:
     """
     Make a 1x1 convolution, batch norm and ReLU6 pass values from 0 to 6 unchanged.
 
-    Batch norm divides by ``sqrt(variance + eps)``. With mean 0 and variance 1, its weight has to
-    cancel this.
+    Batch norm divides by ``sqrt(variance + eps)``. With mean 0 and variance 1, its weight must be
+    ``sqrt(1 + eps)`` to cancel this.
     """
     assert isinstance(block, nn.Sequential)
     convolution, norm = block[0], block[1]

@@ -50,20 +50,20 @@ STATE_NAME = 'last.pt'
 
 class Trainer:
     """
-    A training, which resumes from the checkpoint in its directory if there is one.
+    A training. If its directory holds a checkpoint, it resumes from there.
 
     Raises HydranetError if data are missing or damaged, or the checkpoint has another recipe.
 
     Parameters
     ----------
     variables
-        Values for the dataset files' variables.
+        Values of the variables in the dataset files.
     directory
         Folder for checkpoints, logs and model files.
     overrides
-        Settings of the command line, for the provenance.
+        Settings from the command line, for the provenance.
     accelerator
-        Lightning Fabric's: ``auto``, ``cpu``, ``cuda``, ``mps``.
+        Accelerator of Lightning Fabric: ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
     """
 
@@ -112,7 +112,7 @@ class Trainer:
         self.best = Best(recipe.best, f'{recipe.best} of strides {strides}')
         if (directory / STATE_NAME).is_file():
             self._restore(load_state(directory / STATE_NAME))
-        # Hash the files now: they may have changed by the end of a long training.
+        # Hash code and input files now: they may have changed by the end of a long training.
         self.made_with = provenance_of(__name__)
         self.monitor = Monitor(directory, self.step, self.fabric.is_global_zero)
 
@@ -174,7 +174,7 @@ class Trainer:
                 self.step += 1
                 progress.update()
 
-                # Log, evaluate, save. The rate does not include evaluations.
+                # Log, evaluate, save. Images per second do not include evaluations.
                 rate.add(recipe.batch * options.accumulate)
                 if self.step % recipe.log_every == 0:
                     self._log(losses, factor, rate.restart())
@@ -200,8 +200,8 @@ class Trainer:
         """
         Measure the averaged weights on the recipe's evaluation data, and write the best model.
 
-        ``complete`` ignores the recipe's strides. Its figures are logged as ``DATASET complete``
-        and never select the best model.
+        With ``complete``, the recipe's strides are ignored. The figures are then logged as
+        ``DATASET complete``, and never select the best model.
         """
         figures: dict[str, dict[str, float]] = {}
         if self.fabric.is_global_zero:
@@ -260,7 +260,7 @@ class Trainer:
         if self.average is not None:
             self.average.load_state_dict(state.average, state.average_updates)
         torch.set_rng_state(state.random)
-        self._print(f'resuming at step {self.step} of {self.directory}')
+        self._print(f'resuming from {self.directory} at step {self.step}')
 
     def _shipped_network(self) -> HydraNet:
         network = new_network(self.recipe)

@@ -3,9 +3,10 @@
 """
 The losses, one per task, over annotated pixels only.
 
-Each loss is a weighted mean over the valid pixels of the whole batch. A process divides the sum
-over its own pixels by the number in all processes, and multiplies by the number of processes. The
-mean gradient over the processes then equals that of one process with the whole batch.
+Each loss is a weighted mean over the valid pixels of the whole batch. Each process divides the sum
+over its own pixels by the total weight of the pixels of all processes, and multiplies by the
+number of processes. The mean gradient over the processes then equals the gradient of one process
+with the whole batch.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ NEGLIGIBLE = -1e4
 
 
 class Head(Protocol):
-    """Computes the raw output of a task for a batch, or for the samples and channels needed."""
+    """Computes the raw output of a task for a batch, or for some of its samples and channels."""
 
     def __call__(self, samples: Tensor | None = None, channels: slice | None = None) -> Tensor:
         """
@@ -63,8 +64,8 @@ def segmentation_loss(
     Parameters
     ----------
     head
-        Computes logits. It is called for the label set of each sample only: with many label sets,
-        the head would be a third of the network's work.
+        Computes logits. For each sample, only the logits of its label set are computed: with many
+        label sets, all logits would be a third of the network's work.
     slices, class_weights
         For each label set: its channels, and the weights of its classes.
     lovasz
@@ -110,7 +111,7 @@ def normals_loss(raw: Tensor, batch: Batch, reduction: Reduction) -> Tensor:
     """
     Return 1 minus the cosine of the angle between predicted and true normals.
 
-    The raw output, N x 3 x H/4 x W/4, may have any length.
+    The vectors of the raw output, N x 3 x H/4 x W/4, may have any length.
     """
     enlarged = _enlarge(raw, batch)
     normals = torch.full_like(enlarged, torch.nan) if batch.normals is None else batch.normals
@@ -131,8 +132,8 @@ class Criterion(nn.Module):
     slices, class_weights
         For each label set: its channels, and the weights of its classes.
     options
-        Weights learned from the tasks' uncertainty (Kendall et al. 2018) make the sum ``exp(-s) L
-        + s`` with one ``s`` per task, in place of the fixed weights.
+        With learned weights (``weighting: uncertainty``; Kendall et al. 2018), each task adds
+        ``exp(-s) L + s`` with a learned ``s``, in place of its loss times the fixed weight.
 
     """
 

@@ -14,12 +14,13 @@ from hydranet_ros.model.network import OUTPUT_STRIDE
 
 def lovasz_losses(raw: Tensor, target: Tensor) -> Tensor:
     """
-    Return the Lovasz-softmax loss of each image; all have the same label set.
+    Return the Lovasz-softmax loss of each image; all images have the same label set.
 
     It is computed at the output resolution of the network, where sorting all pixels is cheap.
     Logits are N x C x H/4 x W/4; the target is N x H x W class ids or ``UNLABELED``.
     """
-    # A cell covers OUTPUT_STRIDE x OUTPUT_STRIDE pixels; the last cells extend beyond the image.
+    # An output cell covers OUTPUT_STRIDE x OUTPUT_STRIDE pixels; the last cells extend beyond the
+    # image.
     beyond = [OUTPUT_STRIDE * raw.shape[axis] - target.shape[axis] for axis in (-1, -2)]
     padded = functional.pad(target, (0, beyond[0], 0, beyond[1]), value=UNLABELED)
     targets = functional.interpolate(
@@ -39,7 +40,7 @@ def lovasz_softmax(probability: Tensor, target: Tensor) -> Tensor:
     Parameters
     ----------
     probability
-        N x C x P, of the classes of P pixels.
+        N x C x P: the probability of each class at each of P pixels.
     target
         N x P, class ids or ``UNLABELED``; the loss of an image without labels is zero.
 

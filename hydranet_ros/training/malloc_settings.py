@@ -16,8 +16,9 @@ def keep_freed_memory() -> None:
     """
     Let glibc reuse large blocks instead of mapping new ones for each tensor.
 
-    A step on the CPU allocates gigabytes. Without this, page faults take a third to a half of its
-    time (docs/experiments/training.md). It affects this process and its forks.
+    A training step on the CPU allocates gigabytes. Without this setting, page faults take a third
+    to a half of the step's time (docs/experiments/training.md). The setting affects this process
+    and its forks.
     """
     if not sys.platform.startswith('linux'):
         return

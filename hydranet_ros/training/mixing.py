@@ -68,7 +68,7 @@ class Mixture:
 
 
 def _turns(shares: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Fill a cycle: next is always the dataset that is furthest behind its share."""
+    """Fill a cycle; the next dataset is always the one that is furthest behind its share."""
     given = np.zeros(len(shares))
     turns = np.empty(_CYCLE, np.int64)
     for position in range(_CYCLE):

@@ -25,7 +25,7 @@ _FARTHEST_SHOWN = 80.0
 
 
 class RateMeter:
-    """Counts images per second."""
+    """Measures images per second."""
 
     def __init__(self) -> None:
         self._began, self._images = time.perf_counter(), 0
@@ -45,8 +45,8 @@ class Monitor:
     """
     Writes ``log.jsonl`` and TensorBoard events into a directory.
 
-    ``first_step`` is the number of steps done: TensorBoard drops what a killed run logged after
-    it. Of several processes, only the ``active`` one writes.
+    ``first_step`` is the number of steps done so far: TensorBoard drops what a killed run logged
+    after this step. Of several processes, only the ``active`` one writes.
     """
 
     def __init__(self, directory: Path, first_step: int, active: bool = True) -> None:

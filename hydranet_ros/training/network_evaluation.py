@@ -30,7 +30,7 @@ class NetworkEvaluation:
 
 
 class NetworkPredictor:
-    """Runs a network in evaluation mode; segmentation is in one of its label sets."""
+    """Runs a network in evaluation mode; it predicts labels of one of its label sets."""
 
     def __init__(
         self,

@@ -96,7 +96,7 @@ class AveragedWeights:
                 values.append(value)
             else:
                 average.copy_(value)
-        # One operation for all: separate ones would take milliseconds per step on a GPU.
+        # One operation for all tensors: one for each would take milliseconds per step on a GPU.
         torch._foreach_lerp_(averages, values, 1 - decay)
 
     def state_dict(self) -> dict[str, Tensor]:

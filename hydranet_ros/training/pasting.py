@@ -17,10 +17,10 @@ Mask = NDArray[np.bool_]
 
 def paste(sample: Sample, partner: Sample, mask: Mask) -> Sample:
     """
-    Replace the pixels of a sample where an H×W mask is set by the pixels of its partner.
+    Where an H×W mask is true, replace the pixels of a sample with those of its partner.
 
     Annotations are replaced too. Depth stays metric, since both samples have the same focal
-    length. A pixel from a sample without an annotation has an unknown value.
+    length. If a sample lacks an annotation, its pixels are unknown in the result.
     """
     annotations = {}
     for name in ANNOTATIONS:
@@ -59,10 +59,10 @@ def box_mask(height: int, width: int, rng: np.random.Generator) -> Mask:
 
     CutMix (Yun et al. 2019) as French et al. (2020) use it for segmentation.
     """
-    share = 0.5 ** rng.uniform()  # of the height; that of the width is 0.5 / share
+    share = 0.5 ** rng.uniform()  # of the height; the share of the width is 0.5 / share
     rows, columns = round(height * share), round(width * 0.5 / share)
     top, left = (int(rng.integers(0, n, endpoint=True)) for n in (height - rows, width - columns))
     mask = np.zeros((height, width), bool)
     mask[top : top + rows, left : left + columns] = True
-    # Half of the masks are inverted, since such a box always covers the middle.
+    # Half of the masks are inverted, since such a box always covers the middle of the image.
     return mask if rng.random() < 0.5 else ~mask

@@ -27,19 +27,19 @@ class Ingredient:
     share: float = 1.0  # of the samples, relative to the other shares
     scale: tuple[float, float] = (0.8, 1.6)
     """
-    Smallest and largest factor for resizing images. If part of the range fills the crop, only that
-    part is used.
+    Smallest and largest factor for resizing images. If some of these factors make the image fill
+    the crop, only those are used.
     """
     stretch: Stretch | None = None
     weights: dict[str, float] = field(default_factory=dict)
     """
-    Task name to the weight of this dataset's annotated pixels (default: 1); e.g. lower for
-    distilled labels.
+    Weight of this dataset's annotated pixels, by task name (default: 1). Distilled labels can have
+    a lower weight.
     """
     unknown_classes: tuple[str, ...] = ()
     """
-    Classes of the label set that the annotator lacks and labels as other classes. They are
-    excluded from the loss of this dataset's samples, so that they are not unlearned.
+    Classes of the label set that the annotator does not know, and labels as other classes. They
+    are excluded from the loss of this dataset's samples, so that they are not unlearned.
     """
 
     def fault(self) -> str | None:
@@ -84,8 +84,9 @@ class Optimization:
     weight_decay: float = 1e-5  # of all weights except biases and batch norm
     schedule: str = 'poly'
     """
-    ``poly`` (Chen et al., DeepLab): ``(1 - step / steps) ** power``. ``step``: times ``factor`` at
-    each of ``milestones``, which are shares of the training from 0 to 1.
+    ``poly`` (Chen et al., DeepLab): the initial rate times ``(1 - step / steps) ** power``.
+    ``step``: the rate is multiplied by ``factor`` at each of ``milestones``, which are shares of
+    the training from 0 to 1.
     """
     power: float = 0.9
     milestones: tuple[float, ...] = ()
@@ -102,7 +103,7 @@ class Losses:
     """The losses of the tasks, and their weights."""
 
     weights: dict[str, float] = field(default_factory=lambda: dict.fromkeys(TASKS, 0.5))
-    """Task name to weight in the sum."""
+    """Weight of each task in the sum, by task name."""
     weighting: str = 'fixed'  # fixed, or uncertainty: weights are learned (Kendall et al. 2018)
     depth_space: str = 'linear'
     """
@@ -111,13 +112,13 @@ class Losses:
     """
     depth_tolerance: float = 0.0
     """
-    Error of depth without loss, in metres at the canonical focal length: half of the step in which
-    the true depth is stored.
+    Largest depth error that causes no loss, in metres at the canonical focal length: half of the
+    step in which the true depth is stored.
     """
     silog: float = 0.0  # weight of the scale-invariant logarithmic error, added to berHu
-    depth_gradient: float = 0.0  # weight of the gradient of log depth, added to berHu
+    depth_gradient: float = 0.0  # weight of the loss on the gradient of log depth, added to berHu
     balance: dict[str, float] = field(default_factory=dict)
-    """Label set to exponent b: the weight of a class is frequency ** -b."""
+    """Exponent b, by label set: the weight of a class is frequency ** -b."""
     lovasz: float = 0.0
     """Weight of the Lovasz-softmax loss, added to the cross entropy; 0 in the paper."""
 
@@ -138,7 +139,7 @@ class Recipe:
     best: str = ''
     """
     Figure that selects the best model, as ``DATASET/SPLIT FIGURE``, e.g. ``camvid/val mean_iou``;
-    empty for the first figure.
+    empty for the first measured figure.
     """
     architecture: str = DEFAULT_ENCODER  # of the encoder, a key of ENCODERS
     encoder: str = ''
@@ -156,7 +157,7 @@ class Recipe:
     workers: int = 1  # loader processes
     threads: int = 0  # compute threads; 0: torch decides
     cache: bool = True  # keep decoded samples in memory
-    precision: str = '32-true'  # Lightning Fabric's: 32-true, bf16-mixed, 16-mixed
+    precision: str = '32-true'  # of Lightning Fabric: 32-true, bf16-mixed or 16-mixed
     log_every: int = 10  # steps
     evaluate_every: int = 500  # steps
     save_every: int = 100  # steps

@@ -7,7 +7,7 @@ How resizing an image changes its depth: a pinhole camera sees a point (X, Y, Z)
 X / Z + cx``. An image resized by s shows the point at ``s u``, like an image of the same scene by
 a camera of focal length ``s fx``. So Z stays the same and fx becomes ``s fx``. A network that does
 not know the focal length cannot distinguish a camera with ``s fx`` from points at ``Z / s``.
-Training has to choose one:
+Training has to choose one of the two:
 
 - ``canonical`` (Yin et al., Metric3D, 2023): depth is given for the canonical focal length f, as
   ``Z f / fx`` with the resized fx;
@@ -31,7 +31,7 @@ from hydranet_ros.data.sample import Sample
 
 def rescale(sample: Sample, factor: float, one_camera: bool = False) -> Sample:
     """
-    Resize a sample by a factor; labels, depth and normals by the nearest pixel.
+    Resize a sample by a factor; labels, depth and normals are those of the nearest pixel.
 
     With ``one_camera``, depth is divided by the factor; else fx is multiplied by it. See the
     docstring of this module.
@@ -83,9 +83,9 @@ def stretch_world(
     Make a scene wider, or taller above eye level, for the same camera; then resize the image.
 
     For a point (X, Y, Z), y down, X becomes ``width X``; if the point is above the camera, Y
-    becomes ``height Y``. Relative to the principal point, its column changes from ``fx X / Z`` to
-    ``width fx X / Z``, and its row likewise. Resizing the image along x, and its part above the
-    horizon along y, does exactly this. Z and the camera stay the same: a narrow street between
+    becomes ``height Y``. Relative to the principal point, the point's column changes from ``fx X /
+    Z`` to ``width fx X / Z``, and its row likewise. Resizing the image along x, and its part above
+    the horizon along y, does exactly this. Z and the camera stay the same: a narrow street between
     hedges becomes a wide street between tall trees, on unchanged ground.
 
     Parameters
@@ -93,7 +93,7 @@ def stretch_world(
     sample
         Taken by a camera that looks horizontally.
     horizon
-        Row of eye level, in pixels.
+        Image row at eye level, in pixels.
     factor, one_camera
         As for :func:`rescale`, applied in the same step.
 
@@ -112,7 +112,7 @@ def stretch_world(
 
     normals = stretched(sample.normals)
     if normals is not None:
-        # Stretching along an axis scales the normals by the inverse of the factor.
+        # Stretching along an axis divides that component of the normals by the factor.
         factors = np.ones((tall + deep, 1, 3), np.float32)
         factors[..., 0] = width
         factors[:tall, :, 1] = height
@@ -136,8 +136,8 @@ def stretch_world(
 
 
 def _smooth(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    # INTER_AREA repeats pixels if it enlarges; INTER_LINEAR skips pixels if it shrinks. So shrink
-    # sides first, then enlarge the others.
+    # INTER_AREA repeats pixels if it enlarges; INTER_LINEAR skips pixels if it shrinks. So first
+    # shrink the sides that become shorter, then enlarge the others.
     smaller = min(size[0], image.shape[1]), min(size[1], image.shape[0])
     if smaller != image.shape[1::-1]:
         image = np.asarray(cv2.resize(image, smaller, interpolation=cv2.INTER_AREA), np.uint8)

@@ -10,7 +10,7 @@ import math
 from hydranet_ros.evaluation.figures import FIGURES
 
 Figures = Mapping[str, Mapping[str, float]]
-"""``dataset/split`` to figure to value."""
+"""Values by ``dataset/split``, then by name of the figure."""
 
 
 class Best:
@@ -18,7 +18,7 @@ class Best:
     The best value of a figure so far.
 
     ``wanted`` is ``DATASET/SPLIT FIGURE``, or empty for the first measured figure. ``of``
-    describes what is evaluated: after resuming, values of another description are not compared.
+    describes what is evaluated: after resuming, a saved value with another ``of`` is ignored.
     """
 
     def __init__(self, wanted: str, of: str = '') -> None:

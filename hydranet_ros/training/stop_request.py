@@ -17,7 +17,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class StopRequest:
-    """Context that records SIGINT and SIGTERM; a second signal has its usual effect."""
+    """Context manager that records SIGINT and SIGTERM; a second signal has its usual effect."""
 
     def __init__(self, reduction: Reduction) -> None:
         self._reduction = reduction

@@ -23,25 +23,25 @@ class Augmentation:
     flip: float = 0.5  # probability of mirroring left and right
     brightness: float = 0.3
     """
-    Largest relative change v, also of the next three: a factor is drawn log-uniformly from 1/(1 +
-    v) to 1 + v.
+    Largest relative change v, as for the next three fields: a factor is drawn log-uniformly from
+    1/(1 + v) to 1 + v.
     """
     contrast: float = 0.3
     gamma: float = 0.2
     saturation: float = 0.4
-    white_balance: float = 0.1  # the same, separately for each colour channel
+    white_balance: float = 0.1  # as brightness, but drawn separately for each colour channel
     hue: float = 0.0  # largest rotation of the hue, degrees
     grey: float = 0.0  # probability of removing the colours
     blur: float = 0.0  # probability of a Gaussian blur of 0.3 to 1.5 pixels
     noise: float = 0.0  # largest standard deviation; pixels are 0 to 255
     classmix: float = 0.0  # probability of pasting half of the classes of another sample
-    cutmix: float = 0.0  # probability of pasting a box of another sample in place of that
+    cutmix: float = 0.0  # probability of pasting a box of another sample instead
 
     def __post_init__(self) -> None:
         if self.classmix + self.cutmix > 1:
             raise HydranetError(
-                'The probabilities augmentation.classmix and augmentation.cutmix are together '
-                'more than 1; lower one.'
+                'The probabilities augmentation.classmix and augmentation.cutmix sum to more '
+                'than 1; lower one of them.'
             )
 
 
@@ -72,7 +72,7 @@ def flip(sample: Sample) -> Sample:
 
 def crop(sample: Sample, height: int, width: int, top: int, left: int) -> Sample:
     """
-    Cut a window out of a sample; outside the image, it is black, unlabelled and unknown.
+    Cut a window out of a sample; outside the image, the window is black and has no annotation.
 
     ``top`` and ``left`` are the window's upper left corner in the image and may be negative.
     """
@@ -167,7 +167,7 @@ def augment(
     size
         Height and width of the result, in pixels.
     scale
-        Smallest and largest factor on the image size, drawn log-uniformly.
+        Range of the factor on the image size, which is drawn log-uniformly.
     canonical_focal
         Focal length in pixels that depth is converted to; None to treat all cameras as one.
     stretch
@@ -203,7 +203,7 @@ def augment(
 
 
 def _offset(available: int, wanted: int, rng: np.random.Generator) -> int:
-    """Draw the start of a window that lies inside the image, or contains it if larger."""
+    """Draw the start of a window that lies in the image, or contains the image if larger."""
     slack = available - wanted
     return int(rng.integers(min(slack, 0), max(slack, 0), endpoint=True))
 

@@ -159,7 +159,9 @@ def test_arms_run_once_and_are_compared(
     result['recipe']['steps'] = 3
     path = tmp_path / 'claims/results/taught/more-1.json'
     path.write_text(json.dumps(result))
-    with pytest.raises(HydranetError, match='is of another recipe; `run taught/more --again`'):
+    with pytest.raises(
+        HydranetError, match='was made with another recipe; `run taught/more --again`'
+    ):
         bench.run('taught', 'more', 1)
     text = table(bench, 'taught')
     assert f'| alone (`alone`) | 1 | {values[0]:.3f} |  |' in text

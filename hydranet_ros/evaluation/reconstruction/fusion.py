@@ -79,7 +79,7 @@ class VoxelMap:
     """
     A labelled, coloured signed distance field.
 
-    A point changes the voxels within the truncation distance, in metres; None is three voxels.
+    A point changes the voxels within ``truncation`` metres along its ray; None is three voxels.
     """
 
     def __init__(self, voxel_size: float = 0.02, truncation: float | None = None) -> None:
@@ -122,7 +122,7 @@ class VoxelMap:
         """
         Return the points where the field crosses zero between neighbouring voxels.
 
-        Voxels below the minimum weight are skipped; an image at distance z adds 1 / z².
+        Voxels below the minimum weight are skipped; an image at distance z adds weight 1 / z².
         """
         keys, sums = self._field.sums()
         kept = sums[:, 0] > minimum_weight
@@ -167,7 +167,7 @@ class VoxelMap:
 
 
 def _keys(indices: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Pack voxel indices, n×3 whole numbers."""
+    """Pack voxel indices, n×3 floats without fractions, into keys."""
     if np.abs(indices).max(initial=0.0) >= _HALF:
         raise HydranetError(
             f'The images reach farther than {_HALF} voxels from the origin; choose larger voxels.'

@@ -107,10 +107,12 @@ def reconstruct(
     for sample in samples:
         if sample.pose is None or sample.camera is None:
             missing = 'pose' if sample.pose is None else 'calibration'
-            raise HydranetError(f'{sample.name} has no {missing}; reconstruction needs both.')
+            raise HydranetError(
+                f'{sample.name} has no {missing}; reconstruction needs pose and calibration.'
+            )
         prediction = predict(sample)
         if prediction.depth is None:
-            raise HydranetError('The model has no depth; reconstruction needs a model that has.')
+            raise HydranetError('The model predicts no depth; reconstruction needs it.')
         depth = prediction.depth
         height, width = depth.shape
         rays = table.rays(sample.camera.scaled(width, height), options.stride)

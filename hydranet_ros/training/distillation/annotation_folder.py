@@ -3,9 +3,10 @@
 """
 Folders of annotations that teachers wrote, kept apart from those that people wrote.
 
-Such a folder has ``manifest.json``, which describes how the annotations were made, one file per
-annotation, and for each ``provenance/STEM.json`` with the SHA-256 of its inputs and of itself. So
-the state of each file is known: up to date, made by another teacher, or corrected by a person.
+Such a folder has ``manifest.json``, which describes how the annotations were made, and one file
+per annotation. For each annotation, ``provenance/STEM.json`` has the SHA-256 of its inputs and of
+its file. So the state of each annotation is known: up to date, made by another teacher, or
+corrected by a person.
 """
 
 from __future__ import annotations
@@ -79,9 +80,9 @@ class AnnotationFolder:
 
     def state(self, stem: str, inputs: Mapping[str, str]) -> State:
         """
-        Return the state of the annotation of an image, given by its stem.
+        Return the state of the annotation of the image with this stem.
 
-        ``inputs`` maps names of the files that it is made from to their SHA-256. Raises
+        ``inputs`` has the SHA-256 of the files that the annotation is made from, by name. Raises
         HydranetError if the annotation has no valid provenance.
         """
         file = self.file(stem)
@@ -92,8 +93,8 @@ class AnnotationFolder:
             made = record['sha256'], record['inputs'], record['fingerprint']
         except (OSError, ValueError, KeyError) as error:
             raise HydranetError(
-                f'{file} has no readable provenance, so a person may have made it; to distil it, '
-                'move it elsewhere.'
+                f'{file} has no readable provenance, so a person may have made it; move it '
+                'elsewhere if the teacher should annotate this image.'
             ) from error
         if made[0] != sha256(file.read_bytes()):
             return State.EDITED
@@ -105,7 +106,7 @@ class AnnotationFolder:
         """
         Write an annotation whose state is missing or outdated, with its provenance.
 
-        If interrupted at any moment, it leaves no annotation, or a complete one with provenance.
+        An interruption leaves either no annotation or a complete one with its provenance.
         """
         record = {
             **about,

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Turn the output of teachers into annotation files, and measure it, by task."""
+"""Write the output of teachers to annotation files, and measure it; a class for each task."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ class SegmentationTarget:
     confidence: float = 0.0  # labels with a lower score, 0 to 1, become unlabelled
     every_image: bool = False
     """
-    Whether images with labels in the dataset are annotated too; the labels of the dataset are not
-    changed.
+    Whether images that have labels in the dataset are annotated too; the labels of the dataset are
+    not changed.
     """
 
 
@@ -45,17 +45,17 @@ class DepthTarget:
     """Depth to write."""
 
     output: str  # folder
-    scale: float = 1.0  # factor on the teacher's metres; 1 for the camera that it was trained for
+    scale: float = 1.0  # factor on the teacher's metres; 1 for the camera it was trained for
     minimum: float = 0.0  # depth outside the range, in metres, becomes unknown
     maximum: float = 80.0
     format: str = 'png'  # png: 16 bits, 0 unknown; tiff: float32 metres, NaN unknown
     units_per_metre: float = 256.0  # in a PNG: 1000 reaches 65.5 m, 256 reaches 255 m
     invalid_classes: tuple[str, ...] = ()
-    """Classes of the dataset's labels without depth, such as the sky."""
+    """Classes of the dataset's labels that have no depth, such as the sky."""
     ground: Ground | None = None
     """Classes that get the depth of a plane instead of the teacher's."""
     every_image: bool = False
-    """Whether images with depth in the dataset are annotated too."""
+    """Whether images that have depth in the dataset are annotated too."""
 
 
 class SegmentationWriter:
@@ -73,7 +73,7 @@ class SegmentationWriter:
         if self.mapping.source.classes != teacher.labels.classes:
             raise HydranetError(
                 f'The mapping {target.mapping} translates {self.mapping.source.name} but the '
-                f'teacher gives {teacher.labels.name}; choose a mapping for that.'
+                f'teacher gives {teacher.labels.name}; choose a mapping from these classes.'
             )
 
     @property
@@ -86,7 +86,7 @@ class SegmentationWriter:
         return record.segmentation
 
     def inputs(self, record: Record) -> dict[str, str]:
-        """Return the inputs of an annotation: name to the file's SHA-256."""
+        """Return the SHA-256 of the input files of an annotation, by name."""
         return {'image': file_sha256(record.image)}
 
     def encode(
@@ -109,7 +109,7 @@ class SegmentationWriter:
         self, annotations: Iterator[tuple[Record, Annotation]], dataset: FileDataset
     ) -> dict[str, Any]:
         """
-        Measure the teacher against the dataset's labels; returns nothing if there are none.
+        Measure the teacher against the dataset's labels; returns an empty dict without labels.
 
         Returns figures like `Accumulator.figures`. Raises HydranetError if the labels have another
         label set.
@@ -166,7 +166,7 @@ class DepthWriter:
         return record.depth
 
     def inputs(self, record: Record) -> dict[str, str]:
-        """Return the inputs of an annotation: name to the file's SHA-256, or to the value."""
+        """Return the inputs of an annotation by name: the SHA-256 of a file, or a value."""
         inputs = {'image': file_sha256(record.image)}
         ground = self.target.ground
         if (self.target.invalid_classes or ground) and record.segmentation is not None:
@@ -197,7 +197,7 @@ class DepthWriter:
         Return the depth in metres, NaN where unknown.
 
         Raises HydranetError if the target names classes but the image has no labels, or if the
-        ground needs a focal length but it is unknown.
+        ground needs the focal length, which is unknown.
         """
         assert annotation.depth is not None
         depth = annotation.depth * np.float32(self.target.scale)
@@ -221,10 +221,10 @@ class DepthWriter:
         self, annotations: Iterator[tuple[Record, Annotation]], dataset: FileDataset
     ) -> dict[str, Any]:
         """
-        Measure the teacher against the dataset's depth; returns nothing if there is none.
+        Measure the teacher against the dataset's depth; returns an empty dict without depth.
 
         Returns figures like `Accumulator.figures`, over the pixels where the teacher gives depth;
-        ``known`` is their share. Raises HydranetError if the dataset has no depth.
+        ``known`` is the share of these pixels. Raises HydranetError if the dataset has no depth.
         """
         if dataset.depth_format is None:
             raise HydranetError(f'Dataset {dataset.name} has no depth to measure the teacher on.')

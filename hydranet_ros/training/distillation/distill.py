@@ -57,9 +57,7 @@ class DistillationConfig:
 
     def __post_init__(self) -> None:
         if self.segmentation is None and self.depth is None and self.normals is None:
-            raise HydranetError(
-                'A distillation needs a section segmentation, depth or normals to write.'
-            )
+            raise HydranetError('A distillation needs a section segmentation, depth or normals.')
 
 
 class _DatasetFrames:
@@ -147,7 +145,7 @@ class Distillation:
         -------
         Counter
             Numbers of annotations: ``written``, ``kept`` (up to date), ``edited`` (changed by a
-            person since) and ``annotated`` (the dataset has them).
+            person since) and ``annotated`` (already in the dataset).
 
         """
         folders = [self._folder(writer) for writer in self.writers]

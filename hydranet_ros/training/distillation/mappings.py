@@ -46,7 +46,9 @@ class LabelMapping:
         target = load_label_set(content['target'])
         names = content['classes']
         if not isinstance(names, Mapping):
-            raise HydranetError(f'{origin}: classes must map names of {source.name} to names.')
+            raise HydranetError(
+                f'{origin}: `classes` must map names of {source.name} to names of {target.name}.'
+            )
         missing = [name for name in source.classes if name not in names]
         unknown = [str(name) for name in names if name not in source.classes]
         wrong = [str(name) for name in names.values() if name not in (None, *target.classes)]

@@ -29,10 +29,10 @@ class NormalsTarget:
 
     output: str  # folder
     error: DepthError = field(default_factory=DepthError)
-    """Of the depth that the normals are made from."""
-    window: float = 4.0  # half-width of the largest window, in deviations of the depth
+    """Error of the depth that the normals are made from."""
+    window: float = 4.0  # half-width of the largest window, in standard deviations of the depth
     every_image: bool = False
-    """Whether images with normals in the dataset are annotated too."""
+    """Whether images that have normals in the dataset are annotated too."""
 
 
 class NormalsWriter:
@@ -63,7 +63,7 @@ class NormalsWriter:
         return record.normals
 
     def inputs(self, record: Record) -> dict[str, str]:
-        """Return the inputs of an annotation: name to the file's SHA-256, or to the value."""
+        """Return the inputs of an annotation by name: the SHA-256 of a file, or a value."""
         inputs = {'image': file_sha256(record.image), 'camera': str(record.intrinsics)}
         if record.depth is not None:
             inputs['depth'] = file_sha256(record.depth)
@@ -98,10 +98,10 @@ class NormalsWriter:
         self, annotations: Iterator[tuple[Record, Annotation]], dataset: FileDataset
     ) -> dict[str, Any]:
         """
-        Measure against the dataset's normals; returns nothing if there are none.
+        Measure against the dataset's normals; returns an empty dict without normals.
 
         Returns figures like `Accumulator.figures`, over the pixels where normals are found;
-        ``known`` is their share.
+        ``known`` is the share of these pixels.
         """
         measured = Accumulator(['normals'], EvaluationProtocol(None, origins=dataset.about))
         found = pixels = 0

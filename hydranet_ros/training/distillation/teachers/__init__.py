@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Teachers annotate images for our networks to learn from; one module per kind."""
+"""Teachers annotate images for our networks to learn from; one module per kind of teacher."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ KINDS = (
     'rtmonodepth',
 )
 """
-Each is a module of this package with a dataclass ``Settings``, the content of its teacher files,
-and ``load(settings) -> Teacher``. Only ``load`` may import optional packages.
+Each kind is a module of this package. It has a dataclass ``Settings``, the content of its teacher
+files, and a function ``load(settings) -> Teacher``. Only ``load`` may import optional packages.
 """
 
 

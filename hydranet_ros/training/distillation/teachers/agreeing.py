@@ -1,7 +1,7 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Several teachers as one, which is more accurate than each of them.
+Several teachers combined into one, which is more accurate than each of them.
 
 Class scores are averaged, so the best score is low where teachers disagree. Depth is the geometric
 mean where they agree, and unknown elsewhere.
@@ -29,8 +29,8 @@ class Settings:
     """Each teacher's own settings, and ``scale``, a factor on its metres."""
     agreement: float | None = None
     """
-    Depth is kept where the largest is at most 1 + agreement times the smallest. None if the
-    members give classes.
+    Depth is kept where the largest depth of the members is at most ``1 + agreement`` times the
+    smallest. None if the members give classes.
     """
 
 

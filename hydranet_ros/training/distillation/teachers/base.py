@@ -61,7 +61,7 @@ class Frames(Protocol):
         ...
 
     def depth_format(self) -> str:
-        """Return how measured depth is stored, in words that change with it."""
+        """Return a text on how measured depth is stored, which differs between formats."""
         ...
 
     def digest(self) -> str:

@@ -30,7 +30,7 @@ class Settings:
 
     model: str  # a model file, or the name of a shipped model
     tasks: tuple[str, ...] | None = None  # to teach; None for all that the model predicts
-    label_set: str | None = None  # one of its label sets; None for the first
+    label_set: str | None = None  # one of the model's label sets; None for the first
     views: Views = field(default_factory=Views)
     """
     Used for labels only. Depth is predicted from the whole image, since its scale depends on the

@@ -15,13 +15,13 @@ from hydranet_ros.training.distillation.teachers.base import Frames
 from hydranet_ros.training.distillation.teachers.optical_flow import FlowField
 
 CORNERS_TEXTURE = 15.0
-"""Minimum root mean square of the brightness gradient (Sobel) of pixels used here."""
+"""Minimum root mean square of the brightness gradient (Sobel), for pixels that show motion."""
 _EXAMINED = 24
 """Number of frames of a drive where heading and advance are measured."""
 _HEADING_BASELINE = 6
 _ADVANCE_BASELINE = 3
 _LONGEST_SHIFT = 8.0
-"""Largest shift in ``_ADVANCE_BASELINE`` frames, metres; beyond it, lane marks repeat."""
+"""Largest shift over ``_ADVANCE_BASELINE`` frames, metres; at larger shifts, lane marks repeat."""
 _VIEW_STEP = 0.05
 """Metres per row of the road seen from above."""
 _CLEAR_MATCH = 0.3
@@ -46,8 +46,8 @@ def find_heading(flows: FlowField) -> tuple[float, float]:
     """
     Return the focus of expansion of a drive, in pixels.
 
-    It is computed by the five-point algorithm (Nister 2004); the result is the median over several
-    frames. It depends on how the camera is mounted, so it is the same for all frames.
+    The five-point algorithm (Nister 2004) finds it in several frames; the result is the median.
+    The focus of expansion depends on how the camera is mounted, so it is the same for all frames.
     """
     height, width = flows.shape
     found = []
@@ -145,7 +145,7 @@ def focal_length(frames: Frames, index: int) -> float:
 
 
 def _places(frames: int, baseline: int) -> list[int]:
-    """Return numbers of frames, spread over a drive, from ``baseline`` on."""
+    """Return indices of frames spread over a drive; the first index is ``baseline``."""
     count = min(_EXAMINED, max(frames - baseline, 0))
     places: list[int] = np.linspace(baseline, frames - 1, count).round().astype(int).tolist()
     return places

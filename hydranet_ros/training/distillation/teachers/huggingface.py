@@ -4,8 +4,8 @@
 Models of the Hugging Face hub as teachers, by name or from a folder.
 
 Models for semantic segmentation (such as SegFormer) and metric depth (such as the metric variants
-of Depth Anything) are supported. Images are prepared here, since this only needs a size and a
-normalisation.
+of Depth Anything) are supported. Images are resized and normalised here, without the image
+processor of transformers.
 """
 
 from __future__ import annotations

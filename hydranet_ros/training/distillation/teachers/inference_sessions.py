@@ -96,7 +96,7 @@ class OnnxSession:
             ) from error
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        # Its exceptions have no common base class except Exception.
+        # ONNX Runtime's exceptions have no common base class except Exception.
         self._fault = (faults.Fail, faults.InvalidArgument, RuntimeError, ValueError)
         no_network = (faults.InvalidProtobuf, faults.InvalidGraph, faults.NotImplemented)
         try:

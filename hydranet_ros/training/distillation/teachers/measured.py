@@ -40,7 +40,7 @@ class MeasuredDepth(Teacher):
         return Annotation(depth=depth)
 
     def inputs(self, frames: Frames) -> dict[str, str]:
-        """Return the format of the depth; the writer adds its files."""
+        """Return the format of the depth; the writer adds the hashes of the depth files."""
         return {'depth_format': frames.depth_format()}
 
 

@@ -37,7 +37,7 @@ _INVERTED_RESIDUALS = (
 )
 """Input channels, output channels and stride of the MobileNet-v2 blocks; expansion is 2."""
 _TRANSFORMERS = ((48, 64, 128), (64, 80, 320), (80, 96, 384))
-"""Channels, width and hidden width of the MobileViT blocks after the last three of them."""
+"""Channels, width and hidden width of the MobileViT blocks, after the last three blocks above."""
 _HEADS, _HEAD_WIDTH = 4, 8
 _PATCH = 2
 _ENCODED = 160
@@ -45,7 +45,7 @@ _DECODER = ((64, 32, 64), (32, 16, 48), (16, 8, 24))
 """Input, output and concatenated encoder channels of the three upsampling steps."""
 _UNITS_PER_METRE = 10.0  # the network predicts decimetres
 _NEAREST = 0.5  # metres; smaller predictions are not reliable
-_STRIDE = 64  # 32 of the deepest level, times 2 for the patches
+_STRIDE = 64  # stride 32 of the deepest level, times 2 for the patches
 
 
 class _Separable(nn.Module):
@@ -88,7 +88,7 @@ class _InvertedResidual(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Multi-head self-attention over the second to last axis."""
+    """Multi-head self-attention over the second-to-last axis."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -4,13 +4,13 @@
 Depth from the camera's own motion: a teacher that is not a network.
 
 When a camera moves straight ahead, all static points move away from one point of the image, the
-focus of expansion (Longuet-Higgins and Prazdny 1980). If a point is r pixels from it now, and was
-r' pixels from it when the camera was D metres behind, then its depth is ``Z = D r' / (r - r')``,
-for any focal length. D is measured on the road: seen from above, the road shifts by D between the
-frames. This needs the height of the camera.
+focus of expansion (Longuet-Higgins and Prazdny 1980). If a point is r pixels from the focus now,
+and was r' pixels from it when the camera was D metres behind, then the point's depth is ``Z = D r'
+/ (r - r')``, for any focal length. D is measured on the road: seen from above, the road shifts by
+D between the frames. This needs the height of the camera.
 
-It works for drives on a straight, level road at constant speed, if all frames are present. Moving
-objects (cars) get wrong depth or none; exclude them by their labels.
+The teacher works for drives on a straight, level road at constant speed, if all frames are
+present. Moving objects (cars) get wrong depth or none; exclude them by their labels.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class Settings:
     height: float  # of the camera above the road, metres
     baselines: tuple[int, ...] = (4, 6, 8, 10)
     """
-    Distances, in frames, to the frames that each frame is compared with, before and after it.
-    Depth is their mean, weighted by precision.
+    Each frame is compared with the frames at these distances before and after it, in frames. The
+    depth is the mean of the estimates, weighted by precision.
     """
     agreement: float = 0.15
     """
-    Depth is kept where the baselines differ by at most this share of it, and where a flow error of
+    Depth is kept where the estimates differ by at most this share of it, and where a flow error of
     half a pixel changes the most precise estimate by at most this share.
     """
 
@@ -121,8 +121,9 @@ def without_rotation(
     """
     Remove the camera's rotation from the displacement; returns None if too few pixels show it.
 
-    Without rotation, all displacements point to or from the heading. The rotation is fitted to
-    this by robust least squares on the reliable pixels, which reduce the weight of moving objects.
+    Without rotation, all displacements point to or from the heading. The rotation that achieves
+    this is fitted to the reliable pixels by robust least squares, which reduces the weight of
+    moving objects.
 
     Parameters
     ----------
@@ -175,7 +176,7 @@ def inverse_depth(
     Parameters
     ----------
     displacement
-        Shape (height, width, 2): pixels, to the frame of the other camera position.
+        Shape (height, width, 2): displacement to the frame of the other camera position, pixels.
     trusted
         Shape (height, width): where the displacement is known.
     heading

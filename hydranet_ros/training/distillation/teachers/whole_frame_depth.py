@@ -28,12 +28,12 @@ class WholeFrameDepthTeacher(Teacher):
     Parameters
     ----------
     sha256
-        SHA-256 of the weight file, or of several by part.
+        SHA-256 of the weight file; of several weight files, by part of the network.
     size
         Height and width that the whole image is resized to.
     agreement
-        Depth is kept where the mirrored image gives the same depth up to this share; None keeps
-        all. Both are averaged as inverse metres in any case.
+        Depth is kept where it differs from the depth of the mirrored image by at most this share;
+        None keeps all. In either case, the two depths are averaged as inverse metres.
 
     """
 
@@ -83,7 +83,8 @@ def require_size(size: tuple[int, int], multiple: int, network: str) -> None:
     """Raise HydranetError if a network does not accept frames of this height and width."""
     if min(size) < SMALLEST_SIZE or any(length % multiple for length in size):
         raise HydranetError(
-            f'The size for {network} must be multiples of {multiple}, at least {SMALLEST_SIZE}.'
+            f'Height and width for {network} must be multiples of {multiple}, at least '
+            f'{SMALLEST_SIZE}.'
         )
 
 
