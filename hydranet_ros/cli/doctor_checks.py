@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import distributions
 import os
 from pathlib import Path
 import shutil
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from hydranet_ros import __version__
 from hydranet_ros.errors import missing_package
-from hydranet_ros.launching.process_specs import FASTDDS_VARIABLES
+from hydranet_ros.launching.process_specs import ament_prefixes, FASTDDS_VARIABLES
 from hydranet_ros.resources import config_path
 
 if TYPE_CHECKING:
@@ -59,20 +59,19 @@ def check_interpreter() -> Iterator[Finding]:
 
 def check_distribution() -> Finding:
     """Report the ROS 2 distribution in use; two of them in one process do not work."""
-    distribution = os.environ.get('ROS_DISTRO')
-    try:
-        wheels = version('ros-rclpy')
-    except PackageNotFoundError:
-        wheels = ''
-    if distribution and wheels:
+    sourced = os.environ.get('ROS_DISTRO')
+    wheel = next(iter(distributions(name='ros-rclpy')), None)
+    if sourced and wheel and not _is_sourced(Path(str(wheel.locate_file('')))):
         return Finding(
             ERROR,
             'distribution',
-            f'{distribution} is sourced, and this environment has rclpy {wheels} from PyPI',
+            f'{sourced} is sourced, and this environment has rclpy {wheel.version} from PyPI',
             'use an environment without the packages ros-*, or a shell without a sourced ROS 2',
         )
-    if distribution or wheels:
-        return Finding(OK, 'distribution', distribution or f'rclpy {wheels} from PyPI')
+    if sourced:
+        return Finding(OK, 'distribution', sourced)
+    if wheel:
+        return Finding(OK, 'distribution', f'rclpy {wheel.version} from PyPI')
     return Finding(
         WARNING,
         'distribution',
@@ -81,45 +80,54 @@ def check_distribution() -> Finding:
     )
 
 
+def _is_sourced(folder: Path) -> bool:
+    """Return whether a folder belongs to a sourced prefix."""
+    return any(folder.resolve().is_relative_to(prefix.resolve()) for prefix in ament_prefixes())
+
+
 def check_packages() -> Iterator[Finding]:
     """Import the packages, and report their versions and folders."""
-    for name in REQUIRED:
-        yield _import(name, ERROR, '')
-    runtimes = [_import(name, WARNING, 'a runtime for models') for name in RUNTIMES]
-    works = any(finding.level == OK for finding in runtimes)
+    yield from map(_import, REQUIRED)
+    runtimes = [_import(name) for name in RUNTIMES]
+    one_works = any(finding.level == OK for finding in runtimes)
     for finding in runtimes:
-        absent = finding.text.startswith('not installed')
-        if works and absent:
-            yield Finding(OK, finding.subject, 'not installed, not needed')
+        if finding.level == ERROR and one_works:
+            yield _less_severe(finding, 'not installed, not needed')
         else:
             yield finding
-    if not works:
-        yield Finding(
-            ERROR, 'runtime', 'no package can run a model', 'pip install openvino, or torch'
-        )
     for name, purpose in OPTIONAL.items():
-        yield _import(name, WARNING, purpose)
+        finding = _import(name)
+        if finding.level == ERROR:
+            finding = _less_severe(finding, f'not installed, only needed for {purpose}')
+        yield finding
 
 
-def _import(name: str, level: str, purpose: str) -> Finding:
-    """Import a package; if the import fails, the finding has this level."""
+def _import(name: str) -> Finding:
+    """Import a package; a package that is missing or broken is an error."""
     try:
         module = import_module(name)
     except ModuleNotFoundError as error:
-        if error.name == name:
-            needed = f', needed for {purpose}' if purpose else ''
-            advice = str(missing_package(error)).partition(': ')[2].rstrip('.')
-            optional = level == WARNING and name in OPTIONAL
-            return Finding(OK if optional else level, name, f'not installed{needed}',
-                           '' if optional else advice)  # fmt: skip
-        return Finding(level, name, str(missing_package(error)))
+        fault = str(missing_package(error))
+        if error.name != name:
+            return Finding(ERROR, name, fault)
+        return Finding(ERROR, name, _NOT_INSTALLED, fault.partition(': ')[2].rstrip('.'))
     except Exception as error:  # a broken package may raise anything
-        fault = missing_package(error) if isinstance(error, ImportError) else error
-        return Finding(level, name, f'cannot be imported: {fault}', _NUMPY_ADVICE)
+        reason = missing_package(error) if isinstance(error, ImportError) else error
+        return Finding(ERROR, name, f'cannot be imported: {reason}', _NUMPY_ADVICE)
     found = getattr(module, '__version__', '')
-    return Finding(OK, name, f'{found} in {next(iter(module.__path__))}'.strip())
+    # Debian's cv2 is a single file, and packages may lack an __init__.py.
+    place = next(iter(getattr(module, '__path__', ())), None) or module.__file__
+    return Finding(OK, name, f'{found} in {place}'.strip())
 
 
+def _less_severe(finding: Finding, if_missing: str) -> Finding:
+    """Return the finding on a package that is not needed: missing is fine, broken a warning."""
+    if finding.text == _NOT_INSTALLED:
+        return Finding(OK, finding.subject, if_missing)
+    return replace(finding, level=WARNING)
+
+
+_NOT_INSTALLED = 'not installed'
 _NUMPY_ADVICE = (
     "if NumPy is not the distribution's version, constrain pip to that version (README, quick "
     'start) and install again'

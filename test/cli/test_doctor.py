@@ -128,13 +128,38 @@ def test_the_segment_is_that_of_the_profile() -> None:
     assert f'<segment_size>{SEGMENT_BYTES}</segment_size>' in PROFILE.read_text()
 
 
-def test_two_ros_in_one_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_checks, 'version', lambda _: '9.1.2')
+class Wheel:
+    """rclpy from PyPI, in a folder."""
+
+    version = '9.1.2'
+
+    def __init__(self, folder: Path) -> None:
+        self.locate_file = folder.joinpath
+
+
+def test_two_ros_in_one_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(doctor_checks, 'distributions', lambda name: [Wheel(tmp_path / 'lib')])
     monkeypatch.delenv('ROS_DISTRO', raising=False)
     assert check_distribution().level == OK
     monkeypatch.setenv('ROS_DISTRO', 'jazzy')
+    monkeypatch.setenv('AMENT_PREFIX_PATH', '/opt/ros/jazzy')
     both = check_distribution()
     assert both.level == ERROR and 'jazzy' in both.text and '9.1.2' in both.text
+    monkeypatch.setenv('AMENT_PREFIX_PATH', str(tmp_path))
+    assert check_distribution().level == OK
+    monkeypatch.setattr(doctor_checks, 'distributions', lambda name: [])
+    monkeypatch.delenv('ROS_DISTRO')
+    assert check_distribution().level == WARNING
+
+
+def forget(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Let a package be imported anew; afterwards, what was or was not imported is restored."""
+    monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.delitem(sys.modules, name)
+
+
+def findings_on_packages() -> dict[str, doctor_checks.Finding]:
+    return {finding.subject: finding for finding in check_packages()}
 
 
 def test_packages_that_are_missing_or_broken(
@@ -142,23 +167,29 @@ def test_packages_that_are_missing_or_broken(
 ) -> None:
     for name in ('openvino', 'onnxruntime', 'torch', 'rosbags', 'cv_bridge', 'vision_msgs'):
         monkeypatch.setitem(sys.modules, name, None)
-    (tmp_path / 'cv2').mkdir()
     broken = "raise ImportError('numpy.core.multiarray failed to import')"
-    (tmp_path / 'cv2' / '__init__.py').write_text(broken)
-    monkeypatch.delitem(sys.modules, 'cv2', raising=False)
+    (tmp_path / 'cv2.py').write_text(broken)
+    forget(monkeypatch, 'cv2')
     monkeypatch.syspath_prepend(tmp_path)
-    findings = {finding.subject: finding for finding in check_packages()}
+    findings = findings_on_packages()
     assert findings['numpy'].level == OK
     assert findings['cv2'].level == ERROR and 'NumPy' in findings['cv2'].text
-    assert findings['runtime'].level == ERROR
-    assert findings['torch'].level == WARNING and 'pip install torch' in findings['torch'].advice
+    assert findings['torch'].level == ERROR and 'pip install torch' in findings['torch'].advice
     assert findings['cv_bridge'].level == OK
 
 
-def test_one_runtime_is_enough() -> None:
-    levels = {finding.subject: finding.level for finding in check_packages()}
-    assert 'runtime' not in levels
-    assert {levels[name] for name in ('openvino', 'onnxruntime', 'torch')} == {OK}
+def test_one_runtime_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    # As Debian installs OpenCV: one file, no folder.
+    (tmp_path / 'cv2.py').write_text("__version__ = '4.6.0'")
+    forget(monkeypatch, 'cv2')
+    (tmp_path / 'torch.py').write_text("raise OSError('libcudart.so is missing')")
+    forget(monkeypatch, 'torch')
+    monkeypatch.setitem(sys.modules, 'openvino', None)
+    monkeypatch.syspath_prepend(tmp_path)
+    findings = findings_on_packages()
+    assert findings['cv2'].text == f'4.6.0 in {tmp_path / "cv2.py"}'
+    assert findings['onnxruntime'].level == findings['openvino'].level == OK
+    assert findings['torch'].level == WARNING and 'libcudart' in findings['torch'].text
 
 
 def test_the_interpreter_and_the_package_are_named() -> None:
