@@ -69,7 +69,7 @@ class Track:
         self._poses.insert(index, entry)
 
     def at(self, time: int) -> Matrix | None:
-        """Return the 4×4 pose at a time, None if no pose was recorded near this time."""
+        """Return the 4×4 pose at the given time, None if no pose was recorded close to it."""
         after = bisect(self._times, time)
         if after and self._times[after - 1] == time:
             return pose_matrix(*self._poses[after - 1])

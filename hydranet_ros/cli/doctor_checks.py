@@ -45,7 +45,7 @@ class Finding:
     level: str  # OK, WARNING or ERROR
     subject: str
     text: str
-    advice: str = ''  # what to do, unless everything is right
+    advice: str = ''  # what to do; empty if nothing
 
 
 def check_interpreter() -> Iterator[Finding]:

@@ -112,7 +112,7 @@ def stretch_world(
 
     normals = stretched(sample.normals)
     if normals is not None:
-        # Stretching along an axis divides that component of the normals by the factor.
+        # Stretching an axis by `width` or `height` divides this component of normals by the same.
         factors = np.ones((tall + deep, 1, 3), np.float32)
         factors[..., 0] = width
         factors[:tall, :, 1] = height

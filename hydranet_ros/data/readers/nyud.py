@@ -159,4 +159,5 @@ def _numbers(path: Path, key: str) -> NDArray[np.int64]:
     except ImportError as error:
         raise HydranetError(f'{path} needs scipy; install it, or give a text file.') from error
     except (OSError, ValueError, KeyError) as error:
-        raise HydranetError(f'Cannot read the numbers {key} from {path} ({error}).') from error
+        what = f'the variable {key!r}' if path.suffix == '.mat' else 'whole numbers'
+        raise HydranetError(f'Cannot read {what} from {path} ({error}).') from error

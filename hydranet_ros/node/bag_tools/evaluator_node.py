@@ -64,7 +64,7 @@ _PERIOD = 1.0  # s between running figures
 
 class EvaluatorNode(Node):
     """
-    Subscribe to predictions and ground truth, and accumulate the figures.
+    Subscribe to predictions and ground truth, and accumulate the metrics.
 
     When an image and all its predictions have arrived, the image's stamp is published on
     ``~/evaluated`` (std_msgs/Header); a player in lock-step waits for this reply. Raises
