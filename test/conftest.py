@@ -27,6 +27,7 @@ _NEEDED_BY = {
     'lightning_fabric': _TRAINING,
     'tensorboard': _TRAINING,
     'h5py': ('data/test_readers.py',),
+    'scipy': ('evaluation/test_reconstruction.py',),
     'matplotlib': ('benchmarks', 'evaluation/test_bag_evaluation.py'),
 }
 _MISSING = [name for name in _NEEDED_BY if importlib.util.find_spec(name) is None]

@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from graphlib import CycleError, TopologicalSorter
+import importlib.util
 from pathlib import Path
 import subprocess
 import sys
@@ -48,7 +49,11 @@ WITHOUT_TORCH = {
 }
 """Modules of the rooms below that need torch when they are imported; the others must not."""
 ROOMS_WITHOUT_TORCH = set(FLOORS) - {'training', 'node'}
-NEEDS_LAUNCH = 'hydranet_ros.launching.launch_actions'
+NEEDED_BY = {
+    'launch_ros': ('hydranet_ros.launching.launch_actions',),
+    'matplotlib': ('hydranet_ros.evaluation.plots', 'hydranet_ros.evaluation.html_report'),
+}
+"""Packages that a machine may lack, and the modules that import them at once."""
 
 Modules = Mapping[str, str]
 """Name of each module to its source."""
@@ -179,12 +184,14 @@ def _needs_torch(module: str) -> bool:
 
 def test_only_what_computes_with_torch_imports_it() -> None:
     """The node must start on a robot with only ONNX Runtime or OpenVINO."""
+    lacking = [package for package in NEEDED_BY if importlib.util.find_spec(package) is None]
+    skipped = {module for package in lacking for module in NEEDED_BY[package]}
     names = [
         module
         for module in MODULES
         if room_of(module) in {*ROOMS_WITHOUT_TORCH, *HALL}
         and not _needs_torch(module)
-        and module != NEEDS_LAUNCH
+        and module not in skipped
     ]
     program = (
         'import sys, importlib\n'

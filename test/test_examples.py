@@ -27,7 +27,8 @@ EXAMPLES = CHECKOUT / 'examples'
 
 def environment() -> dict[str, str]:
     """Return the variables of an example: the tests' own ROS graph, and this checkout."""
-    return {**os.environ, 'PYTHONPATH': str(CHECKOUT)}
+    path = os.pathsep.join(filter(None, (str(CHECKOUT), os.environ.get('PYTHONPATH'))))
+    return {**os.environ, 'PYTHONPATH': path}
 
 
 @pytest.fixture

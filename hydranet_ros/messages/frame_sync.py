@@ -54,8 +54,9 @@ class FrameStream:
     Stamps rise on each topic, so a frame is done when every topic has delivered its part of this
     frame or of a later one. Frames are returned in the order of their stamps; the order between
     topics does not matter. If ``laps`` is true, a stamp that jumps back starts a new lap, as in a
-    looped recording; otherwise, a part with such a stamp counts as late. At most ``window`` frames wait for their
-    parts. ``late`` counts parts whose frame was already returned, and repeated parts.
+    looped recording; otherwise, a part with such a stamp counts as late. At most ``window``
+    frames wait for their parts. ``late`` counts parts whose frame was already returned, and
+    repeated parts.
     """
 
     def __init__(self, parts: Sequence[str], *, laps: bool = False, window: int = _WINDOW) -> None:

@@ -215,7 +215,7 @@ class PerceptionNode(LifecycleNode):
     # Change of the label set while configured.
 
     def _apply(self, settings: Settings) -> None:
-        """Switch to the label set that the new settings name; raises HydranetError if this fails."""
+        """Switch to the label set of the new settings; raises HydranetError if this fails."""
         name = settings.label_set
         if self._predictor is None or name == self._declared.settings.label_set:
             return
@@ -293,7 +293,7 @@ def _load_model(settings: Settings) -> Predictor:
     model = settings.model or default_model()
     if model is None:
         raise HydranetError(
-            "This installation has no model: set the parameter 'model' to the path of a model file."
+            "This installation has no model: set the parameter 'model' to the path of a file."
         )
     loaded = read_model(model_path(model))
     extra = ('confidence',) if settings.confidence else ()
