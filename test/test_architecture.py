@@ -49,11 +49,10 @@ WITHOUT_TORCH = {
 }
 """Modules of the rooms below that need torch when they are imported; the others must not."""
 ROOMS_WITHOUT_TORCH = set(FLOORS) - {'training', 'node'}
-NEEDED_BY = {
-    'launch_ros': ('hydranet_ros.launching.launch_actions',),
-    'matplotlib': ('hydranet_ros.evaluation.plots', 'hydranet_ros.evaluation.html_report'),
-}
-"""Packages that a machine may lack, and the modules that import them at once."""
+NEEDS_LAUNCH = 'hydranet_ros.launching.launch_actions'
+"""The only module that needs launch_ros, which imports rclpy."""
+NEEDS_REPORT = {'hydranet_ros.evaluation.plots', 'hydranet_ros.evaluation.html_report'}
+"""The modules that need the packages of the extra ``report``."""
 
 Modules = Mapping[str, str]
 """Name of each module to its source."""
@@ -184,8 +183,9 @@ def _needs_torch(module: str) -> bool:
 
 def test_only_what_computes_with_torch_imports_it() -> None:
     """The node must start on a robot with only ONNX Runtime or OpenVINO."""
-    lacking = [package for package in NEEDED_BY if importlib.util.find_spec(package) is None]
-    skipped = {module for package in lacking for module in NEEDED_BY[package]}
+    skipped = {NEEDS_LAUNCH}
+    if importlib.util.find_spec('matplotlib') is None:
+        skipped |= NEEDS_REPORT
     names = [
         module
         for module in MODULES
