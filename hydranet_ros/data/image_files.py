@@ -4,10 +4,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+import os
 from pathlib import Path
+import re
 from typing import Any
+import zlib
 
 import cv2
 import numpy as np
@@ -23,6 +26,11 @@ IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tif
 ANNOTATION_SUFFIXES = ('.exr', '.png', '.tif', '.tiff')
 POSE_SUFFIXES = ('.txt',)
 INTRINSICS_NAME = 'camera-intrinsics.txt'
+_PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
+_PNG_HEADER_END = 33  # bytes: signature and first chunk, which describes the pixels
+_PNG_GREY, _PNG_PALETTE = 0, 3  # types of pixels
+
+Decoder = Callable[[NDArray[np.uint8], int], Any]
 NORMALS_ZERO = 127
 """The value of 0 in 8-bit images of normals; a pixel with it in all three channels is unknown."""
 
@@ -98,6 +106,12 @@ class NormalsFormat:
             )
 
 
+def natural_order(name: str) -> tuple[list[str | int], str]:
+    """Return a sort key by which ``frame_2`` comes before ``frame_10``."""
+    parts = re.split(r'([0-9]+)', name)
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)], name
+
+
 def read_rgb(path: Path) -> NDArray[np.uint8]:
     """
     Read an image as H×W×3 uint8 RGB; grey images get three equal channels.
@@ -112,7 +126,7 @@ def read_segmentation(path: Path, form: SegmentationFormat) -> NDArray[np.uint8]
     """Read labels as H×W uint8 ids, 255 unlabelled."""
     if form.colors:
         return _ids_of_colors(read_rgb(path), path, form)
-    stored = _read(path, cv2.IMREAD_UNCHANGED)
+    stored = _read(path, cv2.IMREAD_UNCHANGED, _png_values)
     if stored.ndim != 2:
         raise HydranetError(
             f'{path} holds {stored.shape[2]} channels and labels need one; set `colors: true` in '
@@ -180,9 +194,14 @@ def read_normals(path: Path, form: NormalsFormat) -> NDArray[np.float32]:
     return vectors
 
 
-def read_pose(path: Path) -> NDArray[np.float64]:
-    """Read a 4×4 camera-to-world pose from a text file."""
-    return _read_matrix(path, 4)
+def read_pose(path: Path) -> NDArray[np.float64] | None:
+    """
+    Read a 4×4 camera-to-world pose from a text file.
+
+    Returns None if a number is infinite or NaN, which recorders write where tracking was lost.
+    """
+    pose = _read_matrix(path, 4)
+    return pose if np.isfinite(pose).all() else None
 
 
 def read_intrinsics(path: Path) -> Intrinsics:
@@ -201,12 +220,54 @@ def _read_matrix(path: Path, size: int) -> NDArray[np.float64]:
     return matrix
 
 
-def _read(path: Path, flags: int) -> NDArray[Any]:
+def _read(path: Path, flags: int, decode: Decoder = cv2.imdecode) -> NDArray[Any]:
     try:
         encoded = np.fromfile(path, np.uint8)
     except OSError as error:
         raise HydranetError(f'Cannot read {path}: {error.strerror or error}.') from error
-    image = cv2.imdecode(encoded, flags) if encoded.size else None
+    if path.suffix.lower() == '.exr':
+        # OpenCV only reads OpenEXR on request, because it does not trust its decoder.
+        os.environ.setdefault('OPENCV_IO_ENABLE_OPENEXR', '1')
+    try:
+        image = decode(encoded, flags) if encoded.size else None
+    except cv2.error as error:
+        raise HydranetError(f'OpenCV cannot read {path}: {error.err}.') from error
     if image is None:
+        stored = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if encoded.size else None
+        if stored is not None:
+            raise HydranetError(
+                f'{path} holds {stored.dtype} values, and an image needs 8 or 16 bits; convert it.'
+            )
         raise HydranetError(f'{path} is damaged or not an image; restore or remove it.')
     return image
+
+
+def _png_values(encoded: NDArray[np.uint8], flags: int) -> NDArray[Any] | None:
+    """
+    Decode an image like ``cv2.imdecode``, but return the stored values of a PNG.
+
+    OpenCV scales grey values of 1, 2 or 4 bits to 8 bits, and replaces palette indices by colours.
+    """
+    content = encoded.tobytes()
+    if not content.startswith(_PNG_SIGNATURE) or len(content) < _PNG_HEADER_END:
+        return cv2.imdecode(encoded, flags)
+    bits, kind = content[24:26]
+    if kind == _PNG_PALETTE:
+        encoded = np.frombuffer(_without_palette(content), np.uint8)
+    image = cv2.imdecode(encoded, flags)
+    if image is None or bits >= 8 or kind not in (_PNG_PALETTE, _PNG_GREY):
+        return image
+    return np.asarray(image) // (255 // (2**bits - 1))
+
+
+def _without_palette(png: bytes) -> bytes:
+    """Declare the palette indices of a PNG as grey values, and remove its palette."""
+    header = png[12:25] + bytes([_PNG_GREY]) + png[26:29]
+    kept = [png[:12], header, zlib.crc32(header).to_bytes(4, 'big')]
+    position = _PNG_HEADER_END
+    while position < len(png):
+        end = position + 12 + int.from_bytes(png[position : position + 4], 'big')
+        if png[position + 4 : position + 8] not in (b'PLTE', b'tRNS', b'bKGD', b'hIST', b'sBIT'):
+            kept.append(png[position:end])
+        position = end
+    return b''.join(kept)

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.data.image_files import IMAGE_SUFFIXES, read_rgb
+from hydranet_ros.data.image_files import IMAGE_SUFFIXES, natural_order, read_rgb
 from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError, naming_write_faults
 
@@ -24,6 +24,7 @@ DEFAULT_RATE = 25.0
 """Frames per second that are assumed if a video or camera does not report its rate."""
 
 _OPENCV_SILENT = 0
+_LARGEST_CAMERA = 99  # OpenCV takes larger numbers for 100 * backend + camera
 # Silences FFmpeg when `VideoWriter` tries a codec in vain; OpenCV reads the level on first use.
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
@@ -53,9 +54,9 @@ def open_source(where: str) -> FrameSource:
 
     Raises HydranetError if the source does not exist or holds no images.
     """
-    if where.isdecimal():
-        return _open_video(int(where), f'camera{where}', f'Camera {where}')
     path = Path(where).expanduser()
+    if where.isdecimal() and not path.exists():
+        return _open_video(int(where), f'camera{where}', f'Camera {where}')
     if path.is_dir():
         return _open_images(path.resolve().name, _images_in(path))
     if not path.exists():
@@ -139,7 +140,8 @@ def _silent_opencv() -> Iterator[None]:
 
 
 def _images_in(folder: Path) -> list[Path]:
-    paths = sorted(p for p in folder.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES)
+    paths = [path for path in folder.iterdir() if path.suffix.lower() in IMAGE_SUFFIXES]
+    paths.sort(key=lambda path: natural_order(path.name))
     if not paths:
         raise HydranetError(
             f'The folder {folder} holds no image ({", ".join(s[1:] for s in IMAGE_SUFFIXES)}).'
@@ -160,6 +162,8 @@ def _open_images(name: str, paths: list[Path]) -> FrameSource:
 
 
 def _open_video(where: str | int, name: str, origin: str) -> FrameSource:
+    if isinstance(where, int) and where > _LARGEST_CAMERA:
+        raise HydranetError(f'There is no camera {where}: camera numbers are small, such as 0.')
     with _silent_opencv():
         capture = cv2.VideoCapture(where)
     if not capture.isOpened():

@@ -18,6 +18,7 @@ import pytest
 from training_data import street, write_image, write_streets
 import yaml
 
+from hydranet_ros.data.media import open_source
 from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.data.sample import Dataset
 from hydranet_ros.errors import HydranetError
@@ -376,3 +377,38 @@ def test_splits_by_ranges_and_without_another_split(tmp_path: Path) -> None:
     assert stems == {'validation': ['002', '003', '006'], 'fit': ['001', '004', '005', '007']}
     with pytest.raises(HydranetError, match='nothing'):
         load_dataset(path, 'lost')
+
+
+@pytest.mark.parametrize('name', ['mask0.png', '0.npy'])
+def test_annotations_that_fit_no_image_are_refused(tmp_path: Path, name: str) -> None:
+    write_image(tmp_path / 'image' / '0.png', street(0)['image'])
+    write_image(tmp_path / 'segmentation' / 'x.png', street(0)['segmentation'])
+    (tmp_path / 'segmentation' / 'x.png').rename(tmp_path / 'segmentation' / name)
+    path = dataset_file(
+        tmp_path / 'set.yaml',
+        root=str(tmp_path),
+        splits={'all': {}},
+        segmentation={'label_set': 'camvid11'},
+    )
+    with pytest.raises(HydranetError, match=rf'{name} and 0\.png must be equal'):
+        load_dataset(path, 'all')
+    # Not annotated yet: a folder of distilled annotations before the first one.
+    (tmp_path / 'segmentation' / name).unlink()
+    (tmp_path / 'segmentation' / 'manifest.json').touch()
+    assert load_dataset(path, 'all').tasks(0) == frozenset()
+
+
+def test_numbers_are_in_natural_order(tmp_path: Path) -> None:
+    for number in (0, 1, 2, 9, 10, 11):
+        write_image(tmp_path / 'image' / f'{number}.png', street(0)['image'])
+    splits = {'all': {}, 'middle': {'first': '2', 'last': '10'}, 'rest': {'without': 'middle'}}
+    path = dataset_file(tmp_path / 'set.yaml', root=str(tmp_path), splits=splits)
+    names = {
+        split: [Path(dataset.load(i).name).stem for i in range(len(dataset))]
+        for split in splits
+        for dataset in [load_dataset(path, split)]
+    }
+    assert names['all'] == ['0', '1', '2', '9', '10', '11']
+    assert names['middle'] == ['2', '9', '10'] and names['rest'] == ['0', '1', '11']
+    frames = open_source(str(tmp_path / 'image')).frames()
+    assert [frame.name for frame in frames] == names['all']

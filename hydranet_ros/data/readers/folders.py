@@ -22,6 +22,7 @@ from hydranet_ros.data.image_files import (
     IMAGE_SUFFIXES,
     Intrinsics,
     INTRINSICS_NAME,
+    natural_order,
     NormalsFormat,
     POSE_SUFFIXES,
     read_intrinsics,
@@ -30,6 +31,9 @@ from hydranet_ros.data.image_files import (
 from hydranet_ros.data.sample import ANNOTATIONS
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.resources import noted
+
+_NO_ANNOTATION = ('', '.json', '.md', '.txt', '.yaml')
+"""Suffixes of other files and folders, such as the provenance of distilled annotations."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ class Split:
     """Selects the samples of a split; all given conditions must hold."""
 
     root: str = ''  # folder of this split's folders, relative to the dataset's root
-    first: str | None = None  # smallest stem, in the order of strings
+    first: str | None = None  # smallest stem, in natural order: 2 is before 10
     last: str | None = None  # largest stem, included
     ranges: tuple[tuple[str, str], ...] = ()  # pairs of first and last stem; one must match
     without: str | None = None  # name of another split whose samples are left out
@@ -141,14 +145,15 @@ def read_folders(content: Mapping[str, Any], split: str, source: str) -> FileDat
     images = files_by_stem(root / layout.image.folder, IMAGE_SUFFIXES, layout.image.ending)
     if not images:
         raise HydranetError(f'The folder {root / layout.image.folder} holds no image.')
-    stems = _selected(sorted(images), part, Path(layout.root).expanduser(), source)
+    every = sorted(images, key=natural_order)
+    stems = _selected(every, part, Path(layout.root).expanduser(), source)
     if part.without is not None:
         if part.without not in layout.splits:
             raise HydranetError(
                 f'{source}: `without` names {part.without!r}, which is not a split.'
             )
         other = layout.splits[part.without]
-        left_out = set(_selected(sorted(images), other, Path(layout.root).expanduser(), source))
+        left_out = set(_selected(every, other, Path(layout.root).expanduser(), source))
         stems = [stem for stem in stems if stem not in left_out]
 
     places = {task: getattr(part, task) or getattr(layout, task) for task in ANNOTATIONS}
@@ -157,6 +162,8 @@ def read_folders(content: Mapping[str, Any], split: str, source: str) -> FileDat
         for task, place in places.items()
         if place is not None and not (place.optional and not (root / place.folder).is_dir())
     }
+    for task, files in annotations.items():
+        _check_matches(task, root / places[task].folder, files, images)
     poses: dict[str, Path] = {}
     pose_folder = (root / layout.image.folder).parent / 'pose'
     if pose_folder.is_dir():
@@ -214,12 +221,34 @@ def _selected(stems: list[str], part: Split, root: Path, source: str) -> list[st
         if absent:
             raise HydranetError(f'{path} lists {absent[0]!r}, which has no image.')
         stems = listed
-    if part.first is not None:
-        stems = [stem for stem in stems if stem >= part.first]
-    if part.last is not None:
-        stems = [stem for stem in stems if stem <= part.last]
+    stems = [stem for stem in stems if _within(stem, part.first, part.last)]
     if part.ranges:
-        stems = [stem for stem in stems if any(a <= stem <= b for a, b in part.ranges)]
+        stems = [stem for stem in stems if any(_within(stem, *ends) for ends in part.ranges)]
     if not stems:
         raise HydranetError(f'A split of {source} selects no image below {root}.')
     return stems
+
+
+def _within(stem: str, first: str | None, last: str | None) -> bool:
+    """Return whether a stem is between two others, in natural order; None is no limit."""
+    key = natural_order(stem)
+    return (first is None or natural_order(first) <= key) and (
+        last is None or key <= natural_order(last)
+    )
+
+
+def _check_matches(
+    task: str, folder: Path, files: Mapping[str, Path], images: Mapping[str, Path]
+) -> None:
+    """Raise HydranetError if there are annotations but none of them belongs to an image."""
+    if files.keys() & images.keys():
+        return
+    others = sorted(path for path in folder.iterdir() if path.suffix not in _NO_ANNOTATION)
+    if not others:
+        return
+    image = next(iter(images.values()))
+    raise HydranetError(
+        f'No file in {folder} is the {task} of an image in {image.parent}: names such as '
+        f'{others[0].name} and {image.name} must be equal up to the `ending` in the dataset file '
+        f'and a suffix, which is one of {", ".join(ANNOTATION_SUFFIXES)} for annotations.'
+    )
