@@ -147,6 +147,9 @@ def _write(
 def _print(result: Reconstruction, comparison: Comparison | None) -> None:
     """Print the figures."""
     print(f'{result.views} views, {len(result.predicted.points)} points')
+    if result.without_pose:
+        count, first = len(result.without_pose), result.without_pose[0]
+        print(f'{count} images without a valid pose were skipped, the first is {first}.')
     if comparison is None:
         print('No measured depth to compare with.')
         return

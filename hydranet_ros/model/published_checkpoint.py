@@ -33,7 +33,8 @@ def convert_checkpoint(
     ----------
     path
         A file written by ``torch.save`` in Python 2 or 3. It holds a state dict, or a mapping that
-        has it under ``state_dict``; keys may have the prefix ``module.``, which torch's data
+        has it under ``state_dict`` or, as the authors' training script writes it, under
+        ``segmenter``; keys may have the prefix ``module.``, which torch's data
         parallelism adds.
     label_sets
         The label sets of the segmentation logits, in the order of their channels.
@@ -75,8 +76,9 @@ def _load_state_dict(path: Path) -> dict[str, Tensor]:
     import torch
 
     content = read_torch_file(path, 'torch checkpoint of plain tensors')
-    if isinstance(content, Mapping) and isinstance(_get(content, 'state_dict'), Mapping):
-        content = _get(content, 'state_dict')
+    if isinstance(content, Mapping):
+        nested = (_get(content, key) for key in ('state_dict', 'segmenter'))
+        content = next((value for value in nested if isinstance(value, Mapping)), content)
     state = {}
     for key, value in content.items() if isinstance(content, Mapping) else ():
         text = key.decode('ascii', 'replace') if isinstance(key, bytes) else str(key)

@@ -208,6 +208,8 @@ def test_faults_are_named():
     unposed = replace(sample, name='a', pose=None)
     with pytest.raises(HydranetError, match='a has no pose'):
         reconstruct([unposed], perfect, OPTIONS)
+    result = reconstruct([*samples(4), unposed], perfect, OPTIONS)
+    assert result.views == 4 and result.without_pose == ['a']
     uncalibrated = replace(sample, name='a', camera=None)
     with pytest.raises(HydranetError, match='a has no calibration'):
         reconstruct([uncalibrated], perfect, OPTIONS)

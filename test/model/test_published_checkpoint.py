@@ -24,11 +24,15 @@ def _tensors(tasks):
     return {key: torch.from_numpy(value) for key, value in published_weights(tasks).items()}
 
 
-@pytest.mark.parametrize('variant', VARIANTS)
-def test_convert_and_info_of_every_published_variant(tmp_path, capsys, variant):
+@pytest.mark.parametrize(
+    ('variant', 'key'),
+    # The second key is that of the authors' training script.
+    [*((variant, 'state_dict') for variant in VARIANTS), ('kitti6', 'segmenter')],
+)
+def test_convert_and_info_of_every_published_variant(tmp_path, capsys, variant, key):
     label_sets, tasks = VARIANTS[variant]
     checkpoint, model = tmp_path / 'published.ckpt', tmp_path / 'model.safetensors'
-    torch.save({'state_dict': _tensors(tasks)}, checkpoint)
+    torch.save({key: _tensors(tasks), 'epoch_start': 0}, checkpoint)
     assert main(['convert', str(checkpoint), '--labels', *label_sets, '-o', str(model)]) == 0
     bundle = load_bundle(model)
     assert bundle.metadata.tasks == dict(tasks)

@@ -69,6 +69,7 @@ class Reconstruction:
     # Median over the images of the median of predicted / measured depth.
     depth_ratio: float | None
     poses: list[NDArray[np.float64]] = field(repr=False)  # camera-to-world, of each image
+    without_pose: list[str] = field(default_factory=list)  # names of the skipped images
 
 
 def usable_pixels(depth: NDArray[np.float32], options: FusionOptions) -> NDArray[np.bool_]:
@@ -97,19 +98,20 @@ def reconstruct(
     Fuse the predictions of samples with pose and camera, and their measured depth.
 
     If a sample has measured depth, only its measured pixels are fused, so that both surfaces show
-    the same parts of the scene.
+    the same parts of the scene. Samples without a pose are skipped.
 
-    Raises HydranetError if a sample has no pose or no camera, or no pixel could be used.
+    Raises HydranetError if no sample has a pose, one has no camera, or no pixel could be used.
     """
     predicted, measured = (VoxelMap(options.voxel_size, options.truncation) for _ in range(2))
     table = RayTable()
     ratios, poses = [], []
+    without_pose: list[str] = []
     for sample in samples:
-        if sample.pose is None or sample.camera is None:
-            missing = 'pose' if sample.pose is None else 'calibration'
-            raise HydranetError(
-                f'{sample.name} has no {missing}; reconstruction needs pose and calibration.'
-            )
+        if sample.pose is None:
+            without_pose.append(sample.name)
+            continue
+        if sample.camera is None:
+            raise HydranetError(f'{sample.name} has no calibration; reconstruction needs it.')
         prediction = predict(sample)
         if prediction.depth is None:
             raise HydranetError('The model predicts no depth; reconstruction needs it.')
@@ -123,6 +125,8 @@ def reconstruct(
             _integrate(measured, sample, rays, truth, options)
         _integrate(predicted, sample, rays, replace(prediction, depth=depth), options)
         poses.append(sample.pose)
+    if without_pose and not poses:
+        raise HydranetError(f'{without_pose[0]} has no pose; reconstruction needs poses.')
     surface = predicted.surface(options.minimum_weight)
     if not len(surface.points):
         raise HydranetError(
@@ -135,6 +139,7 @@ def reconstruct(
         len(poses),
         float(np.median(ratios)) if ratios else None,
         poses,
+        without_pose,
     )
 
 
