@@ -22,7 +22,7 @@ RADII = (48, 34, 24, 17, 12, 8, 6, 4, 3)
 _LEAST_SHARE = 0.5
 """Smallest share of pixels with depth in a window."""
 _LARGEST_RMS = 2.0
-"""Largest RMS of a plane's residuals; unit of this and the next two: standard deviations."""
+"""Largest RMS of a plane's residuals, in standard deviations, as are the next two limits."""
 _LARGEST_RESIDUAL = 3.0
 """Largest residual of the pixel whose normal is computed."""
 _LARGEST_BEND = 8.0

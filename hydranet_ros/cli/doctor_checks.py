@@ -34,7 +34,7 @@ OPTIONAL = {
 }
 SHARED_MEMORY = Path('/dev/shm')
 SEGMENTS = 4
-"""Fast DDS segments that shared memory must hold: of camera, node and two consumers."""
+"""Number of Fast DDS segments in shared memory: for camera, node and two consumers."""
 SEGMENT_BYTES = 8 << 20  # config/fastdds_images.xml
 
 

@@ -152,8 +152,8 @@ def read_depth(path: Path, form: DepthFormat) -> NDArray[np.float32]:
     stored = _read(path, cv2.IMREAD_UNCHANGED)
     if stored.ndim != 2 or stored.dtype not in (np.uint16, np.float32):
         raise HydranetError(
-            f'{path} is {stored.dtype} with shape {stored.shape}; depth needs one channel of 16-'
-            'bit integers or 32-bit floats.'
+            f'{path} is {stored.dtype} with shape {stored.shape}; '
+            'depth needs one channel of 16-bit integers or 32-bit floats.'
         )
     metres = stored.astype(np.float32) / np.float32(form.units_per_metre)
     unknown = np.isin(stored, form.invalid) | ~np.isfinite(metres)

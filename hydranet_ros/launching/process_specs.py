@@ -251,7 +251,7 @@ def image_transport_environment() -> dict[str, str]:
     """Return the variables that select the Fast DDS profile, none if the user set one."""
     if any(os.environ.get(name) for name in (*FASTDDS_VARIABLES, 'FASTDDS_BUILTIN_TRANSPORTS')):
         return {}
-    # Fast DDS 2 is the package fastrtps. Version 3 is fastdds, and warns about the old variable.
+    # Fast DDS 2 is the package fastrtps. Version 3 is fastdds; it warns about the older variable.
     prefixes = [Path(sys.prefix), *ament_prefixes()]
     is_version_3 = any((prefix / 'share' / 'fastdds').is_dir() for prefix in prefixes)
     variables = FASTDDS_VARIABLES[:1] if is_version_3 else FASTDDS_VARIABLES

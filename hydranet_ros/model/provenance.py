@@ -65,7 +65,7 @@ def provenance_of(*modules: str) -> dict[str, Any]:
     """
     Describe the code and the input files of a result, in JSON types.
 
-    Call this before a long computation: meanwhile, the code may change.
+    Call this before a long computation, because the code may change meanwhile.
 
     Returns
     -------

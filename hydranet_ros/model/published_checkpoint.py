@@ -52,7 +52,7 @@ def convert_checkpoint(
         names = ' + '.join(f'{labels.name} ({labels.size})' for labels in label_sets) or 'none'
         raise HydranetError(
             f'{path} segments into {tasks["segmentation"]} classes, but the given label sets have '
-            f'{count}: {names}; give the label sets that it was trained on to --labels, in order.'
+            f'{count}: {names}; give --labels the label sets of its training, in order.'
         )
     metadata = BundleMetadata(
         name=name or path.name.split('.')[0],

@@ -102,7 +102,7 @@ class Split:
     root: str = ''  # folder of this split's folders, relative to the dataset's root
     first: str | None = None  # smallest stem, in the order of strings
     last: str | None = None  # largest stem, included
-    ranges: tuple[tuple[str, str], ...] = ()  # first and last stem of each range
+    ranges: tuple[tuple[str, str], ...] = ()  # (first, last) stem; one range must match
     without: str | None = None  # name of another split whose samples are left out
     list: str | None = None  # text file with one stem per line, relative to the dataset's root
     intrinsics: Intrinsics | None = None  # this field and those below replace the dataset's

@@ -262,7 +262,7 @@ class BagPlayer(Node):
             self._published += 1
 
     def _wait_until(self, due: float, stop: threading.Event) -> bool:
-        """Wait until ``due`` seconds of the replay, and publish the clock; False if stopped."""
+        """Wait until ``due`` seconds of the replay, publishing the clock; False if stopped."""
         while not stop.is_set():
             elapsed = self._watch.elapsed()
             if self._clock is not None:

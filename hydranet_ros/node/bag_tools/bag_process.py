@@ -24,7 +24,10 @@ from hydranet_ros.messages.stamps import NANOSECONDS
 from hydranet_ros.node.given_parameters import declare_parameter, warn_about_unknown_parameters
 
 ParameterTable = Mapping[str, tuple[Any, str]]
-"""Maps names to defaults and descriptions; `Parameter.Type.STRING_ARRAY` as a default: empty."""
+"""
+Maps names to defaults and descriptions. The default `Parameter.Type.STRING_ARRAY` stands for an
+empty list of strings.
+"""
 
 
 LOOK_PERIOD = 0.1
