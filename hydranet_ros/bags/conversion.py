@@ -67,8 +67,9 @@ def write_samples(
     """
     Write samples to a bag; each is given with its stamp in nanoseconds since the epoch.
 
-    A sample's image, calibration, pose on ``/tf`` and ground truth (labels as mono8, depth as
-    32FC1 in metres, NaN where unknown) have its stamp. The calibration precedes the image.
+    All messages of a sample have its stamp: image, calibration, pose on ``/tf`` and ground truth
+    (labels as mono8, depth as 32FC1 in metres, NaN where unknown). The calibration precedes the
+    image.
     """
     layout = layout or BagLayout()
     written = Written()
@@ -120,7 +121,7 @@ def extract_samples(folder: Path, samples: Iterable[Sample], depth_unit: float =
     Write samples to a folder that ``hydranet_ros.data.open_dataset.open_folder`` reads.
 
     Only the first calibration is written. ``depth_unit`` is the number of metres per step of the
-    16-bit depth PNGs; depth outside their range becomes 0, which means unknown.
+    16-bit depth PNGs; depth that 16 bits cannot hold becomes 0, which means unknown.
     """
     written = Written()
     for sample in samples:

@@ -127,7 +127,7 @@ def belongings_first(
 
 
 def _image_last(held: list[BagMessage], with_header: Collection[str]) -> Iterator[BagMessage]:
-    """Yield the first message, an image, after the messages with the same stamp."""
+    """Yield the first message, an image, after all held messages with its stamp; then the rest."""
     if not held:
         return
     image, *others = held

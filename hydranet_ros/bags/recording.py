@@ -24,7 +24,7 @@ class ResultTimes:
 
     arrivals: NDArray[np.float64]  # since the first result
     ages: NDArray[np.float64]  # from the image's stamp to the result's arrival
-    latencies: NDArray[np.float64]  # from an image's arrival (if recorded) to its result's
+    latencies: NDArray[np.float64]  # from an image's arrival, if recorded, to the result's arrival
 
     @property
     def count(self) -> int:
@@ -62,9 +62,9 @@ def match_by_stamp(
     messages: Iterable[BagMessage], topics: Collection[str]
 ) -> Iterator[dict[str, BagMessage]]:
     """
-    Yield, for each stamp that all topics have, its messages by topic.
+    For each stamp that occurs on all topics, yield the messages with this stamp, by topic.
 
-    The stamps must increase on each topic, and are yielded in this order.
+    The stamps must increase on each topic; they are yielded in increasing order.
     """
     stream = FrameStream(tuple(topics))
     arrived = (

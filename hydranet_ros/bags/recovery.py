@@ -66,7 +66,7 @@ def _mcap_of(path: Path) -> Path | None:
 
 
 def _complete(file: Path, copy: Path) -> int | None:
-    """Copy the complete records and a new footer; return its position, None without records."""
+    """Copy the complete records, add a footer and return its position; None without records."""
     end = _end_of_whole_records(file)
     if end is None:
         return None

@@ -26,7 +26,7 @@ from hydranet_ros.messages.topic_names import camera_info_topic
 
 POSE_TYPES = ('geometry_msgs/msg/PoseStamped', 'nav_msgs/msg/Odometry')
 _TOLERANCE = NANOSECONDS // 50
-"""Largest difference of the stamps of depth and colour images, nanoseconds."""
+"""Largest difference, in nanoseconds, between the stamps of an image and its depth or labels."""
 
 PoseAt = Callable[[str, int], NDArray[np.float64] | None]
 
@@ -116,8 +116,9 @@ class _Feed:
         values = self._read(self._bag.decode(self._next))
         if values.shape != shape:
             raise HydranetError(
-                f'{self._next.topic} has {values.shape[1]}×{values.shape[0]} pixels and the '
-                f'images {shape[1]}×{shape[0]}; depth and labels must be registered to the images.'
+                f'{self._next.topic} has {values.shape[1]}×{values.shape[0]} pixels, but the '
+                f'images have {shape[1]}×{shape[0]}; depth and labels must be registered to the '
+                'images.'
             )
         return values
 

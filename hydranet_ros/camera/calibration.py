@@ -17,7 +17,7 @@ import numpy as np
 from hydranet_ros.camera.camera import Camera
 
 CAPACITY = 30
-"""Number of messages kept, so that an image that waited for the network still finds its own."""
+"""Number of messages kept, so that an image that waited for the network finds its message."""
 
 
 class CameraInfoBuffer:

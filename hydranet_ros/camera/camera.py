@@ -66,7 +66,7 @@ class Camera:
 
     @property
     def focal_length(self) -> float | None:
-        """Horizontal focal length in pixels, or None for an uncalibrated camera (zeros)."""
+        """Horizontal focal length in pixels; None if uncalibrated (the matrix is zero)."""
         fx = float(self.matrix[0, 0])
         return fx if np.isfinite(fx) and fx > 0 else None
 

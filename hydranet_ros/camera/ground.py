@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Level ground in front of a camera, whose depth follows from the row in the image."""
+"""Level ground in front of a camera: the depth of a pixel follows from its row."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _ENOUGH_GROUND = 0.015
 @dataclass(frozen=True)
 class Ground:
     """
-    Level ground, whose depth follows from its row in the image.
+    Level ground: the depth of a pixel follows from its row in the image.
 
-    On a plane, inverse depth grows linearly with the rows below the horizon. A teacher that was
-    trained for one camera assumes the horizon of that camera, so its depth of the ground and of
-    objects on it is wrong for other cameras. ``align`` fits a line to the predicted and the true
-    inverse depth of the ground, and corrects the whole image with this line.
+    On a plane, inverse depth is proportional to the number of rows below the horizon. A teacher
+    that was trained for one camera assumes the horizon of that camera, so its depth of the ground
+    and of objects on the ground is wrong for other cameras. ``align`` fits a line to the predicted
+    and the true inverse depth of the ground, and corrects the whole image with this line.
     """
 
     classes: tuple[str, ...]  # classes of the dataset's labels that lie on the ground
@@ -41,7 +41,7 @@ class Ground:
     def __post_init__(self) -> None:
         if not (self.height > 0 and self.maximum > 0):
             raise HydranetError(
-                'The ground of a distillation needs a height and a maximum above 0.'
+                'The ground of a distillation needs a `height` and a `maximum` above 0.'
             )
 
     def laid(

@@ -22,15 +22,15 @@ RADII = (48, 34, 24, 17, 12, 8, 6, 4, 3)
 _LEAST_SHARE = 0.5
 """Smallest share of pixels with depth in a window."""
 _LARGEST_RMS = 2.0
-"""Largest RMS of a plane's residuals; this and the next two limits in standard deviations."""
+"""Largest RMS of a plane's residuals, in standard deviations, as are the next two limits."""
 _LARGEST_RESIDUAL = 3.0
-"""Largest residual of the pixel for which the window is used."""
+"""Largest residual of the pixel whose normal is computed."""
 _LARGEST_BEND = 8.0
 """Largest second difference of inverse depth between neighbours on one surface."""
 _LEAST_DEVIATION = 1e-5
 """Smallest standard deviation of inverse depth, per metre."""
 _LEAST_COSINE = 0.17
-"""Cosine of normal to line of sight; beyond 80 degrees most surfaces are interpolated edges."""
+"""Smallest cosine of normal to line of sight: beyond 80°, most surfaces are interpolated edges."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def normals_from_depth(
     Return the unit normal of each pixel, H×W×3, in the optical frame; NaN where unknown.
 
     The half-width of a window is ``window`` standard deviations of the depth, converted to pixels,
-    so it grows with the error. If the pixels of a window are not on one plane, windows beside the
-    pixel are tried, then smaller windows. A pixel on none of these planes has no known normal.
+    so windows grow with the error. If the pixels of a window are not on one plane, windows beside
+    the pixel are tried, then smaller windows. A pixel on none of these planes has no known normal.
 
     Parameters
     ----------
@@ -100,7 +100,7 @@ def normals_from_depth(
             found = np.stack([value.flat[place] for value in fitted[:3]], -1)
             v, u = np.divmod(tried, width)
             residual = found[:, 0] * u + found[:, 1] * v + found[:, 2] - inverse.flat[tried]
-            # A surface that is curved within the smallest window also has a normal.
+            # Even a surface that is curved within the smallest window gets a normal.
             smallest = radius == RADII[-1]
             largest_residual = _LARGEST_BEND if smallest else _LARGEST_RESIDUAL
             largest_rms = _LARGEST_BEND if smallest else _LARGEST_RMS
@@ -169,7 +169,7 @@ def _fit(moments: list[NDArray[np.float64]], radius: int, error: DepthError) -> 
 def _best_window(
     misfit: NDArray[np.float64], pixels: NDArray[np.intp], radius: int
 ) -> NDArray[np.intp]:
-    """Return, for each pixel, the centre of the best-fitting window with it (flat indices)."""
+    """Return the centre (flat index) of the best-fitting window that contains each pixel."""
     height, width = misfit.shape
     v, u = np.divmod(pixels, width)
     best = pixels.copy()

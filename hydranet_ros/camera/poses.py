@@ -17,12 +17,12 @@ Numbers = Sequence[float] | NDArray[np.float64]
 LONGEST_GAP = 500_000_000
 """
 Longest gap between two poses, in nanoseconds, that is interpolated. In longer gaps, before the
-first pose and after the last, the nearest pose is used up to half this time away from it.
+first pose and after the last, the nearest pose is used if it is at most half this time away.
 """
 
 
 def pose_matrix(translation: Numbers, quaternion: Numbers) -> Matrix:
-    """Return the 4×4 matrix of x y z and a quaternion x y z w of any non-zero length."""
+    """Return the 4×4 matrix of a position x y z and a quaternion x y z w (of non-zero length)."""
     x, y, z, w = np.asarray(quaternion, np.float64) / np.linalg.norm(quaternion)
     matrix = np.eye(4)
     matrix[:3, :3] = [
@@ -61,7 +61,7 @@ class Track:
         self._poses: list[tuple[NDArray[np.float64], NDArray[np.float64]]] = []
 
     def put(self, time: int, translation: Numbers, quaternion: Numbers) -> None:
-        """Add a pose at a time in nanoseconds: x y z and x y z w; calls may come in any order."""
+        """Add a pose (x y z and x y z w) at a time in nanoseconds; calls may come in any order."""
         rotation = np.asarray(quaternion, np.float64)
         entry = (np.asarray(translation, np.float64), rotation / np.linalg.norm(rotation))
         index = bisect(self._times, time)
@@ -150,7 +150,7 @@ class FrameTree:
         """
         Return the 4×4 pose of ``frame`` in its ancestor ``world`` at a time in nanoseconds.
 
-        Returns None if the tree has no transform at that time.
+        Returns None if a transform between the two frames is missing at that time.
         """
         result = np.eye(4)
         for _ in range(len(self._edges) + 1):

@@ -54,13 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--plain-model',
         metavar='MODEL',
-        help='.safetensors model for --against, if MODEL is an exported file',
+        help='.safetensors model for --against, if the measured model is an exported file',
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures to FILE')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the results to FILE')
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure, and print the figures."""
+    """Measure, and print the results."""
     from hydranet_ros.model.bundle import Bundle, load_bundle
     from hydranet_ros.model.exported_model import read_model
     from hydranet_ros.resources import model_path
@@ -77,8 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
             plain = model
         else:
             raise HydranetError(
-                f'{arguments.model} is an exported graph: give the .safetensors model that it was '
-                'exported from with --plain-model.'
+                f'{arguments.model} is an exported graph: give --plain-model with the '
+                '.safetensors model that it was exported from.'
             )
     ways = _possible_ways(model, arguments)
     cases = [Case(*way, size) for size in arguments.sizes for way in ways]
@@ -125,7 +125,7 @@ def _fault(model: Bundle | ExportedModel, way: tuple[str, str], device: str) -> 
 
 
 def table(report: Report) -> str:
-    """Return the figures as lines of text."""
+    """Return the results as lines of text."""
     lines = [f'{key}: {value}' for key, value in report.machine.items()]
     lines.append(f'model: {report.model}, {report.rounds} images per case, milliseconds')
     head = (

@@ -142,7 +142,7 @@ def parse_variables(assignments: Sequence[str]) -> dict[str, str]:
 
 @contextmanager
 def sigterm_as_interrupt() -> Iterator[None]:
-    """Handle SIGTERM like Ctrl-C, so that no process or file is left."""
+    """Handle SIGTERM like Ctrl-C, so that no process or temporary file is left behind."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 HELP = 'play a video to the perception node over ROS 2, and record and show the results'
 
 _STARTUP = 120.0  # s; loading the model may take long on a slow machine
-_QUIET = 3.0  # s without a message after which the last result has arrived
+_QUIET = 3.0  # s without a message after which the recording is taken as complete
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--image-topic', help='topic of the images in the rosbag2 (default: the only image topic)'
     )
     parser.add_argument(
-        '--model', help='model file, or the name of a shipped model (default: the default model)'
+        '--model',
+        help='model file, or the name of a shipped model (default: the default of the package)',
     )
     parser.add_argument(
         '--fx',

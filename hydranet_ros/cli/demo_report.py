@@ -34,7 +34,7 @@ SHEET_FRAMES = 4
 
 def print_table(camera: CameraBag, model: DemoModel, recording: Path) -> None:
     """
-    Print figures of the recorded stamps and of the node's diagnostics.
+    Print rates and latencies, from the recorded stamps and the node's diagnostics.
 
     Raises HydranetError if the node published no result.
     """

@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='*',
         metavar='KEY=VALUE',
         help='replaces a value of the file, e.g. split=val or segmentation.confidence=0.7; '
-        'data=FOLDER is read and distilled=FOLDER is written',
+        'data=FOLDER is the folder to read, distilled=FOLDER the folder to write',
     )
     parser.add_argument(
         '--measure',

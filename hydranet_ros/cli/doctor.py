@@ -115,7 +115,7 @@ def _check_model(arguments: argparse.Namespace, size: tuple[int, int]) -> Iterat
 
 
 def _measure(predictor: Predictor, size: tuple[int, int]) -> list[float]:
-    """Return the seconds that each of some images took."""
+    """Return the durations of the predictions after the warm-up, in seconds."""
     import numpy as np
 
     width, height = size

@@ -34,7 +34,7 @@ OPTIONAL = {
 }
 SHARED_MEMORY = Path('/dev/shm')
 SEGMENTS = 4
-"""Segments of Fast DDS that must fit the free shared memory: camera, node and two consumers."""
+"""Number of Fast DDS segments in shared memory: for camera, node and two consumers."""
 SEGMENT_BYTES = 8 << 20  # config/fastdds_images.xml
 
 
@@ -196,7 +196,7 @@ def check_shared_memory() -> Finding:
 def check_model(
     predictor: Predictor, seconds: Sequence[float], size: tuple[int, int]
 ) -> Iterator[Finding]:
-    """Report the model and its speed; ``seconds`` are of images of this width and height."""
+    """Report the model and its speed; ``seconds`` are durations for this width and height."""
     metadata = predictor.metadata
     tasks = ', '.join(metadata.tasks)
     labels = ', '.join(piece.labels.name for piece in metadata.label_slices) or 'none'

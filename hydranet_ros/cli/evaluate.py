@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--limit', type=int, help='measure at most N images, evenly spaced', metavar='N'
     )
-    parser.add_argument('--json', type=Path, help='write all figures into this file')
+    parser.add_argument('--json', type=Path, help='write all metrics into this file')
     parser.add_argument(
         '--sheet',
         type=Path,
@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure, print the figures, and write the requested files."""
+    """Measure, print the metrics, and write the requested files."""
     import numpy as np
     from tqdm import tqdm
 
@@ -136,11 +136,11 @@ def _tasks(
         if task not in possible:
             raise HydranetError(
                 f'{task} cannot be measured: {predictor.metadata.name} predicts '
-                f'{", ".join(predicted)} and {dataset.name} has {", ".join(sorted(annotated))}.'
+                f'{", ".join(predicted)}, but {dataset.name} has {", ".join(sorted(annotated))}.'
             )
     if not possible:
         raise HydranetError(
-            f'{predictor.metadata.name} predicts {", ".join(predicted)} and {dataset.name} has '
+            f'{predictor.metadata.name} predicts {", ".join(predicted)}, but {dataset.name} has '
             f'{", ".join(sorted(annotated)) or "no annotation"} (labels of {dataset.label_set}): '
             'there is nothing to compare.'
         )

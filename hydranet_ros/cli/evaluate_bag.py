@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
     work = partial(_evaluate, arguments, several and arguments.jobs > 1)
     pairs = list(zip(arguments.bags, folders, strict=True))
     if several and arguments.jobs > 1:
-        # Not fork, which the threads of inference runtimes do not survive.
+        # Not fork: the threads of inference runtimes do not survive a fork.
         context = get_context('spawn')
         with ProcessPoolExecutor(min(arguments.jobs, len(pairs)), context) as pool:
             outcomes = list(pool.map(work, pairs))

@@ -66,7 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs=2,
         default=(1.0, 3.0),
         metavar=('POINTS', 'PERCENT'),
-        help='largest acceptable loss: mIoU in points, depth RMSE in percent (default: 1 3)',
+        help='largest acceptable loss: mIoU in percentage points, depth RMSE in percent '
+        '(default: 1 3)',
     )
     parser.add_argument(
         '--label-set', help="label set (default: the dataset's, or the model's first)"
@@ -105,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 @dataclass(frozen=True)
 class Loss:
-    """The change of a figure by quantisation."""
+    """The change of a metric by quantisation."""
 
     figure: str
     before: float
@@ -130,7 +131,7 @@ class Loss:
 def _losses(
     before: Mapping[str, Any], after: Mapping[str, Any], bound: tuple[float, float]
 ) -> Iterator[Loss]:
-    """Compare the figures that exist before and after."""
+    """Compare the metrics from before and after the quantisation."""
     points, percent = bound
     if 'segmentation' in before:
         old, new = (100 * each['segmentation']['mean_iou'] for each in (before, after))

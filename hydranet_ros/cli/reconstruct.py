@@ -61,7 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--threshold',
         type=float,
         default=0.05,
-        help='largest distance of a correct point to the other surface, in metres (default: 0.05)',
+        help='largest distance of a correct point from the other surface, in metres '
+        '(default: 0.05)',
     )
     add_runtime_arguments(parser)
 
@@ -114,7 +115,7 @@ def _write(
     label_set: LabelSet | None,
     voxel: float,
 ) -> None:
-    """Write the surfaces, their picture and the figures."""
+    """Write the surfaces, their picture and the metrics."""
     from dataclasses import asdict
     import json
 
@@ -145,7 +146,7 @@ def _write(
 
 
 def _print(result: Reconstruction, comparison: Comparison | None) -> None:
-    """Print the figures."""
+    """Print the metrics."""
     print(f'{result.views} views, {len(result.predicted.points)} points')
     if result.without_pose:
         count, first = len(result.without_pose), result.without_pose[0]

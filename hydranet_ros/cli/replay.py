@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""``hydranet replay``: play a bag to the node over ROS 2, and evaluate its results live."""
+"""``hydranet replay``: play a bag to the node over ROS 2, and evaluate the node meanwhile."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _play(replay: Replay, folder: Path, *, endless: bool) -> None:
                 group.wait(player, timeout=float('inf') if endless else patience)
                 print(player.last_lines())
             finally:
-                # Also after Ctrl-C, the usual end of a loop, to keep what was measured.
+                # Even after Ctrl-C, the usual end of a looped replay: keep what was measured.
                 evaluator.popen.terminate()
                 group.wait(evaluator, timeout=REPORT_PATIENCE)
     except KeyboardInterrupt:

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--output',
         type=Path,
         help='directory for checkpoints, logs and the model (default: runs/NAME); if it holds an '
-        'unfinished training, this is resumed',
+        'unfinished training, that training is resumed',
     )
     parser.add_argument(
         '--accelerator', default='auto', help='auto, cpu, cuda, mps (default: auto)'

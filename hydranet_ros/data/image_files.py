@@ -32,7 +32,7 @@ _PNG_GREY, _PNG_PALETTE = 0, 3  # types of pixels
 
 Decoder = Callable[[NDArray[np.uint8], int], Any]
 NORMALS_ZERO = 127
-"""The value of 0 in 8-bit images of normals; a pixel with it in all three channels is unknown."""
+"""8-bit value of a normal's component 0; a pixel with this value in all channels is unknown."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Intrinsics:
     """A pinhole camera, in pixels of the stored images."""
 
     fx: float
-    fy: float | None = None  # None: fx
+    fy: float | None = None  # None: same as fx
     cx: float | None = None  # None: the centre of the image; same for cy
     cy: float | None = None
     skew: float = 0.0
@@ -59,7 +59,7 @@ class SegmentationFormat:
 
     label_set: str | None  # of the decoded ids; None keeps stored values as ids
     ignore: tuple[int, ...] = ()  # stored values that mean unlabelled, besides 255
-    offset: int = 0  # added to every stored value that is not ignored: -1 for ids from 1
+    offset: int = 0  # added to stored values that are not ignored; -1 if they start at 1
     mapping: Mapping[int, int] | None = None  # stored value to id; others become unlabelled
     colors: bool = False  # the file is an RGB picture in the label set's colours
     # Stored value to id; -1 marks values that must not occur.
@@ -129,7 +129,7 @@ def read_segmentation(path: Path, form: SegmentationFormat) -> NDArray[np.uint8]
     stored = _read(path, cv2.IMREAD_UNCHANGED, _png_values)
     if stored.ndim != 2:
         raise HydranetError(
-            f'{path} holds {stored.shape[2]} channels and labels need one; set `colors: true` in '
+            f'{path} holds {stored.shape[2]} channels, but labels need one; set `colors: true` in '
             'the dataset file if colours stand for classes.'
         )
     if stored.max(initial=0) > UNLABELED:
@@ -162,12 +162,12 @@ def _ids_of_colors(
 
 
 def read_depth(path: Path, form: DepthFormat) -> NDArray[np.float32]:
-    """Read depth, stored in 16 bits or as 32-bit floats, as H×W metres, NaN where unknown."""
+    """Read a file of 16-bit or 32-bit float depth; return H×W metres, NaN where unknown."""
     stored = _read(path, cv2.IMREAD_UNCHANGED)
     if stored.ndim != 2 or stored.dtype not in (np.uint16, np.float32):
         raise HydranetError(
-            f'{path} is {stored.dtype} with shape {stored.shape}; depth needs one channel of 16 '
-            'bits or of floats.'
+            f'{path} is {stored.dtype} with shape {stored.shape}; '
+            'depth needs one channel of 16-bit integers or 32-bit floats.'
         )
     metres = stored.astype(np.float32) / np.float32(form.units_per_metre)
     unknown = np.isin(stored, form.invalid) | ~np.isfinite(metres)
@@ -180,7 +180,7 @@ def read_normals(path: Path, form: NormalsFormat) -> NDArray[np.float32]:
     """
     Read normals as H×W×3 unit vectors in the optical frame, NaN where unknown.
 
-    The file is an 8-bit RGB image of ``127.5 (1 + n)``; 127, 127, 127 is unknown.
+    The file is an 8-bit RGB image of ``127.5 (1 + n)``; the colour 127, 127, 127 means unknown.
     """
     stored = read_rgb(path)
     vectors = stored.astype(np.float32) / 127.5 - 1.0

@@ -31,10 +31,10 @@ os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
 @dataclass(frozen=True)
 class SourceImage:
-    """One image of a source; `read` raises HydranetError if it cannot be read."""
+    """One image of a source; `read` raises HydranetError if the image cannot be read."""
 
     name: str  # file name for results, without suffix; unique in its source
-    origin: str  # what errors call the image
+    origin: str  # name of the image in error messages
     read: Callable[[], RgbImage] = field(repr=False)
 
 
@@ -67,7 +67,7 @@ def open_source(where: str) -> FrameSource:
 
 
 def write_image(path: Path, image: NDArray) -> None:
-    """Write an H×W uint8 or uint16 or an H×W×3 uint8 RGB image as a PNG, and make its folder."""
+    """Write an image (H×W uint8 or uint16, or H×W×3 uint8 RGB) as a PNG, and make the folder."""
     stored = cv2.cvtColor(image, cv2.COLOR_RGB2BGR) if image.ndim == 3 else image
     encoded = cv2.imencode('.png', stored)[1]
     with naming_write_faults(path):

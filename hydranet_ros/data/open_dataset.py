@@ -51,7 +51,7 @@ def open_folder(folder: Path, depth_unit: float = 0.001) -> Dataset:
     """
     Open a folder of samples in the generic layout, without a dataset file.
 
-    The folder holds ``image/`` and, optionally, ``depth/`` (`depth_unit` metres per step),
+    The folder holds ``image/`` and, optionally, ``depth/`` (PNGs in steps of `depth_unit` metres),
     ``segmentation/`` (class ids), ``normals/``, ``pose/`` and ``camera-intrinsics.txt``.
     """
     content = {

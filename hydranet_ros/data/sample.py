@@ -32,7 +32,7 @@ class Sample:
     name: str  # unique in its source: path of the image, or its number in a bag or video
     image: RgbImage
     segmentation: NDArray[np.uint8] | None = None  # H×W class ids, 255 unlabelled
-    label_set: str | None = None  # that the ids belong to; None if unknown
+    label_set: str | None = None  # of the class ids; None if unknown
     depth: NDArray[np.float32] | None = None  # H×W metres along the optical axis, NaN unknown
     # H×W×3 unit vectors x right, y down, z forward; NaN unknown
     normals: NDArray[np.float32] | None = None

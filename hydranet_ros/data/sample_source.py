@@ -36,7 +36,7 @@ class Selection:
     first: int = 0
 
     def of(self, items: Iterable[T]) -> Iterator[T]:
-        """Yield the selected items; nothing after the last one is read."""
+        """Yield the selected items; no item after the last selected one is read."""
         last = None if self.maximum is None else self.first + (self.maximum - 1) * self.every
         return islice(items, self.first, None if last is None else last + 1, self.every)
 
@@ -88,7 +88,7 @@ def dataset_samples(
 
 
 def with_camera(sample: Sample, focal_length: float | None) -> Sample:
-    """Give a sample without a camera an ideal one, if a focal length in pixels is given."""
+    """Add an ideal camera to a sample without one, if a focal length in pixels is given."""
     if sample.camera is not None or focal_length is None:
         return sample
     height, width = sample.image.shape[:2]

@@ -26,7 +26,7 @@ Arguments = Mapping[str, tuple[str, str]]
 """Maps the name of a launch argument to its default and description."""
 
 RESPAWN_DELAY = 2.0
-"""Seconds."""
+"""Seconds before a node that has ended is started again."""
 
 
 def declare_arguments(arguments: Arguments) -> list[DeclareLaunchArgument]:
@@ -69,7 +69,7 @@ def node_action(spec: ProcessSpec) -> Node:
 
 
 def on_end(node: Node, actions: list[Action] | None = None) -> RegisterEventHandler:
-    """Run actions when a node exits with status 0; else, or without actions, end the launch."""
+    """Run ``actions`` if a node exits with status 0; otherwise (or if None) end the launch."""
 
     def handle(event: ProcessExited, context: LaunchContext) -> list[Action] | None:
         if context.is_shutdown:

@@ -68,10 +68,10 @@ class RunningProcess:
 
     spec: ProcessSpec
     popen: subprocess.Popen[bytes]
-    log: Path  # file that receives its output
+    log: Path  # file that receives the output of the process
 
     def last_lines(self) -> str:
-        """Return the last lines of its output."""
+        """Return the last lines of the output of the process."""
         lines = self.log.read_text(errors='replace').splitlines()
         return '\n'.join(f'  {line}' for line in lines[-_LINES_SHOWN:])
 
@@ -95,7 +95,7 @@ class ProcessGroup:
     def __exit__(self, *_: object) -> None:
         with _signals_deferred():
             for process in self._running:
-                # Not SIGINT: a process that starts in the background ignores it at first.
+                # Not SIGINT: a process started in the background ignores SIGINT at first.
                 process.popen.terminate()
             for process in self._running:
                 _await_end(process)

@@ -56,7 +56,7 @@ class ProcessSpec:
     remappings: tuple[tuple[str, str], ...] = ()  # pairs (from, to) of topic names
     arguments: tuple[str, ...] = ()  # further command-line arguments, outside ``--ros-args``
     log_level: str = 'info'  # of the node; other loggers keep their default level
-    respawn: bool = False  # whether launch starts it again when it ends
+    respawn: bool = False  # whether launch starts the process again when it ends
     shutdown_timeout: float | None = None
     """Seconds that launch waits after SIGINT, and again after SIGTERM; None: launch's default."""
 
@@ -108,7 +108,9 @@ def perception_process(
     """
     path = Path(params_file).expanduser() if params_file else None
     if path is not None and not path.is_file():
-        raise HydranetError(f'There is no parameter file {path.absolute()}: see params_file.')
+        raise HydranetError(
+            f"There is no parameter file {path.absolute()}: correct 'params_file'."
+        )
     # Other parameters keep the values of the parameter file.
     parameters: dict[str, ParameterValue] = {}
     if use_sim_time:
@@ -137,9 +139,9 @@ def rviz_process(
     fixed_frame: str = '',
     use_sim_time: bool = False,
 ) -> ProcessSpec:
-    """Describe rviz with the package's configuration; it shows points in ``fixed_frame``."""
+    """Describe rviz with the package's configuration; rviz shows points in ``fixed_frame``."""
     prefix = posixpath.join('/', namespace)
-    # The topic of the image is remapped by its own argument.
+    # The argument `image` remaps the first of these topics.
     outputs = [posixpath.join(prefix, topic.lstrip('/')) for topic in RVIZ_TOPICS[1:]]
     targets = [posixpath.join(prefix, image), *outputs]
     return ProcessSpec(
@@ -249,7 +251,7 @@ def image_transport_environment() -> dict[str, str]:
     """Return the variables that select the Fast DDS profile, none if the user set one."""
     if any(os.environ.get(name) for name in (*FASTDDS_VARIABLES, 'FASTDDS_BUILTIN_TRANSPORTS')):
         return {}
-    # Version 2 is the package fastrtps, version 3 fastdds, which warns about version 2's variable.
+    # Fast DDS 2 is the package fastrtps. Version 3 is fastdds; it warns about the older variable.
     prefixes = [Path(sys.prefix), *ament_prefixes()]
     is_version_3 = any((prefix / 'share' / 'fastdds').is_dir() for prefix in prefixes)
     variables = FASTDDS_VARIABLES[:1] if is_version_3 else FASTDDS_VARIABLES

@@ -25,7 +25,7 @@ class PixelFormat:
     dtype: np.dtype  # of one channel
     channels: int
     convert: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None
-    """From H×W(×C) uint8 to H×W×3 uint8 RGB; None for depth and normals, which have no colours."""
+    """Converts H×W(×C) uint8 to H×W×3 uint8 RGB; None for depth and normals (no colours)."""
 
     def to_rgb(self, pixels: NDArray) -> NDArray[np.uint8]:
         """

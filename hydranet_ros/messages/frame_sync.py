@@ -109,7 +109,7 @@ class FrameStream:
         if not self._laps:
             return 0
         # The stamps of a sparse topic need not jump back at a new lap. If another topic has
-        # started the lap, the part joins the frame that waits there.
+        # started the lap, the part joins the frame that waits in that lap.
         newest = max((known for known, _ in self._latest.values()), default=0)
         if stamp <= last or (lap, stamp) not in self._waiting:
             for later in range(newest, lap, -1):

@@ -147,7 +147,7 @@ def _by_cv_bridge(message: Any) -> NDArray[np.uint8]:
 
 
 def _cv_bridge_converter() -> Callable[[Any, str], NDArray[np.uint8]] | None:
-    """Return cv_bridge's conversion, None if it is missing or incompatible with NumPy."""
+    """Return the conversion of cv_bridge, None if cv_bridge is missing or does not fit NumPy."""
     try:
         from cv_bridge import CvBridge
     except (ImportError, AttributeError):

@@ -88,7 +88,7 @@ class BundleMetadata:
     default_focal: float | None = None  # pixels, assumed if the camera's focal length is unknown
     license: str = 'unknown'
     provenance: dict[str, Any] = field(default_factory=dict)  # how the weights were made
-    figures: dict[str, Any] = field(default_factory=dict)  # measured, e.g. mIoU
+    figures: dict[str, Any] = field(default_factory=dict)  # measured metrics, e.g. mIoU
 
     def __post_init__(self) -> None:
         if fault := self._fault():
@@ -145,7 +145,7 @@ class BundleMetadata:
 
     def length_scale(self, fx: float | None) -> tuple[float, bool]:
         """
-        Return the factor for a camera's depth, and whether the focal length is assumed.
+        Return the factor for the depth output, and whether the focal length is assumed.
 
         ``fx`` is in pixels. If it is None, the default focal length is assumed, or, if there is no
         default, the canonical one.
@@ -291,8 +291,8 @@ def save_bundle(path: str | Path, bundle: Bundle, dtype: StorageType = 'float16'
     """
     Write a model file and return the bundle with the file's path and hash.
 
-    An existing file is replaced atomically. float16 halves the file size, with a relative error of
-    the weights of about 1e-3.
+    An existing file is replaced atomically. float16 halves the file size; the weights then have a
+    relative error of about 1e-3.
     """
     from safetensors.numpy import save
 

@@ -5,8 +5,8 @@ The deployed graph: a uint8 RGB image in, labels and metres out.
 
 Everything between the camera's pixels and the published values is one torch module, so a runtime
 can optimise all of it and nothing is left to NumPy. The graph computes the same function as the
-trained network, rewritten for speed (:mod:`hydranet_ros.model.rewrites`) and without the logits of
-unused label sets.
+trained network, but is rewritten for speed (:mod:`hydranet_ros.model.rewrites`) and omits the
+logits of unused label sets.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class DeployedGraph(nn.Module):
     label_set
         Label set to predict; the bundle's first if None.
     fields
-        Fields of the prediction to compute; the first of each task if None.
+        Fields of the prediction to compute; if None, the first field of each task.
     slices
         As for :class:`hydranet_ros.model.rewrites.RewrittenNetwork`.
 
@@ -98,7 +98,7 @@ class DeployedGraph(nn.Module):
         image
             H x W x 3, uint8, RGB; at least 32 x 32.
         length_scale
-            Scalar, float32: fx / canonical focal length; 1 for a model without the latter.
+            Scalar, float32: fx / canonical focal length; 1 if the model has no canonical one.
 
         Returns
         -------
@@ -111,7 +111,7 @@ class DeployedGraph(nn.Module):
         wanted = frozenset(self.fields)
         outputs: dict[str, Tensor] = {}
         for name, low in raw.items():
-            # Enlarge the raw outputs, not the class ids, so that borders get no wrong class.
+            # Upsample the raw outputs: interpolated class ids would be wrong at borders.
             full = enlarge_by_matrices(
                 low, image.shape[0], image.shape[1], self.upsampling, self.interpolation
             )

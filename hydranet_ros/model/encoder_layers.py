@@ -17,10 +17,10 @@ class NormalizedConvolution(nn.Sequential):
     """
     A convolution without bias, its batch norm, and an optional activation.
 
-    Frozen batch norm is one factor and one offset per channel. When training on a CPU, they are
-    merged into the convolution: this saves two passes over its output, forward and backward, and
-    gives the same gradients. On a GPU the merging itself would cost more, because it launches many
-    small operations on weights.
+    Frozen batch norm is one factor and one offset per channel. When training on a CPU, both are
+    merged into the convolution: this saves two passes over the convolution's output, forward and
+    backward, and gives the same gradients. On a GPU, merging would cost more than it saves,
+    because it launches many small operations on weights.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -69,7 +69,7 @@ def _convolution(
 
 
 class InvertedResidual(nn.Module):
-    """Expand with a 1x1, filter with a depthwise convolution, project with a linear 1x1."""
+    """Expand (1x1 convolution), filter (depthwise convolution), project (linear 1x1)."""
 
     def __init__(self, encoder: Encoder, channels_in: int, stage: Stage, stride: int) -> None:
         super().__init__()

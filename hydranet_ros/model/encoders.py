@@ -36,20 +36,20 @@ class Encoder:
     stages: tuple[Stage, ...]
     outputs: Mapping[int, tuple[int, ...]]
     """
-    Numbers of the layers that the decoder uses, for each of ``STRIDES``. The features of several
-    layers with one stride are added in this order, each after a 1x1 convolution. Another order
-    would change the last bits of the results, because runtimes fuse additions into convolutions.
-    Stride 4 has one layer.
+    Numbers of the layers that the decoder uses, for each of ``STRIDES``. Features of layers with
+    the same stride are added in the order of these numbers, each after a 1x1 convolution. Another
+    order would change the last bits of the results, because runtimes fuse additions into
+    convolutions. Stride 4 must have a single layer.
     """
     imagenet_keys: tuple[str, ...]  # prefixes of the encoder's keys in a file of ImageNet weights
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of RGB in [0, 1], on ImageNet
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     norm_epsilon: float = 1e-5
-    expands_always: bool = False  # whether blocks of expansion 1 have the first 1x1, too
+    expands_always: bool = False  # whether blocks of expansion 1 start with a 1x1, too
     pads_end: bool = False
     """
-    Whether convolutions of stride 2 are centred on odd rows and columns, as TensorFlow's padding
-    ``SAME`` does for even sizes.
+    Whether convolutions of stride 2 are centred on odd rows and columns, as with TensorFlow's
+    padding ``SAME`` for even sizes.
     """
 
     def channels(self, layer: int) -> int:
@@ -61,9 +61,9 @@ def _efficientnet_lite(title: str, channels: tuple[int, ...], repeats: tuple[int
     """
     Describe an EfficientNet-Lite (Tan and Le 2019; the variant of 2020 for mobile devices).
 
-    It has no squeeze-and-excitation, and ReLU6 instead of swish. All sizes have the same stem and
-    the same number of first and last blocks. Strides 16 and 32 have two maps each, of which the
-    decoder uses the deeper one.
+    The Lite variant has no squeeze-and-excitation, and ReLU6 instead of swish. All its sizes have
+    the same stem, and the same number of blocks in the first and in the last stage. Two stages
+    have stride 16 and two have stride 32; the decoder uses the deeper stage of each pair.
     """
     kernels, strides = (3, 3, 5, 3, 5, 5, 3), (1, 2, 2, 2, 1, 2, 1)
     rows = zip(channels, repeats, strides, kernels, (1, *[6] * 6), strict=True)

@@ -39,7 +39,7 @@ class ExportedModel:
     format: str  # a value of FORMAT_OF_SUFFIX
     fields: tuple[str, ...]  # the graph's outputs, in order
     label_set: str | None  # predicted label set; None without segmentation
-    size: tuple[int, int] | None  # the only (height, width) it accepts; None for any
+    size: tuple[int, int] | None  # the only (height, width) accepted; None for any
     precision: str  # float32, or int8 for a quantised graph
     path: Path
 

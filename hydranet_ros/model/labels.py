@@ -90,7 +90,7 @@ class LabelSet:
         Build a label set from the content of a label set file.
 
         The content is a mapping with ``name``, ``classes`` (each with ``name`` and ``color``) and
-        optionally ``ignore_id``; error messages call it ``source``.
+        optionally ``ignore_id``. ``source`` names the content in error messages.
         """
         try:
             if not isinstance(content, Mapping):
@@ -114,7 +114,7 @@ def label_set_names() -> list[str]:
 
 
 def load_label_set(name_or_path: str | Path) -> LabelSet:
-    """Load a label set, given by one of :func:`label_set_names` or by a YAML file."""
+    """Load a label set, given as one of :func:`label_set_names` or as the path of a YAML file."""
     is_file = Path(name_or_path).suffix in ('.yaml', '.yml')
     if not is_file and str(name_or_path) not in label_set_names():
         raise HydranetError(

@@ -3,10 +3,10 @@
 """
 The network: an encoder, a Light-Weight RefineNet decoder, one head per task.
 
-With the encoder MobileNet-v2 it is the network of Nekrasov et al., Real-Time Joint Semantic
+With the encoder MobileNet-v2, this is the network of Nekrasov et al., Real-Time Joint Semantic
 Segmentation and Depth Estimation Using Asymmetric Annotations (2018), arXiv 1809.04766. Parameter
 names such as ``layer1``, ``conv8``, ``crp4`` and ``1_outvar_dimred`` are those of the authors'
-published checkpoints, so that those load unchanged.
+published checkpoints, so that these checkpoints load unchanged.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def upsample(x: Tensor, finer: Tensor, upsampling: Upsampling) -> Tensor:
 
 def enlarge(raw: Tensor, height: int, width: int, upsampling: Upsampling, mode: str) -> Tensor:
     """
-    Enlarge raw outputs, N x C x ceil(height/4) x ceil(width/4), to image size.
+    Upsample raw outputs, N x C x ceil(height/4) x ceil(width/4), to image size.
 
     ``mode`` is ``bilinear`` or ``bicubic``.
     """
@@ -85,7 +85,7 @@ def _resize(
 
 
 def upper_left(maps: Tensor, height: int, width: int) -> Tensor:
-    """Crop maps to their first rows and columns."""
+    """Crop maps to their first ``height`` rows and ``width`` columns."""
     if _is_compiling():
         # If nothing is cropped in the example input, torch.export assumes that nothing is cropped
         # at any size. Padding makes sure that something is cropped.
@@ -97,7 +97,7 @@ def max_pool_5x5(x: Tensor) -> Tensor:
     """
     Return the maximum of each 5x5 neighbourhood, at stride 1.
 
-    Pooling columns and then rows gives the same values with 8 instead of 24 comparisons per pixel.
+    Pooling 1x5 and then 5x1 gives the same values with 8 instead of 24 comparisons per pixel.
     """
     rows = functional.max_pool2d(x, (1, 5), stride=1, padding=(0, 2))
     return functional.max_pool2d(rows, (5, 1), stride=1, padding=(2, 0))

@@ -19,9 +19,10 @@ from hydranet_ros.resources import files_read, PACKAGE, share_directory
 @lru_cache
 def sources_of(module: str) -> dict[str, Path]:
     """
-    Return this module and all modules of the package that it imports, with their files.
+    Return the source files, by module name, of a module and of all modules that it imports.
 
-    Imports inside functions are included, even if they have not run yet.
+    Only modules of this package count. Indirect imports are included, and so are imports inside
+    functions, even if these have not run yet.
     """
     found: dict[str, Path] = {}
     waiting = [module]
@@ -62,7 +63,9 @@ def source_digest(*modules: str) -> str:
 
 def provenance_of(*modules: str) -> dict[str, Any]:
     """
-    Describe the code and input files of a result in JSON types, before a long computation.
+    Describe the code and the input files of a result, in JSON types.
+
+    Call this before a long computation, because the code may change meanwhile.
 
     Returns
     -------
@@ -92,7 +95,7 @@ def commit_of(*paths: str | Path) -> str:
 
     " with changes" is appended if one of the paths differs from the commit. Paths are files or git
     pathspecs; files outside the repository are ignored. Without a git repository, e.g. in a
-    container, the environment variable HYDRANET_COMMIT is returned, or ''.
+    container, the environment variable HYDRANET_COMMIT is returned, or '' if it is not set.
     """
     root = share_directory().resolve()
     specs = [

@@ -32,10 +32,10 @@ def convert_checkpoint(
     Parameters
     ----------
     path
-        A file written by ``torch.save`` in Python 2 or 3. It holds a state dict, or a mapping that
-        has it under ``state_dict`` or, as the authors' training script writes it, under
-        ``segmenter``; keys may have the prefix ``module.``, which torch's data
-        parallelism adds.
+        A file written by ``torch.save`` in Python 2 or 3. It holds a state dict, or a mapping with
+        the state dict under the key ``state_dict`` or, as the authors' training script writes it,
+        ``segmenter``. The keys of the state dict may have the prefix ``module.``, which torch's
+        data parallelism adds.
     label_sets
         The label sets of the segmentation logits, in the order of their channels.
     name
@@ -53,7 +53,7 @@ def convert_checkpoint(
         names = ' + '.join(f'{labels.name} ({labels.size})' for labels in label_sets) or 'none'
         raise HydranetError(
             f'{path} segments into {tasks["segmentation"]} classes, but the given label sets have '
-            f'{count}: {names}; name the label sets of the training with --labels, in order.'
+            f'{count}: {names}; give --labels the label sets of its training, in order.'
         )
     metadata = BundleMetadata(
         name=name or path.name.split('.')[0],

@@ -86,7 +86,7 @@ def convolution_by_taps(convolution: nn.Conv2d) -> nn.Conv2d:
     Turn a 3x3 convolution into a 1x1 convolution that outputs the nine taps as channels.
 
     Runtimes pad the output channels of a convolution to the width of a vector register, e.g. 16.
-    With one output channel, a head wastes 15 of 16; with nine taps it wastes less than half.
+    A head with one output channel wastes 15 of 16; with nine taps, it wastes less than half.
     :func:`shift_and_add` turns the taps into the result, except for the bias.
     """
     channels_out, channels_in = convolution.weight.shape[:2]
@@ -113,12 +113,12 @@ def shift_and_add(taps: Tensor) -> Tensor:
 
 class FinestSlice(nn.Module):
     """
-    A slice of the channels of the decoder's finest level, from its inputs to the heads.
+    The decoder's finest level, from its inputs to the heads, for a slice of its channels.
 
-    At this level upsampling, pooling and depthwise 1x1 convolutions act on each channel
-    separately; only the heads combine channels, by a sum. In slices, the maps that pooling reads
-    repeatedly fit into the processor's cache. A depthwise 1x1 convolution becomes a multiplication
-    by one number per channel.
+    At this level, upsampling, pooling and depthwise 1x1 convolutions act on each channel
+    separately; only the heads combine channels, by a sum. So the level can be computed slice by
+    slice, and the maps of a slice, which pooling reads repeatedly, fit into the processor's cache.
+    A depthwise 1x1 convolution becomes a multiplication by one number per channel.
     """
 
     def __init__(self, network: HydraNet, channels: slice, tapwise: frozenset[str]) -> None:

@@ -1,7 +1,7 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Read .safetensors files on robots with NumPy alone: rosdep has no key for safetensors.
+Read .safetensors files with NumPy alone: rosdep cannot install the package safetensors.
 
 The format: eight bytes with the length of a JSON header, the header, the data
 (https://huggingface.co/docs/safetensors).

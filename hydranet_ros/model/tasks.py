@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 CONFIDENCE_LEVELS = 255
-"""The uint8 value of a confidence of 1."""
+"""The uint8 value that stands for a confidence of 1."""
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ def spin_once(executor: Executor, node: Node, timeout: float) -> None:
     """
     Run one callback of a lifecycle node, if one is ready within ``timeout`` seconds.
 
-    Later distributions refuse a transition that the state does not allow. Humble raises an error
-    that would end the process; here it is logged.
+    If the state does not allow a transition, later distributions refuse it, but Humble raises an
+    error that would end the process; this function logs the error instead.
     """
     try:
         executor.spin_once(timeout_sec=timeout)

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The parameters that a node was started with: integers for doubles, and unknown names."""
+"""Parameters given at the start of a node: accept integers for doubles, report unknown names."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def declare_parameter(
     *,
     ignore_override: bool = False,
 ) -> Any:
-    """Declare a parameter and return its value; a given integer is taken for a double."""
+    """Declare a parameter and return its value; an integer given for a double is converted."""
     given = node._parameter_overrides.get(name)
     if isinstance(default, float) and given is not None and type(given.value) is int:
         default, ignore_override = float(given.value), True
@@ -35,5 +35,5 @@ def warn_about_unknown_parameters(node: Node, known: Sequence[str]) -> None:
     for name in node._parameter_overrides:
         if not node.has_parameter(name) and not name.startswith(_QOS_PREFIX):
             nearest = get_close_matches(name, known, n=1)
-            hint = f'; did you mean {nearest[0]}?' if nearest else '.'
-            node.get_logger().warning(f'There is no parameter {name}: it is ignored{hint}')
+            hint = f'; did you mean {nearest[0]!r}?' if nearest else '.'
+            node.get_logger().warning(f'There is no parameter {name!r}: it is ignored{hint}')

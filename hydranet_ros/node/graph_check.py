@@ -56,7 +56,7 @@ class CameraTopic:
 
 @dataclass
 class Graph:
-    """What was observed."""
+    """What was observed in the ROS graph."""
 
     middleware: str  # e.g. rmw_fastrtps_cpp
     cameras: list[CameraTopic]
@@ -68,7 +68,7 @@ def observe(seconds: float, only: str = '') -> Graph:
     Receive from all camera topics, or from the topic ``only``, for a number of seconds.
 
     Topics that appear meanwhile are included, results of a perception node and ground truth are
-    not. The environment variables of the Fast DDS profile must be set before.
+    not. The environment variables of the Fast DDS profile must be set before the call.
     """
     context = rclpy.Context()
     context.init()

@@ -30,13 +30,13 @@ def run_process(name: str, work: Callable[[threading.Event], None]) -> int:
         stop.set()
         signal.signal(number, signal.SIG_DFL)  # a second signal kills a process that hangs
 
-    # Set before the middleware is loaded. A launch file could not set this for `ros2 run`.
+    # The middleware reads these variables when it is loaded; `ros2 run` uses no launch file.
     os.environ.update(image_transport_environment())
     try:
         # rclpy's own handlers would shut down the context while messages are being sent.
         rclpy.init(args=sys.argv, signal_handler_options=SignalHandlerOptions.NO)
     except RuntimeError as error:  # base class of rclpy's errors
-        # The text ends with positions in C sources.
+        # Remove the positions in C sources at the end of the text.
         fault = ' '.join(str(error).partition(', at /')[0].split())
         print(f'{name}: the ROS arguments are invalid: {fault}', file=sys.stderr)
         return 1

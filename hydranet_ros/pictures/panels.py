@@ -109,7 +109,7 @@ def result_panels(rgb: RgbImage, results: Mapping[str, NDArray | None], look: Lo
 
 
 def mosaic(panels: Sequence[Panel], columns: int = 2) -> RgbImage:
-    """Arrange panels of one size in rows without gaps, each with its name in a corner."""
+    """Arrange panels of equal size in rows without gaps, each with its name in a corner."""
     cells = [named(panel) for panel in panels]
     return lay_out(
         [cells[i : i + columns] for i in range(0, len(cells), columns)], columns=columns

@@ -63,7 +63,7 @@ def overlay_legend(picture: RgbImage, labels: NDArray[np.uint8], label_set: Labe
 
 def colorize_depth(depth: NDArray[np.float32], minimum: float, maximum: float) -> RgbImage:
     """
-    Colour H×W depth in metres, near warm and far cold, with the same range for all frames.
+    Colour H×W depth in metres with a fixed range: near is warm, far is cold.
 
     Colours depend on the logarithm of depth, so that near distances, which matter most, differ
     clearly. NaN, infinite and non-positive depth is invalid and becomes black. ``minimum`` and

@@ -66,8 +66,8 @@ class Result:
     """
     speedup: float | None
     """
-    Time of the plain network divided by the time of this case, as median over the rounds; None if
-    the plain network was not run.
+    Time of :class:`PlainWay` divided by the time of this case (median over the rounds); None if
+    :class:`PlainWay` was not run.
     """
 
 
@@ -90,7 +90,7 @@ class PlainWay:
     """
     The network as published: eager torch in float32, with NumPy before and OpenCV after it.
 
-    It predicts the first label set of the model.
+    The first label set of the model is predicted.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -122,7 +122,7 @@ class PlainWay:
             setattr(self._network, f'crp{level}', Pooling(list(chain.children())))
 
     def predict(self, rgb: NDArray[np.uint8]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Return labels and depth; an empty array if the model lacks the task."""
+        """Return labels and depth, each an empty array if the model lacks this task."""
         import cv2
 
         from hydranet_ros.model.network import OUTPUT_STRIDE
@@ -181,7 +181,7 @@ def measure(
     progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """
-    Measure all cases; those of one image size alternate, so that all have the same conditions.
+    Measure all cases; cases with the same image size alternate, so that conditions are equal.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Caches that avoid repeated conversion (on disk) and compilation (by image size)."""
+"""Caches of converted models (on disk) and of compiled models (in memory, by image size)."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def graph_key(
 
 def cached_file(name: str, write: Callable[[Path], None]) -> Path | None:
     """
-    Return a file of the cache and write it first if it is missing; None without a cache.
+    Return a file of the cache, written first if it is missing; None if there is no cache.
 
     Parameters
     ----------

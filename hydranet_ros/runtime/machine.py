@@ -48,7 +48,7 @@ def _processor() -> str:
 
 
 def memory(entry: str) -> float | None:
-    """Return a memory figure of this process in megabytes, e.g. ``VmHWM`` for the peak."""
+    """Return a memory entry of this process's status in megabytes, e.g. ``VmHWM`` (peak)."""
     try:
         lines = Path('/proc/self/status').read_text().splitlines()
     except OSError:

@@ -14,7 +14,7 @@ from hydranet_ros.runtime.predictor import Predictor
 
 @dataclass(frozen=True)
 class Parity:
-    """The agreement of two predictions; None for a field that either of them lacks."""
+    """The agreement of two predictions; None for a field that one of them lacks."""
 
     labels: float | None  # share of pixels with equal labels
     depth: float | None  # median relative difference
@@ -38,7 +38,7 @@ class Parity:
 
 
 def compare(reference: Predictor, other: Predictor, size: tuple[int, int]) -> Parity:
-    """Compare two predictors on a synthetic image of one (height, width)."""
+    """Compare two predictors on a synthetic image of the given (height, width)."""
     rgb = synthetic_picture(*size)
     expected, found = reference.predict(rgb), other.predict(rgb)
     labels = depth = largest = None

@@ -128,7 +128,7 @@ class Predictor:
         """
         Return another predictor of this model, on the same runtime, for another label set.
 
-        The present predictor stays usable meanwhile and afterwards. Raises HydranetError if the
+        This predictor stays usable meanwhile and afterwards. Raises HydranetError if the
         model has no such label set.
         """
         return Predictor(

@@ -57,10 +57,10 @@ def test_live_parameters_change_the_next_frame(client):
 
 def test_other_parameters_are_refused_in_one_sentence(client):
     for values, sentence in (
-        ({'model': 'another'}, 'Parameter model cannot change while the node is configured'),
+        ({'model': 'another'}, "Parameter 'model' cannot change while the node is configured"),
         ({'depth_encoding': '16UC1'}, 'ros2 lifecycle set /perception_node deactivate'),
         ({'depth_color_maximum': -1.0}, 'out of range'),
-        ({'depth_color_minimum': 90.0}, 'must be less than depth_color_maximum (80 m)'),
+        ({'depth_color_minimum': 90.0}, "must be less than 'depth_color_maximum' (80 m)"),
         ({'class_names': ['mine']}, 'comes from the model and cannot be set'),
         ({'autostart': False}, 'read-only'),
     ):

@@ -127,7 +127,7 @@ def test_waits_for_a_manager_without_autostart_and_says_why_nothing_comes(
 @pytest.mark.parametrize(
     ('parameters', 'sentence'),
     [
-        ({'image_transport': 'theora'}, 'image_transport must be one of raw, compressed'),
+        ({'image_transport': 'theora'}, "'image_transport' must be one of raw, compressed"),
         ({'0bad name': 1}, 'perception_node: the ROS arguments are invalid: '),
     ],
 )

@@ -211,10 +211,10 @@ def test_evaluator_by_itself(group: ProcessGroup, client: RosClient, tmp_path: P
 @pytest.mark.parametrize(
     ('executable', 'parameters', 'sentence'),
     [
-        ('evaluator_node', {'tasks': ['segmentation']}, 'label_set is missing'),
+        ('evaluator_node', {'tasks': ['segmentation']}, "'label_set' is missing"),
         ('evaluator_node', {'tasks': ['odometry']}, "no task 'odometry'"),
         ('bag_player', {'lock_step_image': '/front'}, '/front in lock-step: it is not among'),
-        ('bag_player', {'lock_step_image': '/image'}, 'lock_step_replies must name'),
+        ('bag_player', {'lock_step_image': '/image'}, "'lock_step_replies' must name"),
         (
             'bag_recorder',
             {'topics': ['/a'], 'answer_topics': ['/b']},

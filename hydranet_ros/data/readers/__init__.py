@@ -16,4 +16,4 @@ READERS: dict[str, Reader] = {
     'kitti_depth': read_kitti_depth,
     'nyud': read_nyud,
 }
-"""Value of ``reader`` in a dataset file, to the function that opens the dataset."""
+"""Maps the value of ``reader`` in a dataset file to the function that opens the dataset."""

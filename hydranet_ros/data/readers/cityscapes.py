@@ -1,7 +1,7 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Cityscapes (Cordts et al. 2016): fine labels, as the benchmark packs them.
+Cityscapes (Cordts et al. 2016): fine labels, in the folder layout of the benchmark.
 
 Images are ``leftImg8bit/<split>/<city>/<frame>_leftImg8bit.png``; labels are
 ``gtFine/<split>/<city>/<frame>_gtFine_labelIds.png``, with the 34 ids of the benchmark. The focal
@@ -36,7 +36,7 @@ class CityscapesFiles:
     name: str
     root: str  # folder with ``leftImg8bit`` and ``gtFine``
     label_set: str = 'cityscapes19'
-    mapping: dict[int, int] | None = None  # benchmark's id to id of label_set; None: trainIds
+    mapping: dict[int, int] | None = None  # from benchmark ids to ids of label_set; None: trainIds
     license: str = 'Cityscapes terms (non-commercial)'
 
 

@@ -3,8 +3,9 @@
 """
 The generic layout: one folder for images and one per annotation; files are matched by stem.
 
-If an annotation's folder lacks a stem, that sample has no such annotation. Poses are in ``pose/``
-beside the images' folder. Without ``intrinsics``, ``camera-intrinsics.txt`` is read.
+If the folder of an annotation lacks the stem of an image, this sample has no such annotation.
+Poses are in ``pose/`` beside the images' folder. If the dataset file has no ``intrinsics``, they
+are read from ``camera-intrinsics.txt``, if it exists.
 """
 
 from __future__ import annotations
@@ -105,10 +106,10 @@ class Split:
     root: str = ''  # folder of this split's folders, relative to the dataset's root
     first: str | None = None  # smallest stem, in natural order: 2 is before 10
     last: str | None = None  # largest stem, included
-    ranges: tuple[tuple[str, str], ...] = ()  # pairs of first and last stem; one must match
+    ranges: tuple[tuple[str, str], ...] = ()  # (first, last) stem; one range must match
     without: str | None = None  # name of another split whose samples are left out
     list: str | None = None  # text file with one stem per line, relative to the dataset's root
-    intrinsics: Intrinsics | None = None  # this and the following replace the dataset's
+    intrinsics: Intrinsics | None = None  # this field and those below replace the dataset's
     segmentation: SegmentationFolder | None = None
     depth: DepthFolder | None = None
     normals: NormalsFolder | None = None
@@ -131,7 +132,7 @@ class FolderLayout:
 
 def read_folders(content: Mapping[str, Any], split: str, source: str) -> FileDataset:
     """
-    Open a split of a dataset in the generic layout; `source` names it in errors.
+    Open a split of a dataset in the generic layout; `source` names the dataset in errors.
 
     Raises HydranetError if the content is wrong, or a folder, a list or a listed image is missing.
     """

@@ -38,7 +38,7 @@ class KittiFiles:
     name: str
     raw: str  # folder of the raw data
     depth: str  # folder of the improved ground truth
-    splits: dict[str, str]  # split to its split file
+    splits: dict[str, str]  # maps the name of a split to its split file
     # Distilled labels, in files named ``<drive>_<camera>_<frame>``.
     segmentation: SegmentationFolder | None = None
     license: str = 'unknown'
@@ -129,7 +129,7 @@ def focal_length(calibration: Path, key: str) -> float:
 
 
 def drive_focal_length(images: Path) -> float | None:
-    """Return fx of a raw drive's ``<date>/<drive>/image_NN/data``, None for other folders."""
+    """Return fx for a raw drive's folder ``<date>/<drive>/image_NN/data``, None for others."""
     data = images.resolve()
     if data.name != 'data' or not data.parent.name.startswith('image_'):
         return None

@@ -29,7 +29,7 @@ from hydranet_ros.model.labels import UNLABELED
 
 LABEL_SET = 'nyud40'
 INTRINSICS = Intrinsics(518.8579, 519.4696, 325.5824, 253.7362)
-"""Of the colour camera, from the toolbox's ``camera_params.m``."""
+"""Intrinsics of the colour camera, from the toolbox's ``camera_params.m``."""
 MAXIMUM_DEPTH = 10.0
 _CLASSES = 40
 
@@ -41,7 +41,8 @@ class NyudFiles:
     name: str
     labeled: str  # ``nyu_depth_v2_labeled.mat``
     classes: str  # ``classMapping40.mat``, or a text file with 894 numbers from 1 to 40
-    splits: dict[str, str]  # split to ``splits.mat``, or to a text file of frame numbers from 1
+    # Maps the name of a split to ``splits.mat``, or to a text file of frame numbers from 1.
+    splits: dict[str, str]
     license: str = 'unknown'
 
 
@@ -78,7 +79,7 @@ class NyudDataset:
         return len(self._frames)
 
     def tasks(self, index: int) -> frozenset[str]:
-        """Return the annotated tasks; all samples have both."""
+        """Return the annotated tasks: segmentation and depth for every sample."""
         return frozenset({'segmentation', 'depth'})
 
     def load(self, index: int) -> Sample:
@@ -96,7 +97,7 @@ class NyudDataset:
             raise HydranetError(f'{name} cannot be read ({error}); download it again.') from error
         if stored.max(initial=0) >= len(self._table):
             raise HydranetError(
-                f'{name} has class {stored.max()}, and the mapping ends at '
+                f'{name} has class {stored.max()}, but the mapping ends at '
                 f'{len(self._table) - 1}; use the mapping that belongs to the file.'
             )
         metres = np.ascontiguousarray(depth.T, np.float32)

@@ -73,9 +73,9 @@ PARAMETERS = {
 
 QUEUE_DEPTH = 64
 _POLL = 0.02  # s between checks of the number of subscribers
-# The player discovers a subscriber shortly before the subscriber discovers the player, and until
-# then best-effort messages are lost. A recorder checks for new topics only periodically.
-_SETTLE = 0.5  # s for which the subscribers must have been matched
+# The player discovers a subscriber shortly before the subscriber discovers the player; in between,
+# best-effort messages are lost. A recorder checks for new topics only periodically.
+_SETTLE = 0.5  # s for which all subscribers must have been matched before playback starts
 _LONGEST_SLEEP = 0.1  # s, so that a pause takes effect soon
 _FLUSH = 5.0  # s to wait until reliable subscribers have received the last messages
 
@@ -94,8 +94,9 @@ class BagPlayer(Node):
         first = self._reader.start + round(self._settings['start_offset'] * NANOSECONDS)
         if self._settings['start_offset'] > self._reader.duration:
             raise HydranetError(
-                f'The parameter start_offset is {self._settings["start_offset"]:g} s, but '
-                f'{self._reader.path} is only {self._reader.duration:.1f} s long.'
+                "The parameter 'start_offset' is "
+                f'{self._settings["start_offset"]:g} s, but {self._reader.path} is only '
+                f'{self._reader.duration:.1f} s long.'
             )
         self._timeline = Timeline(first, self._settings['rate'])
         frequency = self._settings['clock']
@@ -149,7 +150,7 @@ class BagPlayer(Node):
             )
         replies = absolute_names(self, self._settings['lock_step_replies'])
         if not replies:
-            raise HydranetError('The parameter lock_step_replies must name a topic.')
+            raise HydranetError("The parameter 'lock_step_replies' must name a topic.")
         return LockStep(self, replies, self._settings['lock_step_timeout'])
 
     def _on_pause(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
@@ -197,7 +198,7 @@ class BagPlayer(Node):
             silent += self._lock_step.connect()
         if silent:
             return f'no publishers of {", ".join(silent)}'
-        # Publishers count matched subscribers; the graph also counts those discovered only.
+        # A publisher counts only matched subscribers; the graph counts all discovered ones.
         counts = {p.topic_name: p.get_subscription_count() for p in self._outlets.values()}
         needed = self._subscribers_needed(wanted)
         if not needed and max(counts.values()) < wanted:
@@ -261,7 +262,7 @@ class BagPlayer(Node):
             self._published += 1
 
     def _wait_until(self, due: float, stop: threading.Event) -> bool:
-        """Wait until a time of the replay and publish the clock meanwhile; False if stopped."""
+        """Wait until ``due`` seconds of the replay, publishing the clock; False if stopped."""
         while not stop.is_set():
             elapsed = self._watch.elapsed()
             if self._clock is not None:

@@ -24,7 +24,10 @@ from hydranet_ros.messages.stamps import NANOSECONDS
 from hydranet_ros.node.given_parameters import declare_parameter, warn_about_unknown_parameters
 
 ParameterTable = Mapping[str, tuple[Any, str]]
-"""Maps names to defaults and descriptions; `Parameter.Type.STRING_ARRAY` means an empty list."""
+"""
+Maps names to defaults and descriptions. The default `Parameter.Type.STRING_ARRAY` stands for an
+empty list of strings.
+"""
 
 
 LOOK_PERIOD = 0.1
@@ -96,7 +99,7 @@ def declare_parameters(node: Node, table: ParameterTable) -> dict[str, Any]:
         try:
             value = declare_parameter(node, name, default, descriptor)
         except InvalidParameterTypeException as error:
-            raise HydranetError(f'The parameter {name} has the wrong type: {error}') from error
+            raise HydranetError(f'The parameter {name!r} has the wrong type: {error}') from error
         values[name] = tuple(value or ()) if default is Parameter.Type.STRING_ARRAY else value
     warn_about_unknown_parameters(node, list(table))
     return values
@@ -106,7 +109,7 @@ def required(values: Mapping[str, Any], name: str) -> str:
     """Return a required parameter; raises HydranetError if it is not set."""
     if not values[name]:
         raise HydranetError(
-            f'The parameter {name} is missing: set it with --ros-args -p {name}:=….'
+            f'The parameter {name!r} is missing: set it with --ros-args -p {name}:=….'
         )
     return str(values[name])
 

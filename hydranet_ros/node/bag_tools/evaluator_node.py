@@ -3,8 +3,8 @@
 """
 Evaluate the perception node while it runs, against published ground truth.
 
-Predictions and ground truth are joined by their stamps. Running figures are published on
-``/diagnostics``, and as Float64 on ``~/<task>/<figure>`` for rqt_plot, PlotJuggler and Foxglove.
+Predictions and ground truth are joined by their stamps. Running metrics are published on
+``/diagnostics``, and as Float64 on ``~/<task>/<metric>`` for rqt_plot, PlotJuggler and Foxglove.
 The report is written at the end and on each call of the service ``~/write_report``.
 """
 
@@ -59,7 +59,7 @@ PARAMETERS = {
 }
 
 QUEUE_DEPTH = 64
-_PERIOD = 1.0  # s between running figures
+_PERIOD = 1.0  # s between publications of the running metrics
 
 
 class EvaluatorNode(Node):
@@ -84,7 +84,7 @@ class EvaluatorNode(Node):
                 f'There is no task {unknown[0]!r}; choose one of {", ".join(MEASURES)}.'
             )
         if 'segmentation' in tasks and protocol.label_set is None:
-            raise HydranetError('The parameter label_set is missing: segmentation needs it.')
+            raise HydranetError("The parameter 'label_set' is missing: segmentation needs it.")
         self._live = LiveEvaluation(tasks, protocol, _deserialize)
         self._topics = {part: self.resolve_topic_name(_topic(part)) for part in self._live.parts}
         self._subscribed: set[str] = set()
@@ -106,7 +106,7 @@ class EvaluatorNode(Node):
         """Do nothing: an evaluator has no timeout."""
 
     def subscribe_to_new_topics(self) -> None:
-        """Subscribe to topics with a publisher; once all have one, advertise ``~/evaluated``."""
+        """Subscribe to topics that have a publisher; when all have, advertise ``~/evaluated``."""
         if self._answer is not None:
             return
         types = dict(self.get_topic_names_and_types())
@@ -127,7 +127,7 @@ class EvaluatorNode(Node):
             self._answer = self.create_publisher(Header, '~/evaluated', QUEUE_DEPTH)
 
     def _take(self, part: str, kind: Any) -> Callable[[bytes], None]:
-        """Return the subscription callback of a part."""
+        """Return the subscription callback for a part of a frame."""
 
         def take(data: bytes) -> None:
             self._received += 1
@@ -138,7 +138,7 @@ class EvaluatorNode(Node):
         return take
 
     def publish_figures(self) -> None:
-        """Publish the running figures of the current pass over the recording."""
+        """Publish the running metrics of the current pass over the recording."""
         current = self._live.passes[-1]
         figures = current.running() if current.rows else {}
         for name, value in figures.items():

@@ -14,7 +14,7 @@ from hydranet_ros.messages.stamps import read_stamp
 from hydranet_ros.node.bag_tools.bag_process import matching_qos, message_class
 
 _DEPTH = 10
-# The node subscribes as best effort: an image may be lost and must then be sent again.
+# The perception node subscribes as best effort: a lost image must be sent again.
 _RESEND = 3.0  # s
 
 
@@ -57,7 +57,7 @@ class LockStep:
         """
         Send an image and wait for its replies; return whether all arrived.
 
-        ``send`` is called again every few seconds until all have arrived. ``stop`` ends the wait.
+        ``send`` is repeated every few seconds until all have replied. ``stop`` ends the wait.
         """
         with self._changed:
             self._stamp, self._missing = stamp, set(self._replies)

@@ -34,9 +34,10 @@ class DeclaredParameters:
     """
     The parameters of a node.
 
-    While ``is_configured()`` is true, only live parameters can change. ``apply`` is called with
-    valid new settings before they are stored, and can raise HydranetError to reject them. Raises
-    HydranetError if an initial value has the wrong type, is out of range or contradicts another.
+    While ``is_configured()`` is true, only parameters with `Change.LIVE` can change. ``apply`` is
+    called with valid new settings before they are stored, and can raise HydranetError to reject
+    them. Raises HydranetError if an initial value has the wrong type, is out of range or
+    contradicts another value.
     """
 
     def __init__(
@@ -102,11 +103,11 @@ class DeclaredParameters:
     def _check_changeable(self, row: Parameter) -> None:
         """Raise HydranetError if a parameter cannot be set now."""
         if row.change is Change.NEVER and not self._filling:
-            raise HydranetError(f'Parameter {row.name} comes from the model and cannot be set.')
+            raise HydranetError(f'Parameter {row.name!r} comes from the model and cannot be set.')
         if row.change is Change.UNCONFIGURED and self._is_configured():
             name = self._node.get_fully_qualified_name()
             raise HydranetError(
-                f'Parameter {row.name} cannot change while the node is configured: deactivate '
+                f'Parameter {row.name!r} cannot change while the node is configured: deactivate '
                 f'and clean it up first (ros2 lifecycle set {name} deactivate, then cleanup).'
             )
 

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The node's diagnostics: state, figures, and the reason if no result is published."""
+"""The node's diagnostics: state, statistics, and the reason if no result is published."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Report:
     incompatible_qos: str = ''  # why the last incompatible publisher is not received
     image_topic: str = ''  # absolute name
     image_type: str = ''  # expected message type, e.g. sensor_msgs/msg/Image
-    publisher_types: Sequence[str] = ()  # message type of each publisher on that topic
+    publisher_types: Sequence[str] = ()  # message type of each publisher on image_topic
     image_timeout: float = 2.0  # seconds after which a missing image is an error
     input_facts: InputFacts | None = None  # of the last processed frame
     camera_info_frame: str | None = None
@@ -92,7 +92,7 @@ def diagnostic_array(report: Report, name: str, stamp: Time) -> DiagnosticArray:
 
 
 def key_values(report: Report) -> dict[str, str]:
-    """Return the figures of a report as strings by name."""
+    """Return the statistics and facts of a report, as strings by name."""
     statistics = report.statistics
     values = {
         'state': report.state,
@@ -123,7 +123,7 @@ def _recent(seconds: float | None) -> bool:
 
 
 def _idle(statistics: Snapshot) -> bool:
-    """Return whether no output had a subscriber at the latest image."""
+    """Return whether no output had a subscriber when the latest image arrived."""
     if statistics.since_idle is None:
         return False
     return statistics.since_processed is None or statistics.since_idle < statistics.since_processed

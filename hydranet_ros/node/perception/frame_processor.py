@@ -163,7 +163,7 @@ class FrameProcessor:
 
     @contextmanager
     def between_frames(self) -> Iterator[None]:
-        """Wait until all predicted frames are published; predict none until the block ends."""
+        """Wait until all predicted frames are published; predict no frame until the block ends."""
         with self._inference, self._published:
             self._published.wait_for(lambda: self._unpublished == 0)
             yield

@@ -24,12 +24,12 @@ from hydranet_ros.node.perception.statistics import Statistics
 CAMERA_INFO_DEPTH = 5
 """Number of camera_info messages that the middleware keeps until they are read."""
 FIRST_CALIBRATION = 0.1
-"""Seconds that the first image waits for a camera_info."""
+"""Longest time in seconds that the first image waits for a camera_info."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Message type of the input, and the suffix that image_transport appends to its topic."""
+    """Message type of the input, and the suffix that image_transport adds to the image topic."""
 
     message_type: type
     topic_suffix: str
@@ -172,7 +172,7 @@ class CameraInfoInput:
         """
         Return the camera_info of an image; see `CameraInfoBuffer.match`.
 
-        At the first image this waits up to `FIRST_CALIBRATION` for a camera_info to arrive.
+        The first call waits up to `FIRST_CALIBRATION` for a camera_info to arrive.
         """
         self._take()
         if not self._waited and self._waiter is not None:

@@ -90,7 +90,7 @@ def _fields() -> list[PointField]:
 
 
 def _data(content: NDArray) -> array.array[int]:
-    """Copy an array to the one type that rclpy accepts without checking every byte."""
+    """Copy an array into an ``array.array``, the only type that rclpy does not check per byte."""
     data = array.array('B')
     data.frombytes(np.ascontiguousarray(content).view(np.uint8).data)
     return data

@@ -126,7 +126,7 @@ def _depth_color(frame: Frame) -> Image:
 def _points(frame: Frame) -> PointCloud2:
     if frame.camera is None:
         raise HydranetError(
-            'points needs the camera calibration: publish camera_info with frame_id '
+            "Output 'points' needs the camera calibration: publish camera_info with frame_id "
             f'{frame.header.frame_id!r}.'
         )
     stride = frame.settings.points_stride

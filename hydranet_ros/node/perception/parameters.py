@@ -64,12 +64,12 @@ class Parameter:
             name = {str: 'a string', bool: 'true or false', int: 'an integer'}.get(
                 kind, 'a number with a decimal point, such as 10.0'
             )
-            return f'Parameter {self.name} must be {name}, not {value!r}.'
+            return f'Parameter {self.name!r} must be {name}, not {value!r}.'
         if self.choices and value not in self.choices:
-            return f'Parameter {self.name} must be one of {self.allowed}, not {value!r}.'
+            return f'Parameter {self.name!r} must be one of {self.allowed}, not {value!r}.'
         # This form of the comparison also rejects NaN.
         if isinstance(value, int | float) and not self.minimum <= value <= self.maximum:
-            return f'Parameter {self.name} must be {self.allowed}, not {value:g}.'
+            return f'Parameter {self.name!r} must be {self.allowed}, not {value:g}.'
         return ''
 
 
@@ -267,7 +267,7 @@ class Settings:
         for lower, upper in _ORDERED:
             if not values[lower] < values[upper]:
                 raise HydranetError(
-                    f'Parameter {lower} ({values[lower]:g} m) must be less than {upper} '
+                    f'Parameter {lower!r} ({values[lower]:g} m) must be less than {upper!r} '
                     f'({values[upper]:g} m); set both at once if necessary.'
                 )
         return cls(**values)

@@ -4,7 +4,7 @@
 The perception node: camera images in, segmentation and metric depth out.
 
 This module connects the parts: `ImageInput` receives images, `FrameProcessor` turns them into
-outputs, and `FrameThreads` runs both in two threads beside that of the executor.
+outputs, and `FrameThreads` runs both in two threads besides the executor's thread.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from hydranet_ros.runtime.predictor import Predictor
 
 UNCONFIGURED, INACTIVE, ACTIVE, FINALIZED = 'unconfigured', 'inactive', 'active', 'finalized'
 DIAGNOSTICS_PERIOD = 1.0
-"""Seconds."""
+"""Seconds between two messages of diagnostics."""
 LOG_PERIOD = 5.0
 """Seconds between log messages about frames that fail."""
 SPIN_PERIOD = 0.1

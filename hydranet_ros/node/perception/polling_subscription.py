@@ -5,7 +5,7 @@ Subscriptions without a callback: messages stay in the middleware until they are
 
 An executor would copy every message into Python, even if a newer one has already arrived. Here the
 middleware keeps the newest messages and drops older ones without running Python. The node's
-executor must respect callback groups; all do but the experimental ``EventsExecutor``.
+executor must respect callback groups; all do except the experimental ``EventsExecutor``.
 :func:`rclpy.wait_for_message` waits in the same way.
 """
 
@@ -101,7 +101,7 @@ class PollingSubscription:
         self._node.destroy_subscription(self.subscription)
 
     def _missed(self, info: dict[str, Any]) -> int:
-        """Return how many messages of its publisher are missing before a taken message."""
+        """Return how many messages of the same publisher are missing before a taken message."""
         number = info.get('publication_sequence_number')
         if number is None:
             return 0

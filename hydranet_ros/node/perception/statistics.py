@@ -15,7 +15,7 @@ import numpy as np
 WINDOW = 5.0
 """Seconds over which rate and percentiles are computed."""
 MAXIMUM_AGE = 60.0
-"""Seconds; a greater age means that the stamp is from another clock, e.g. a recording's."""
+"""Seconds; a greater age means that the stamp is from another clock, as in a recording."""
 
 _EVENTS = ('received', 'dropped', 'idle', 'processed', 'failed', 'lost')
 

@@ -3,8 +3,8 @@
 """
 The runtimes for the deployed graph, one module each, with a common interface.
 
-A runtime's module is imported only if the runtime is chosen, so the packages of the others are not
-needed.
+A runtime's module is imported only if the runtime is chosen, so the packages of the other runtimes
+are not needed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Runtime:
     precisions: tuple[str, ...]
     formats: tuple[str, ...]  # of exported graphs
     devices: tuple[str, ...]  # kinds of devices, as in DEVICES
-    converter: str = ''  # package that a bundle needs in addition to torch, if any
+    converter: str = ''  # package that converting a bundle needs besides torch
     rank: int | None = None
     """
     On a CPU, ``auto`` chooses the installed runtime with the lowest rank; if several have this
@@ -144,7 +144,7 @@ def _open(name: str, model: Bundle | ExportedModel, options: Mapping[str, Any]) 
     except ModuleNotFoundError as error:
         raise HydranetError(
             f'Backend {name!r} needs the Python package {error.name} to convert a bundle; install '
-            'it, or convert the model with `hydranet export` where it is installed.'
+            'it, or convert the model with `hydranet export` on a machine that has the package.'
         ) from error
     return opened
 

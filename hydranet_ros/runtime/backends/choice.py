@@ -26,7 +26,7 @@ VARIABLE = 'HYDRANET_BACKEND'
 """Environment variable that names the runtime for ``auto``, so that no runtime is measured."""
 ROUNDS = 5
 MARGIN = 0.9
-"""A runtime replaces the preferred one if it needs less than this share of the latter's time."""
+"""A faster runtime is used if it takes less than this share of the preferred runtime's time."""
 
 
 def choose(
@@ -45,7 +45,7 @@ def choose(
     open_one
         Opens the model in a runtime; may fail.
     model
-        Everything that the time depends on: tasks, classes, device, precision.
+        Describes everything that the speed depends on: tasks, classes, device, precision.
     size
         Height and width of the measured image.
 

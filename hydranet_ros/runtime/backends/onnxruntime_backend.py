@@ -60,7 +60,7 @@ class OnnxRuntimeBackend:
         self._sessions.clear()
 
     def _compile(self, height: int, width: int) -> Any:
-        """Load for one size, because the runtime optimises fixed shapes better."""
+        """Load the model for one image size: the runtime optimises fixed shapes better."""
         options = _options()
         options.add_free_dimension_override_by_name('height', height)
         options.add_free_dimension_override_by_name('width', width)
@@ -135,7 +135,7 @@ def _providers(device: str, precision: str) -> list[Any]:
 
 
 def _convert(bundle: Bundle, label_set: str | None, fields: Sequence[str] | None) -> Path | bytes:
-    """Return the bundle's graph as ONNX from the cache, or convert it, which needs torch."""
+    """Return the bundle's graph as ONNX; if it is not in the cache, converting it needs torch."""
 
     def write(path: Path) -> None:
         from hydranet_ros.model.deployed_graph import DeployedGraph

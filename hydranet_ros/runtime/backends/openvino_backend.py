@@ -66,7 +66,7 @@ class OpenVinoBackend:
         self._model = None
 
     def _compile(self, height: int, width: int) -> Any:
-        """Compile for one size, because the runtime optimises fixed shapes better."""
+        """Compile the model for one image size: the runtime optimises fixed shapes better."""
         model = self._model.clone()
         port = model.input(0)
         if port.partial_shape.is_dynamic:
@@ -111,7 +111,7 @@ def open_backend(
 def _convert(
     bundle: Bundle, label_set: str | None, fields: Sequence[str] | None
 ) -> tuple[Any, tuple[str, ...]]:
-    """Return the bundle's graph from the cache, or convert it, which needs torch."""
+    """Return the bundle's graph; if it is not in the cache, converting it needs torch."""
 
     def write(path: Path) -> None:
         openvino.save_model(_convert_now(bundle, label_set, fields), path, compress_to_fp16=False)

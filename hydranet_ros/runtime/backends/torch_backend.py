@@ -187,7 +187,7 @@ def make_graph(
     """
     Move a model's graph to a device, in a precision and in the device's best memory layout.
 
-    Returns device, precision and graph; the first two are resolved if they are ``auto``.
+    Returns device, precision and graph; ``auto`` is replaced by the chosen device or precision.
     """
     chosen = _choose_device(device)
     on_cuda = chosen.type == 'cuda'

@@ -3,10 +3,10 @@
 """
 The deployed graph through ``torch.compile``.
 
-On CUDA, ``torch.compile`` fuses the operations between the convolutions, within the same CUDA
-graph, and makes the forward pass almost three times as fast as plain torch
-(docs/experiments/performance.md). On a CPU it is about twice as fast as plain torch but slower
-than OpenVINO and ONNX Runtime; use it if neither can be installed.
+On CUDA, ``torch.compile`` fuses the operations between the convolutions. Both this backend and the
+backend ``torch`` record a CUDA graph; compiled, the forward pass is almost three times as fast
+(docs/experiments/performance.md). On a CPU, this backend is about twice as fast as plain
+torch but slower than OpenVINO and ONNX Runtime; use it if neither can be installed.
 
 Compilation takes up to a minute for each new image size and needs a C++ compiler, so ``auto``
 never chooses this backend. torch caches the result for the next start. From the ninth image size

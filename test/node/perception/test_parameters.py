@@ -53,8 +53,8 @@ def test_every_parameter_is_explained(name):
         ('depth_minimum', 3, 'must be a number with a decimal point, such as 10.0, not 3'),
         ('autostart', 1, 'must be true or false, not 1'),
         ('model', True, 'must be a string, not True'),
-        ('depth_color_minimum', 80.0, 'depth_color_minimum (80 m) must be less than'),
-        ('depth_maximum', 0.0, 'depth_minimum (0 m) must be less than depth_maximum (0 m)'),
+        ('depth_color_minimum', 80.0, "'depth_color_minimum' (80 m) must be less than"),
+        ('depth_maximum', 0.0, "'depth_minimum' (0 m) must be less than 'depth_maximum' (0 m)"),
     ],
 )
 def test_what_is_not_allowed_is_refused_in_one_sentence(name, value, sentence):
@@ -162,7 +162,7 @@ def test_others_change_only_while_unconfigured(graph):
     assert graph.set(model='first') == ''
     graph.configured = True
     reason = graph.set(model='second')
-    assert 'Parameter model cannot change while the node is configured' in reason
+    assert "Parameter 'model' cannot change while the node is configured" in reason
     assert graph.set(model='first', image_timeout=5.0) == ''  # unchanged model
     assert parameters.settings.model == 'first' and parameters.settings.image_timeout == 5.0
     graph.configured = False
@@ -260,8 +260,8 @@ def test_integers_are_taken_for_doubles(graph):
 def test_unknown_parameters_are_named_with_the_nearest(graph, capfd):
     graph.declare()
     warnings = capfd.readouterr().err
-    assert 'no parameter depth_maxmum: it is ignored; did you mean depth_maximum?' in warnings
-    assert 'no parameter gripper_force: it is ignored.' in warnings
+    assert "no parameter 'depth_maxmum': it is ignored; did you mean 'depth_maximum'?" in warnings
+    assert "no parameter 'gripper_force': it is ignored." in warnings
     assert warnings.count('no parameter') == 2
 
 
