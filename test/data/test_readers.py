@@ -127,7 +127,7 @@ def test_wrong_content_is_named(tmp_path: Path) -> None:
         load_dataset(path, 'all').load(0)
     write_image(labels, np.zeros((64, 96), np.uint8))
     write_image(tmp_path / 'depth' / '000.png', np.zeros((64, 96), np.uint8))
-    with pytest.raises(HydranetError, match='16 bits'):
+    with pytest.raises(HydranetError, match='16-bit integers or 32-bit floats'):
         load_dataset(path, 'all').load(0)
 
 
