@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Class weights that grow with rarity, so that poles matter as well as roads."""
+"""Class weights: rare classes, such as poles, weigh more than frequent ones."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ class NetworkEvaluation:
 
 
 class NetworkPredictor:
-    """Runs a network in evaluation mode; it predicts labels of one of its label sets."""
+    """Runs a network in evaluation mode; labels are of ``label_set``."""
 
     def __init__(
         self,
@@ -86,7 +86,7 @@ def evaluate_network(
     """
     Measure a network in evaluation mode on a dataset.
 
-    Measures ``tasks``, or all annotated ones if empty, on every ``stride``-th sample, and returns
+    Measures ``tasks`` (if empty, all annotated tasks) on every ``stride``-th sample. Also returns
     ``pictures`` samples with their predictions.
     """
     labels = load_label_set(dataset.label_set) if dataset.label_set else None

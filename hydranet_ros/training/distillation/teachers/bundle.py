@@ -29,7 +29,7 @@ class Settings:
     """The content of such a teacher's file."""
 
     model: str  # a model file, or the name of a shipped model
-    tasks: tuple[str, ...] | None = None  # to teach; None for all that the model predicts
+    tasks: tuple[str, ...] | None = None  # tasks to teach; None for all that can be taught
     label_set: str | None = None  # one of the model's label sets; None for the first
     views: Views = field(default_factory=Views)
     """

@@ -82,7 +82,7 @@ class OnnxSession:
     """
     An ONNX file in ONNX Runtime.
 
-    ``tensor`` names the output to return; None is the first.
+    ``tensor`` names the output to return; None is the first output.
     """
 
     def __init__(self, path: Path, tensor: str | None, threads: int) -> None:
