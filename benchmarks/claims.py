@@ -11,10 +11,10 @@ Measure the paper's claims: run the experiments of benchmarks/claims.
     python benchmarks/claims.py cost                      # time one network against two
     python benchmarks/claims.py report --write docs/experiments/results.md  # tables and plots
 
-An experiment compares trainings, called arms. Its YAML file has the recipe that all arms share and,
-for each arm, the differences from this recipe. A run can be stopped at any time; the same command
-resumes it. The results of an arm are written to benchmarks/claims/results; the report is made from
-these files only.
+An experiment compares trainings, called arms. Its YAML file has the recipe that all arms share
+and, for each arm, the differences from this recipe. A run can be stopped at any time; the same
+command resumes it. The results of an arm are written to benchmarks/claims/results; the report is
+made from these files only.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def arguments() -> argparse.Namespace:
     cost.add_argument('--rounds', type=int, default=30)
     written = commands.add_parser('report', help='print the tables')
     written.add_argument(
-        '--write', type=Path, metavar='FILE', help='instead write tables and plots to a document'
+        '--write', type=Path, metavar='FILE', help='write tables and plots into FILE instead'
     )
     return parser.parse_args()
 

@@ -144,8 +144,8 @@ def compare_reports(
         ours, theirs = before['protocol'][key], after['protocol'][key]
         if ours != theirs:
             raise HydranetError(
-                f'The reports cannot be compared: their {key.replace("_", " ")} differs, {ours} '
-                f'and {theirs}.'
+                f'The reports cannot be compared: their {key.replace("_", " ")} differs ({ours} '
+                f'and {theirs}).'
             )
     later = {row['stamp']: row for row in after['frames']}
     pairs = [(row, later[row['stamp']]) for row in before['frames'] if row['stamp'] in later]

@@ -207,7 +207,7 @@ def _class_ids(part: Ingredient, dataset: Dataset) -> tuple[int, ...]:
     missing = set(part.unknown_classes) - set(classes)
     if missing:
         raise HydranetError(
-            f'{dataset.name} has no class {min(missing)!r} for unknown_classes; it has: '
+            f'{dataset.name} has no class {min(missing)!r} for `unknown_classes`; it has: '
             f'{", ".join(classes) or "none"}.'
         )
     return tuple(classes.index(name) for name in part.unknown_classes)

@@ -40,7 +40,7 @@ class TrainingState:
 
     def require_recipe(self, recipe: Mapping[str, Any], directory: Path) -> None:
         """
-        Raise HydranetError if a recipe differs from the saved one outside ``MAY_CHANGE``.
+        Raise HydranetError if a recipe differs from the saved one in a field not in MAY_CHANGE.
 
         Paths are compared by file name: a training may resume on another machine.
         """

@@ -146,7 +146,7 @@ class Trainer:
                 factor = rate_factor(self.step, recipe.steps, options)
                 set_rates(self.optimizer, factor)
 
-                # Forward and backward. Processes exchange gradients once per step.
+                # Forward and backward. Processes exchange gradients after the step's last batch.
                 losses: dict[str, Tensor] = {}
                 for part in range(options.accumulate):
                     batch = next(batches).to(fabric.device)

@@ -38,8 +38,8 @@ class Ingredient:
     """
     unknown_classes: tuple[str, ...] = ()
     """
-    Classes of the label set that the annotator does not know, and labels as other classes. The
-    loss of this dataset's samples excludes them, so that the network does not unlearn them.
+    Classes of the label set that the annotator does not know; their pixels have other labels. The
+    loss of this dataset's samples excludes these classes, so that they are not unlearned.
     """
 
     def fault(self) -> str | None:

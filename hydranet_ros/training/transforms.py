@@ -40,7 +40,7 @@ class Augmentation:
     def __post_init__(self) -> None:
         if self.classmix + self.cutmix > 1:
             raise HydranetError(
-                'The probabilities augmentation.classmix and augmentation.cutmix sum to more '
+                'The probabilities `augmentation.classmix` and `augmentation.cutmix` sum to more '
                 'than 1; lower one of them.'
             )
 
@@ -108,7 +108,7 @@ def to_canonical(sample: Sample, canonical_focal: float) -> Sample:
         return sample
     if sample.fx is None:
         raise HydranetError(
-            f'{sample.name} has depth but no focal length, which canonical_focal needs; add '
+            f'{sample.name} has depth but no focal length, which `canonical_focal` needs; add '
             '`intrinsics` to its dataset file.'
         )
     height, width = sample.image.shape[:2]

@@ -41,7 +41,7 @@ class LabelMapping:
         errors.
         """
         if not isinstance(content, Mapping) or not {'source', 'target', 'classes'} <= set(content):
-            raise HydranetError(f'{origin} needs the keys source, target and classes.')
+            raise HydranetError(f'{origin} needs the keys `source`, `target` and `classes`.')
         source = load_label_set(content['source'])
         target = load_label_set(content['target'])
         names = content['classes']
