@@ -101,7 +101,7 @@ def run_all(bench: Bench, runs: Sequence[tuple[str, str, int]], jobs: int) -> No
     """
     Run ``jobs`` arms at a time; after an error or Ctrl-C, no further arm starts.
 
-    Raises the HydranetError of an arm when the arms that run at the same time have ended.
+    Raises the HydranetError of an arm once the other running arms have ended.
     """
     if jobs < 1:
         raise HydranetError(f'--jobs must be at least 1, not {jobs}.')

@@ -59,8 +59,8 @@ class Run:
     """Processor time of the node, all threads, for one published result."""
     intake: float
     """
-    Processor time of the main thread and the middleware threads of the node per received image,
-    beyond what they use without a camera. It is slightly more than the cost of a dropped image,
+    Processor time of the main thread and the middleware threads of the node per image sent, beyond
+    what these threads use without a camera. It is slightly more than the cost of a dropped image,
     since these threads also send outputs.
     """
     stages: dict[str, float]  # medians, from the node's diagnostics
@@ -122,12 +122,12 @@ class Subscriber:
                 self.stages[entry.key.removesuffix(' p50 (ms)')] = float(entry.value)
 
     def close(self) -> None:
-        """Leave the graph."""
+        """Leave the ROS graph."""
         self._node.destroy_node()
         self._rclpy.shutdown()
 
     def spin(self, seconds: float) -> None:
-        """Receive for some seconds."""
+        """Receive messages for this many seconds."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._rclpy.spin_once(self._node, timeout_sec=left)

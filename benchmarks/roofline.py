@@ -79,7 +79,7 @@ def stage_of(name: str) -> str:
 
 
 def count_work(model: openvino.Model, element: int) -> dict[str, Stage]:
-    """Count the operations of convolutions and matrix products, and the bytes in and out."""
+    """Count the operations of convolutions and matrix products, and bytes read and written."""
     stages: dict[str, Stage] = defaultdict(Stage)
     for operation in model.get_ordered_ops():
         if operation.get_type_name() in ('Parameter', 'Constant', 'Result'):

@@ -45,7 +45,7 @@ _TABLE = (
     Figure('depth', 'rmse_log', 'RMSE log'),  # natural logarithm
     Figure('depth', 'log10', 'log10'),
     Figure('depth', 'silog', 'SILog'),  # as in BTS: 100 · sqrt(mean e² - (mean e)²), e = log error
-    # Share of the pixels whose depth is wrong by less than this factor.
+    # Share of the pixels whose depth is wrong by a factor of less than 1.25.
     Figure('depth', 'delta1', 'd<1.25', higher_is_better=True),
     Figure('depth', 'delta2', 'd<1.25^2', higher_is_better=True),
     Figure('depth', 'delta3', 'd<1.25^3', higher_is_better=True),
@@ -65,6 +65,6 @@ def figures_of(task: str) -> list[Figure]:
 
 
 def quality_text(task: str, quality: float) -> str:
-    """Return the main figure of a task, given as a quality, with title and unit."""
+    """Return a quality as text: the main figure of the task, with title and unit."""
     main = figures_of(task)[0]
     return main.text(main.sign * quality)

@@ -20,9 +20,9 @@ from hydranet_ros.pictures.panels import Look, Panel, result_panels
 Metric: TypeAlias = ConfusionMatrix | DepthMetrics | NormalsMetrics
 
 WORST_DEPTH_ERROR = 0.5
-"""Relative depth error that error pictures show brightest."""
+"""Relative depth error from which pixels are brightest in pictures of mistakes."""
 WORST_ANGLE = 60.0
-"""Angle, degrees, that error pictures show brightest."""
+"""Angle, degrees, from which pixels are brightest in pictures of mistakes."""
 
 
 @dataclass(frozen=True)

@@ -39,11 +39,11 @@ class Batch:
     depth: Tensor  # N x H x W, float32, metres at the canonical focal length, NaN unknown
     normals: Tensor | None
     """
-    N x 3 x H x W, float32, NaN unknown. None if no sample has normals: empty normals would be half
-    of the data that loader processes send.
+    N x 3 x H x W, float32, NaN unknown. None if no sample has normals: NaN for all pixels would be
+    half of the data that loader processes send.
     """
     weights: dict[str, Tensor]  # by task: N, float32, weight of each sample's annotated pixels
-    unknown: Tensor  # N x 256, bool, whether the annotator does not know the class of this id
+    unknown: Tensor  # N x 256, bool, true for class ids that the annotator does not know
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""

@@ -128,7 +128,7 @@ class Criterion(nn.Module):
     Parameters
     ----------
     weights
-        Task name to fixed weight.
+        Fixed weights, by task name.
     slices, class_weights
         For each label set: its channels, and the weights of its classes.
     options

@@ -50,7 +50,7 @@ class NetworkPredictor:
 
     @torch.inference_mode()
     def predict(self, rgb: RgbImage, fx: float | None = None) -> Prediction:
-        """Predict an image at its own size."""
+        """Return the predictions for an image, at the size of the image."""
         metadata = self._metadata
         image = torch.from_numpy(np.ascontiguousarray(rgb)).to(self._device)
         height, width = rgb.shape[:2]

@@ -64,7 +64,7 @@ class EvaluationData:
 
     dataset: str
     split: str
-    tasks: tuple[str, ...] = ()  # tasks to measure; all annotated ones if empty
+    tasks: tuple[str, ...] = ()  # tasks to measure; if empty, all annotated tasks
     stride: int = 1  # measure every n-th image only, to save time
 
 

@@ -147,7 +147,7 @@ def _smooth(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
 
 
 def _depth_at(depth: NDArray | None, factor: float, one_camera: bool) -> NDArray | None:
-    """Return the depth of a resized image; without ``one_camera`` it is unchanged."""
+    """Return the depth of a resized image, which changes only with ``one_camera``."""
     return depth / np.float32(factor) if one_camera and depth is not None else depth
 
 

@@ -20,7 +20,7 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import UNLABELED
 
 _LABEL_BITS = 8
-# Three indices and a label fit an int64: 262144 voxels along each axis, 5 km if they are 2 cm.
+# Three indices and a label fit an int64: 262144 voxels along each axis, 5 km for 2 cm voxels.
 _BITS = 18
 _HALF = 1 << (_BITS - 1)
 _STEPS = np.array([1 << 2 * _BITS, 1 << _BITS, 1], np.int64)

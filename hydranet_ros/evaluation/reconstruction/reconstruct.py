@@ -42,7 +42,7 @@ class FusionOptions:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A reconstructed surface against the measured one."""
+    """How a reconstructed surface differs from the measured surface."""
 
     accuracy: float  # mean distance of reconstructed points from the measured surface, metres
     accuracy_median: float

@@ -27,11 +27,11 @@ from hydranet_ros.training.distillation.teachers.base import Annotation, file_sh
 
 @dataclass(frozen=True)
 class SegmentationTarget:
-    """Labels to write, as uint8 PNG of ids."""
+    """Labels to write, as uint8 PNG files of class ids."""
 
     output: str  # folder
     mapping: str | None = None
-    """Label mapping from the teacher's classes to the student's; None keeps the teacher's."""
+    """Label mapping from the teacher's to the student's classes; None keeps the former."""
     confidence: float = 0.0  # labels with a lower score, 0 to 1, become unlabelled
     every_image: bool = False
     """

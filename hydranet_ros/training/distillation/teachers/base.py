@@ -76,7 +76,7 @@ class Teacher(ABC):
     gives_depth: bool = False
     identity: dict[str, Any]
     """
-    Kind, SHA-256 of its files, and all settings that change its output, in plain JSON types.
+    Kind of teacher, SHA-256 of its files, all settings that change its output; in JSON types.
     Teachers of equal identity give equal annotations.
     """
     about: Mapping[str, str] = MappingProxyType({})  # source and licence

@@ -33,8 +33,8 @@ class Settings:
     label_set: str | None = None  # one of the model's label sets; None for the first
     views: Views = field(default_factory=Views)
     """
-    Used for labels only. Depth is predicted from the whole image, since its scale depends on the
-    focal length.
+    Used for labels only. Depth is predicted from the whole image, since the scale of depth
+    depends on the focal length.
     """
     device: str = 'auto'  # auto, cpu, cuda or cuda:N
 

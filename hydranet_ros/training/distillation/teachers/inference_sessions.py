@@ -39,7 +39,7 @@ class TfliteSession:
             ) from error
         try:
             with warnings.catch_warnings():
-                # LiteRT warns that preserving tensors takes memory, which is intended.
+                # Tensors are preserved on purpose; LiteRT warns that this takes memory.
                 warnings.simplefilter('ignore', UserWarning)
                 self._interpreter = Interpreter(
                     str(path),

@@ -99,7 +99,7 @@ class MotionTeacher(Teacher):
         )
 
     def inputs(self, frames: Frames) -> dict[str, str]:
-        """Return a hash of the whole drive, since the depth of each frame depends on all."""
+        """Return a hash of the whole drive, since the depth of a frame depends on all frames."""
         return {'frames': frames.digest()}
 
     def _drive(self, frames: Frames) -> tuple[FlowField, Drive]:

@@ -27,7 +27,7 @@ class Signature:
     size: tuple[int, int]  # height and width of the input
     meaning: str
     """``ids`` (class ids), ``logits`` or ``probabilities`` (a channel per class), or ``depth``."""
-    label_set: str | None = None  # of its classes; None for depth
+    label_set: str | None = None  # of the output's classes; None for depth
     dtype: str = 'float32'  # uint8 (raw values) or float32 (normalised)
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """The float input is (rgb / 255 - mean) / std."""

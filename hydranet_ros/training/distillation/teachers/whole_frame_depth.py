@@ -89,7 +89,7 @@ def require_size(size: tuple[int, int], multiple: int, network: str) -> None:
 
 
 def load_weights(module: nn.Module, path: Path, network: str) -> None:
-    """Load a published weight file into a network; raises HydranetError if the two differ."""
+    """Load a published weight file into a network; raises HydranetError if they do not match."""
     content = read_torch_file(path, f'weight file of {network}')
     tensors = {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
     try:
