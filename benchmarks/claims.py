@@ -1,7 +1,7 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Measure the paper's claims: run the experiments of benchmarks/claims, arm by arm.
+Measure the paper's claims: run the experiments of benchmarks/claims.
 
     export HYDRANET_DATA=DIR HYDRANET_IMAGENET=FILE
     python benchmarks/claims.py run                       # all arms without a result
@@ -11,9 +11,10 @@ Measure the paper's claims: run the experiments of benchmarks/claims, arm by arm
     python benchmarks/claims.py cost                      # time one network against two
     python benchmarks/claims.py report --write docs/experiments/results.md  # tables and plots
 
-An experiment is a YAML file with a recipe that all arms share, and the differences of each arm. A
-run can be stopped at any time; the same command resumes it. The results of an arm are written to
-benchmarks/claims/results; the report is made from these files only.
+An experiment compares trainings, called arms. Its YAML file has the recipe that all arms share
+and, for each arm, the differences from this recipe. A run can be stopped at any time; the same
+command resumes it. The results of an arm are written to benchmarks/claims/results; the report is
+made from these files only.
 """
 
 from __future__ import annotations
@@ -51,9 +52,9 @@ def arguments() -> argparse.Namespace:
         help='folder for trainings (default: runs/NAME for --folder benchmarks/NAME)',
     )
     commands = parser.add_subparsers(dest='command', required=True)
-    run = commands.add_parser('run', help='run arms without a result')
+    run = commands.add_parser('run', help='run the arms that have no result')
     run.add_argument('names', nargs='*', metavar='EXPERIMENT[/ARM]', help='default: all')
-    run.add_argument('--seeds', type=int, nargs='+', help="default: the experiment's")
+    run.add_argument('--seeds', type=int, nargs='+', help='default: those of the experiment')
     run.add_argument(
         '--again',
         action='store_true',
@@ -63,14 +64,14 @@ def arguments() -> argparse.Namespace:
         '--jobs',
         type=int,
         default=1,
-        help='arms to run at a time (default: 1); several fit on a GPU, but not on two cores',
+        help='number of arms to run at a time (default: 1); several fit a GPU, but not two cores',
     )
-    cost = commands.add_parser('cost', help='time one network for two tasks, and two networks')
+    cost = commands.add_parser('cost', help='time one network for two tasks against two networks')
     cost.add_argument('--size', type=image_size, nargs='+', default=[(640, 480), (1200, 350)])
     cost.add_argument('--rounds', type=int, default=30)
     written = commands.add_parser('report', help='print the tables')
     written.add_argument(
-        '--write', type=Path, metavar='FILE', help='write them into this document instead'
+        '--write', type=Path, metavar='FILE', help='write tables and plots into FILE instead'
     )
     return parser.parse_args()
 
@@ -100,7 +101,7 @@ def run_all(bench: Bench, runs: Sequence[tuple[str, str, int]], jobs: int) -> No
     """
     Run ``jobs`` arms at a time; after an error or Ctrl-C, no further arm starts.
 
-    Raises the HydranetError of an arm when the arms that run at the same time have ended.
+    Raises the HydranetError of an arm once the other running arms have ended.
     """
     if jobs < 1:
         raise HydranetError(f'--jobs must be at least 1, not {jobs}.')

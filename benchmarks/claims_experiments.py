@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The experiments of benchmarks/claims, and how their arms are run."""
+"""The experiments of benchmarks/claims, and how their trainings (arms) are run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Measured:
     """A teacher that is measured for comparison."""
 
     config: str  # distillation file, or the name of a file in ``config/distillation``
-    place: str  # ``dataset/split`` that it is measured on
+    place: str  # ``dataset/split`` that the teacher is measured on
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class Arm:
 class Experiment:
     """A question and the arms that answer it."""
 
-    title: str  # for the report, like question
+    title: str  # for the report, like ``question``
     question: str
-    figures: tuple[str, ...]  # ``dataset/split task figure``: camvid/val segmentation mean_iou
+    figures: tuple[str, ...]  # dataset/split task figure, e.g. camvid/val segmentation mean_iou
     reference: str  # arm that the others are compared with, seed by seed
     arms: dict[str, Arm]  # by name
     recipe: dict[str, Any] = field(default_factory=dict)  # shared by all arms
@@ -154,7 +154,7 @@ class Bench:
         return self.runs / name / f'{arm_name}-{seed}'
 
     def _taught(self, name: str, teacher: str, seed: int) -> Path:
-        """Return the folder of the annotations by an arm."""
+        """Return the folder of the annotations that an arm's model makes."""
         return self.runs / name / f'distilled-{teacher}-{seed}'
 
     def _recipe(self, name: str, arm_name: str, seed: int) -> dict[str, Any]:
@@ -192,7 +192,7 @@ class Bench:
         write_result(path, result)
 
     def _prepare(self, name: str, arm_name: str, seed: int) -> list[str]:
-        """Write the lists and annotations of an arm; returns variables with their paths."""
+        """Write the lists and annotations for an arm; returns variables with their paths."""
         experiment = self.experiments[name]
         variables = [f'lists={self.runs / name / "lists"}', f'claims={self.folder}']
         with self._lock(self.runs / name / 'lists'):
@@ -211,7 +211,7 @@ class Bench:
         return directory
 
     def _model(self, name: str, arm_name: str, seed: int) -> Path:
-        """Return the model of an arm; trains the arm if only its result exists, as in a clone."""
+        """Return the model of an arm; trains it if only the result exists, as in a fresh clone."""
         self.run(name, arm_name, seed)
         model = self._directory(name, arm_name, seed) / f'{arm_name}.safetensors'
         with self._lock(self.result_path(name, arm_name, seed)):
@@ -265,14 +265,14 @@ class Bench:
             _write_once(folder / f'{subset}_rest.txt', '\n'.join(rest) + '\n')
 
     def _dataset(self, name: str) -> str:
-        """Return the dataset file with a name, of the experiments or of the package."""
+        """Return the dataset file with this name, from the experiments or the package."""
         own = self.folder / 'datasets' / f'{name}.yaml'
         return str(own) if own.is_file() else name
 
     def _evaluate(
         self, directory: Path, model: str, recipe: Mapping[str, Any], variables: Sequence[str]
     ) -> dict[str, Any]:
-        """Evaluate a model with the protocol, on all evaluation data of its recipe."""
+        """Evaluate a model with `hydranet evaluate`, on all evaluation data of its recipe."""
         figures = {}
         for part in recipe['evaluation']:
             output = directory / f'{Path(part["dataset"]).stem}-{part["split"]}.json'
@@ -291,7 +291,7 @@ class Bench:
             raise HydranetError(f'Stopped before `{shown}`.')
         print('$', shown, flush=True)
         output = subprocess.PIPE if read else None
-        # Ctrl-C also reaches this process: a training saves its state and ends.
+        # Ctrl-C also reaches the command; if it is a training, it saves its state and ends.
         process = subprocess.run([*COMMAND, *arguments], stdout=output, text=True, check=False)
         if process.returncode:
             raise HydranetError(

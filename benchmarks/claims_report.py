@@ -24,7 +24,7 @@ def figure_of(result: Mapping[str, Any], name: str) -> float:
 
 
 def table(bench: Bench, name: str) -> str:
-    """Return a Markdown table: mean ± spread of each figure, and difference to the reference."""
+    """Return a Markdown table: each figure, and its difference from the reference arm."""
     experiment = bench.experiments[name]
     heads = [figure.replace('_', ' ') for figure in experiment.figures]
     lines = [
@@ -89,7 +89,7 @@ def report(bench: Bench) -> dict[str, str]:
 
 
 def plot(bench: Bench, name: str) -> str:
-    """Plot the first figure of an experiment over the training steps, as the mean over runs."""
+    """Plot the first metric of an experiment against the training steps, mean over runs."""
     experiment = bench.experiments[name]
     place, _, figure = experiment.figures[0].split()
     curves = {}
@@ -113,7 +113,7 @@ def write_report(bench: Bench, document: Path) -> None:
     for name, section in report(bench).items():
         begin, end = f'<!-- claims: {name} -->\n', f'<!-- end of {name} -->'
         if begin not in text:
-            raise HydranetError(f'{document} has no place for {name}: {begin.strip()} … {end}.')
+            raise HydranetError(f'{document} lacks the marks for {name}: {begin.strip()} … {end}.')
         head, _, rest = text.partition(begin)
         text = f'{head}{begin}{section}{end}{rest.partition(end)[2]}'
         if name in bench.experiments and has_results(bench, name):

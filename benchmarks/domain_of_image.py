@@ -2,10 +2,11 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Whether a model of several label sets can tell which of them an image belongs to.
+Check whether a model with several label sets can tell to which of them an image belongs.
 
-For each image: the softmax probability over the logits of all label sets, summed over each set and
-averaged over the pixels. See docs/experiments/training.md.
+The share of a label set in an image is the sum of the softmax probabilities of its classes, where
+the softmax is over all label sets; the share is averaged over the pixels. See
+docs/experiments/training.md.
 
     python benchmarks/domain_of_image.py street_kitchen camvid --split val --set data=DIR
 """
@@ -27,7 +28,7 @@ from hydranet_ros.resources import model_path
 
 @torch.inference_mode()
 def main() -> None:
-    """Print how often each label set has the largest share."""
+    """Print for how many images each label set has the largest share."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[1])
     parser.add_argument('model')
     parser.add_argument('dataset')

@@ -4,9 +4,10 @@
 """
 Find the horizon in the images of a dataset, from where lane marks and kerbs meet.
 
-The result is for `ground` in docs/reference/distillation.md: the row of the vanishing point as a
-share of the image height, as the median over images whose names have the same prefix. Line
-segments on ground classes vote (RANSAC over pairs of segments).
+The script prints the row of the vanishing point as a share of the image height: the median and the
+quartiles over the images whose names have the same prefix. The median is the `horizon` of `ground`
+in docs/reference/distillation.md. Line segments on ground classes vote for the vanishing point
+(RANSAC over pairs of segments).
 
     python benchmarks/horizons.py camvid --split train --prefix 6 --set data=DIR
 """
@@ -65,7 +66,7 @@ def main() -> None:
 def vanishing_row(
     rgb: NDArray[np.uint8], ground: NDArray[np.bool_], rng: np.random.Generator
 ) -> float | None:
-    """Return the row of the vanishing point as a share of the height, None without lines."""
+    """Return the row of the vanishing point as a share of the height, None if not found."""
     grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     grey = cv2.resize(grey, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)
     height, width = grey.shape

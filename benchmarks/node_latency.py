@@ -1,11 +1,11 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Measure what the node adds to inference, with a camera process and a subscriber over DDS.
+Measure the time that the node adds to inference, between a camera and a subscriber over DDS.
 
     python benchmarks/node_latency.py MODEL --size 1200x350 --rates 5 8 20
 
-First it measures ``Predictor.predict`` in this process. Then, for each camera rate, it prints the
+The script first times ``Predictor.predict`` without ROS. Then, for each camera rate, it prints the
 age of depth at the subscriber (from the stamp, taken just before the camera publishes), the share
 of images with a result, the node's processor time per result, and the durations of the stages from
 the node's diagnostics.
@@ -48,19 +48,19 @@ REST = 5.0
 
 @dataclass(frozen=True)
 class Run:
-    """Figures at one camera rate; times in milliseconds."""
+    """Measurements at one camera rate; times in milliseconds."""
 
     rate: float  # images per second that the camera sent
     sent: int  # images
     received: int  # depth images that the node published
-    share: float  # received of sent
+    share: float  # received / sent
     age: tuple[float, float, float]  # of depth at the subscriber: p50, p95, p99
     cpu: float
     """Processor time of the node, all threads, for one published result."""
     intake: float
     """
-    Processor time of the main thread and the middleware threads of the node per received image,
-    beyond what they use without a camera. It is slightly more than the cost of a dropped image,
+    Processor time of the main thread and the middleware threads of the node per image sent, beyond
+    what these threads use without a camera. It is slightly more than the cost of a dropped image,
     since these threads also send outputs.
     """
     stages: dict[str, float]  # medians, from the node's diagnostics
@@ -122,12 +122,12 @@ class Subscriber:
                 self.stages[entry.key.removesuffix(' p50 (ms)')] = float(entry.value)
 
     def close(self) -> None:
-        """Leave the graph."""
+        """Leave the ROS graph."""
         self._node.destroy_node()
         self._rclpy.shutdown()
 
     def spin(self, seconds: float) -> None:
-        """Receive for some seconds."""
+        """Receive messages for this many seconds."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._rclpy.spin_once(self._node, timeout_sec=left)
@@ -153,7 +153,7 @@ class Subscriber:
 
 
 def processor_seconds(pid: int) -> float:
-    """Return the processor time of a process, all threads."""
+    """Return the processor time of all threads of a process."""
     fields = Path(f'/proc/{pid}/stat').read_text().rsplit(')', 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
@@ -242,8 +242,8 @@ def arguments() -> argparse.Namespace:
         nargs='+',
         help="images per second (default: half, nine tenths and three times the network's rate)",
     )
-    parser.add_argument('--seconds', type=float, default=10.0, help='per rate (default: 10)')
-    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the figures to FILE')
+    parser.add_argument('--seconds', type=float, default=10.0, help='for each rate (default: 10)')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='also write the results to FILE')
     parser.add_argument('--camera', action='store_true', help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -283,7 +283,7 @@ def print_run(run: Run, predict: float) -> None:
     print(
         f'{run.rate:5.1f} images/s: age p50 {p50:.1f} (predict {p50 - predict:+.1f}), '
         f'p95 {p95:.1f}, p99 {p99:.1f} ms; {run.received} of {run.sent} ({100 * run.share:.1f} %) '
-        f'results; {run.cpu:.1f} ms processor time each, {run.intake:.2f} ms to receive one'
+        f'results; processor time: {run.cpu:.1f} ms per result, {run.intake:.2f} ms per image sent'
     )
     print('        node: ' + ', '.join(f'{key} {value:.1f}' for key, value in run.stages.items()))
 

@@ -5,10 +5,10 @@ Compare the time of the network with the limits of this processor.
 
     python benchmarks/roofline.py MODEL --size 1200x350
 
-It measures the highest speeds of matrix multiplication and of memory, and counts the arithmetic
-operations and the bytes of each stage. Each count divided by its speed is a time. The larger time
-is the minimum if no data stays in a cache from one operation to the next; the measured time of the
-stage is compared with it.
+The script measures the highest speeds of matrix multiplication and of memory, and counts the
+arithmetic operations and the bytes of each stage. Each count divided by its speed is a time. The
+larger of the two times is the least that the stage can take, if no data stays in a cache from one
+operation to the next. The measured time of the stage is compared with this least time.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ STAGES = (
     ('finest level', r'finest'),
     ('resizing, argmax', r'.'),
 )
-"""Name, and pattern of operation names; the first match is used."""
+"""Name of each stage, and pattern of its operation names; the first match is used."""
 
 
 @dataclass
@@ -62,7 +62,7 @@ def matmul_peak(precision: str, size: int = 1536, rounds: int = 5) -> float:
 
 
 def memory_peak(megabytes: int = 256, rounds: int = 5) -> float:
-    """Return the bytes per second of a copy, both read and written."""
+    """Return the bytes per second of a copy, counting bytes read and bytes written."""
     source = torch.zeros(megabytes * 2**20 // 4)
     target = torch.zeros_like(source)
     times = []
@@ -79,7 +79,7 @@ def stage_of(name: str) -> str:
 
 
 def count_work(model: openvino.Model, element: int) -> dict[str, Stage]:
-    """Count the operations of convolutions and matrix products, and the bytes in and out."""
+    """Count the operations of convolutions and matrix products, and bytes read and written."""
     stages: dict[str, Stage] = defaultdict(Stage)
     for operation in model.get_ordered_ops():
         if operation.get_type_name() in ('Parameter', 'Constant', 'Result'):
@@ -105,7 +105,7 @@ def profile(
     """
     Return the seconds of each stage, of each kind of operation, and of the whole network.
 
-    The whole is measured without profiling; a profiled run gives the shares of it.
+    The whole network is timed without profiling; a profiled run gives the shares of this time.
     """
     settings = {
         'INFERENCE_PRECISION_HINT': HINTS[precision],

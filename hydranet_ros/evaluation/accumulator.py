@@ -17,12 +17,12 @@ from hydranet_ros.evaluation.measures import EvaluationProtocol, MEASURES, Metri
 class ImageResult(NamedTuple):
     """The result of one task on one image."""
 
-    quality: float  # main figure of the task, negative if lower is better
+    quality: float  # main figure of the task, negated if lower is better
     metric: Metric
 
 
 class Accumulator:
-    """Sums over all images, by task; each image adds a few bytes."""
+    """Metrics over all images, by task; memory grows by a few bytes per image."""
 
     def __init__(self, tasks: Iterable[str], protocol: EvaluationProtocol) -> None:
         self.protocol = protocol
@@ -51,8 +51,8 @@ class Accumulator:
         """
         Return the results of each measured task, in plain JSON types.
 
-        A task has ``truth`` (the origin of its ground truth), its figures of `figures.FIGURES`
-        over all pixels of all images, and whatever else its `Measure` returns.
+        The result of a task has ``truth`` (the origin of the ground truth), the task's figures of
+        `figures.FIGURES` over all pixels of all images, and whatever else its `Measure` returns.
         """
         return {
             task: {

@@ -37,7 +37,7 @@ _TYPES_WITH_HEADER = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE, CAMERA_INFO_TYPE)
 
 @dataclass(frozen=True)
 class EvaluatedTopics:
-    """The topics that are compared; None, or no entry, for a topic that the bag lacks."""
+    """The topics that are compared; a topic that the bag lacks is None or has no entry."""
 
     image: str | None
     camera_info: str | None
@@ -79,7 +79,7 @@ def find_topics(
 
 
 def _present(bag: BagReader, prefix: str, named: Mapping[str, str]) -> dict[str, str]:
-    """Return each task's topic, if it has messages."""
+    """Return the topic of each task, by task; topics without messages are left out."""
     topics = {}
     for task in MEASURES:
         usual = (f'{prefix}/{task}{suffix}' for suffix in TRANSPORT_SUFFIXES)
@@ -118,7 +118,7 @@ def evaluate_bag(
     progress: Callable[[int], object] = lambda _count: None,
 ) -> BagEvaluation:
     """
-    Evaluate a bag; of a damaged bag, only the readable part.
+    Evaluate a bag, or the readable part of a damaged bag.
 
     Raises HydranetError if nothing can be read or there is nothing to compare.
 
@@ -131,7 +131,7 @@ def evaluate_bag(
     predictor, predicted_tasks
         The model and its tasks; without a model, the recorded predictions are measured.
     rectified
-        Whether the images are rectified; the focal length is then taken from ``P``.
+        Whether the images are rectified; if so, the focal length is taken from ``P``.
     progress
         Called with the number of messages read since the last call.
 

@@ -16,7 +16,7 @@ REPORT_NAMES = ('report.json', 'report.md', 'report.html')
 
 
 def fullest(passes: Sequence[FrameEvaluation]) -> FrameEvaluation:
-    """Return the pass with the most measured frames, the first if several have as many."""
+    """Return the pass with the most measured frames; of several such passes, the first."""
     return max(passes, key=lambda each: len(each.rows))
 
 
@@ -61,7 +61,7 @@ def write_report(
     faults: Sequence[str] = (),
 ) -> list[Path]:
     """
-    Write ``report.json``, ``report.md`` and, with matplotlib and jinja2, ``report.html``.
+    Write ``report.json``, ``report.md`` and, if matplotlib and jinja2 exist, ``report.html``.
 
     The arguments are those of `report_content`. Returns the files that were written.
     """
@@ -89,7 +89,7 @@ def report_place(folder: Path) -> str:
 
 
 def _html(content: Mapping[str, Any], frames: FrameEvaluation) -> str | None:
-    """Return the HTML page, None without the libraries for it."""
+    """Return the HTML page, None if matplotlib or jinja2 is missing."""
     try:
         from hydranet_ros.evaluation.html_report import html_report
     except ImportError:
@@ -105,7 +105,7 @@ def title_of(content: Mapping[str, Any]) -> str:
 
 
 def figures_text(content: Mapping[str, Any]) -> str:
-    """Return the figures as text."""
+    """Return the figures (metrics) as text."""
     return text_report(title_of(content), content['measured'], content['figures'])
 
 

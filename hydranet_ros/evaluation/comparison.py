@@ -82,18 +82,18 @@ _COMPUTED: Mapping[str, Callable[[Rows], Compute]] = {
     'delta1': _pooled('delta1'),
     'mean': _mean_of_frames('mean'),
 }
-"""Figures to compare: normals as the mean over frames, others over all pixels."""
+"""Figures to compare: those of normals are means over frames, others are over all pixels."""
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One figure of two reports."""
+    """One figure, compared between two reports."""
 
     figure: Figure
     frames: int  # number of pairs
     before: float
     after: float
-    low: float  # interval of after - before
+    low: float  # ends of the confidence interval of after - before
     high: float
 
     @property
@@ -108,7 +108,7 @@ def read_report(path: Path) -> dict[str, Any]:
     """
     Read a ``report.json``, given as a file or as its folder.
 
-    Raises HydranetError if it is not a report of a recording.
+    Raises HydranetError if the file is not a report of a recording.
     """
     file = path / 'report.json' if path.is_dir() else path
     try:
@@ -144,8 +144,8 @@ def compare_reports(
         ours, theirs = before['protocol'][key], after['protocol'][key]
         if ours != theirs:
             raise HydranetError(
-                f'The reports cannot be compared: their {key.replace("_", " ")} is {ours} and '
-                f'{theirs}.'
+                f'The reports cannot be compared: their {key.replace("_", " ")} differs ({ours} '
+                f'and {theirs}).'
             )
     later = {row['stamp']: row for row in after['frames']}
     pairs = [(row, later[row['stamp']]) for row in before['frames'] if row['stamp'] in later]
@@ -181,9 +181,10 @@ def _difference(
 
 def block_weights(count: int, draws: int, block: int) -> NDArray[np.float64]:
     """
-    Draw runs of ``block`` neighbouring frames with replacement; the first frame follows the last.
+    Draw runs of ``block`` neighbouring frames with replacement; frame 0 follows the last frame.
 
-    Returns a draws × count array: how often each sample has each frame. Rows sum to ``count``.
+    Returns a draws × count array: how often each bootstrap sample has each frame. Rows sum to
+    ``count``.
     """
     block = min(block, count)
     generator = np.random.default_rng(_SEED)

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Run a model on a dataset, and measure the tasks that they share."""
+"""Run a model on a dataset, and measure the predictions that have ground truth."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from hydranet_ros.runtime.predictor import Prediction, Predictor
 
 
 class ImagePredictor(Protocol):
-    """Predicts images, like ``hydranet_ros.runtime.predictor.Predictor``."""
+    """Runs a model on images, like ``hydranet_ros.runtime.predictor.Predictor``."""
 
     def predict(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Prediction:
-        """Predict one image."""
+        """Return the predictions for one image."""
         ...
 
     def warm_up(self, height: int, width: int) -> float:
-        """Prepare for images of a size."""
+        """Prepare for images of this size."""
         ...
 
 
@@ -36,7 +36,7 @@ class ImageScore:
 
     index: int  # in the dataset
     name: str
-    quality: float  # main figure of the task, negative if lower is better
+    quality: float  # main figure of the task, negated if lower is better
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ def evaluate(
     progress: Callable[[Sequence[int]], Iterable[int]] = iter,
 ) -> Evaluation:
     """
-    Measure a model on a dataset, or on its images with the given indices.
+    Measure a model on a dataset, or on the images with the given indices.
 
     Each image is predicted at its own size, with its focal length if known. A task is measured on
-    the images that are annotated for it; without such images, it has no figures.
+    the images that have ground truth for it; a task without such images has no figures.
     """
     accumulator = Accumulator(tasks, protocol)
     chosen = range(len(dataset)) if indices is None else indices
@@ -102,7 +102,7 @@ def annotated_tasks(dataset: Dataset) -> frozenset[str]:
 
 
 def measurable_tasks(predictor: Predictor, dataset: Dataset) -> tuple[str, ...]:
-    """Return the tasks that are predicted and annotated; segmentation needs the same classes."""
+    """Return the tasks to measure; for segmentation, model and dataset need equal classes."""
     annotated = annotated_tasks(dataset)
     same_labels = (
         predictor.label_set is not None
@@ -117,7 +117,7 @@ def measurable_tasks(predictor: Predictor, dataset: Dataset) -> tuple[str, ...]:
 
 
 def spread_indices(count: int, limit: int | None = None) -> list[int]:
-    """Return at most ``limit`` indices (None: all), spread evenly over ``count``."""
+    """Return at most ``limit`` indices (None: all), spread evenly from 0 to ``count - 1``."""
     places = np.linspace(0, count - 1, min(count, limit or count))
     return [int(place) for place in places.round()]
 

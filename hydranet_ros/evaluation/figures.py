@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The table of figures: name, unit, and whether higher is better."""
+"""The table of figures (values of metrics): name, unit, and whether higher is better."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure of a task."""
+    """A metric of a task, such as mIoU."""
 
     task: str
     name: str  # key in reports and logs
@@ -25,7 +25,7 @@ class Figure:
 
     @property
     def sign(self) -> int:
-        """Return 1 or -1: a value times this sign is its quality; higher qualities are better."""
+        """Return 1, or -1 if lower is better; value times sign is the quality of the value."""
         return 1 if self.higher_is_better else -1
 
     def text(self, value: float) -> str:
@@ -45,7 +45,8 @@ _TABLE = (
     Figure('depth', 'rmse_log', 'RMSE log'),  # natural logarithm
     Figure('depth', 'log10', 'log10'),
     Figure('depth', 'silog', 'SILog'),  # as in BTS: 100 · sqrt(mean e² - (mean e)²), e = log error
-    Figure('depth', 'delta1', 'd<1.25', higher_is_better=True),  # share within a factor 1.25
+    # Share of the pixels whose depth is wrong by a factor of less than 1.25.
+    Figure('depth', 'delta1', 'd<1.25', higher_is_better=True),
     Figure('depth', 'delta2', 'd<1.25^2', higher_is_better=True),
     Figure('depth', 'delta3', 'd<1.25^3', higher_is_better=True),
     Figure('normals', 'mean', 'mean angle', 'deg'),
@@ -55,7 +56,7 @@ _TABLE = (
     Figure('normals', 'below_30', 'under 30 deg', '%', higher_is_better=True),
 )
 FIGURES: Mapping[str, Figure] = {figure.name: figure for figure in _TABLE}
-"""Figures by name, in the order of tables."""
+"""Figures by name, in the order in which tables show them."""
 
 
 def figures_of(task: str) -> list[Figure]:
@@ -64,6 +65,6 @@ def figures_of(task: str) -> list[Figure]:
 
 
 def quality_text(task: str, quality: float) -> str:
-    """Return a quality as the main figure of its task, with title and unit."""
+    """Return a quality as text: the main figure of the task, with title and unit."""
     main = figures_of(task)[0]
     return main.text(main.sign * quality)

@@ -26,7 +26,7 @@ def true(task: str) -> str:
 
 class FrameDecoder:
     """
-    Decodes parts of frames.
+    Decodes the parts (messages) of frames.
 
     ``deserialize`` turns a part into a message, or raises HydranetError. ``note`` is called for
     each unreadable part, with a predicate ("have an unreadable image") and the stamp.
@@ -39,7 +39,7 @@ class FrameDecoder:
         self._note = note
 
     def annotations(self, frame: StampedFrame, parts: Mapping[str, str]) -> dict[str, NDArray]:
-        """Decode some parts of a frame, given as task by key; returns arrays by task."""
+        """Decode parts of a frame; ``parts`` maps their keys to tasks. Returns arrays by task."""
         arrays = {}
         for part, task in parts.items():
             if part in frame.parts:

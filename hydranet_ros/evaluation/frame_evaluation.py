@@ -1,10 +1,10 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Measure frames one by one, recorded or live.
+Measure frames one by one, from a recording or from a running node.
 
-The evaluation keeps sums over all frames, one row of figures per frame, and a few pictures; each
-frame adds a few hundred bytes.
+The evaluation keeps sums over all frames, one row of figures per frame, and a few pictures. Its
+memory grows by a few hundred bytes per frame.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from hydranet_ros.messages.stamps import NANOSECONDS
 from hydranet_ros.pictures.panels import depth_colors, Look
 
 HISTOGRAM_LIMIT = 1.0
-"""Relative depth error at the ends of the histogram; larger errors are clipped to it."""
+"""Relative depth error at the ends of the histogram; larger errors are clipped to this."""
 HISTOGRAM_BINS = 40
 _NAMED = 20  # stamps that are kept for each problem; further frames are only counted
 
@@ -64,7 +64,7 @@ class Tally:
 
 
 class FrameEvaluation:
-    """The figures of one pass over a recording."""
+    """The evaluation of one pass over a recording, or of a running node."""
 
     def __init__(self, tasks: Sequence[str], protocol: EvaluationProtocol) -> None:
         self.tasks = tuple(tasks)
@@ -75,7 +75,7 @@ class FrameEvaluation:
         self._histogram = np.zeros(HISTOGRAM_BINS, np.int64)
         self._look = Look(protocol.label_set, depth_colors(protocol.depth_range))
         self.account: dict[str, Tally] = {}
-        """The frames with each problem, by the problem as a predicate ("have no true depth")."""
+        """The frames that have each problem; the keys are predicates ("have no true depth")."""
         self.rows: list[dict[str, Any]] = []
         self.images = 0
 
@@ -113,13 +113,13 @@ class FrameEvaluation:
         self.account.setdefault(what, Tally()).add(stamp)
 
     def running(self) -> dict[str, float]:
-        """Return the main figure of each task over all frames so far, as ``task/figure``."""
+        """Return the main figure of each task over all frames so far, by ``task/figure``."""
         mains = {task: figures_of(task)[0].name for task in self.tasks}
         totals = self._sums.totals
         return {f'{task}/{name}': totals[task].pooled()[name] for task, name in mains.items()}
 
     def summary(self) -> dict[str, Any]:
-        """Return all figures in plain JSON types."""
+        """Return all results except pictures, in plain JSON types."""
         figures = self._sums.figures()
         content: dict[str, Any] = {
             'images': self.images,
@@ -140,7 +140,7 @@ class FrameEvaluation:
         return content
 
     def pictures(self) -> dict[str, dict[str, FramePicture]]:
-        """Return the best, a median and the worst frame of each task."""
+        """Return pictures of the best, a median and the worst frame of each task."""
         return {
             task: self._pictures[task].chosen(float(np.median(qualities)))
             for task, qualities in self._sums.qualities.items()

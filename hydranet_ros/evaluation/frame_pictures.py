@@ -34,7 +34,7 @@ class PictureKeeper:
     """
     Keeps pictures of the best frame, the worst frame, and up to 32 candidates for the median.
 
-    The median is known only at the end; the candidate nearest to it is shown.
+    The median quality is known only at the end; the candidate nearest to it is then shown.
     """
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class PictureKeeper:
                 self._stride *= 2
 
     def chosen(self, median: float) -> dict[str, FramePicture]:
-        """Return ``best``, ``median`` (nearest to that quality) and ``worst``, each frame once."""
+        """Return ``best``, ``worst`` and ``median`` (nearest to this quality), each frame once."""
         if self._best is None or self._worst is None:
             return {}
         middle = min(self._spread, key=lambda each: abs(each.quality - median))

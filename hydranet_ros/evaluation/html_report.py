@@ -26,7 +26,7 @@ def html_report(
     content: Mapping[str, Any],
     frames: FrameEvaluation,
 ) -> str:
-    """Return a self-contained page with figures, account, plots and pictures."""
+    """Return a self-contained page with metrics, counts of frames, plots and pictures."""
     loader = PackageLoader('hydranet_ros.evaluation')
     template = Environment(loader=loader, autoescape=True).get_template('report.html.jinja')
     return template.render(
@@ -40,7 +40,7 @@ def html_report(
 
 
 def _plots(content: Mapping[str, Any], frames: FrameEvaluation) -> Iterator[str]:
-    """Yield plots of figures over time, classes, confusion matrix and depth errors."""
+    """Yield plots: metrics over time, IoU of classes, confusion matrix, depth errors."""
     rows = content['frames']
     first = rows[0]['stamp'] if rows else 0
     times = [(row['stamp'] - first) / NANOSECONDS for row in rows]

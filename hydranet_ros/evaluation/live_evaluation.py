@@ -18,7 +18,7 @@ class LiveEvaluation:
     Join images, predictions and ground truth by stamp, and measure them.
 
     A new pass begins when the stamps jump back, as in a looping replay. ``passes`` holds one
-    evaluation per pass; the last is still running. ``deserialize`` turns received data into a
+    evaluation per pass; the last pass is still running. ``deserialize`` turns received data into a
     message, or raises HydranetError.
     """
 

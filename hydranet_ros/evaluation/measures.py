@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""How each task is measured; the table has the same keys as ``tasks.TASKS``."""
+"""How each task is measured: `MEASURES`, with the same keys as ``tasks.TASKS``."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from hydranet_ros.pictures.panels import Look, Panel, result_panels
 Metric: TypeAlias = ConfusionMatrix | DepthMetrics | NormalsMetrics
 
 WORST_DEPTH_ERROR = 0.5
-"""Relative depth error that error pictures show brightest."""
+"""Relative depth error from which pixels are brightest in pictures of mistakes."""
 WORST_ANGLE = 60.0
-"""Angle, degrees, that error pictures show brightest."""
+"""Angle, degrees, from which pixels are brightest in pictures of mistakes."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class EvaluationProtocol:
     crop: str | None = None  # where depth is measured, one of crops.CROPS
     origins: Mapping[str, str] = field(default_factory=dict)
     """
-    Origin of each task's ground truth: human, measured or distilled. Distilled ground truth only
-    shows agreement with the teacher.
+    Origin of each task's ground truth: human, measured or distilled. Figures on distilled ground
+    truth only show agreement with the teacher.
     """
 
 
@@ -54,7 +54,7 @@ class Measure:
     def pictures(
         self, rgb: RgbImage, prediction: NDArray, truth: NDArray, look: Look
     ) -> list[Panel]:
-        """Draw the image, the ground truth, the prediction and its mistakes."""
+        """Draw the image, the ground truth, the prediction and the mistakes of the prediction."""
         drawn = [result_panels(rgb, {self.field: each}, look)[0] for each in (truth, prediction)]
         return [
             Panel('image', rgb),
@@ -147,4 +147,4 @@ MEASURES: Mapping[str, Measure] = {
         mistakes=_normals_mistakes,
     ),
 }
-"""How each task is measured, by its name."""
+"""How each task is measured, by task name."""

@@ -4,9 +4,10 @@
 Metrics of labels, depth and normals against ground truth, on numpy arrays of equal size.
 
 ``update`` adds an image; ``merge`` adds the images of another instance, so that several processes
-can each measure a part. ``pooled`` returns the figures over all pixels, NaN without pixels.
-``sums`` returns what comparisons need to combine the figures of several images. Arrays of
-different shapes raise HydranetError.
+can each measure some of the images. ``pooled`` returns the figures (values of metrics, e.g. mIoU)
+over all pixels, NaN if there are no pixels. ``sums`` returns the numbers of pixels that
+`comparison` needs to combine the figures of several images. Arrays of different shapes raise
+HydranetError.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class ConfusionMatrix:
     The numbers of pixels by true and predicted class.
 
     Rows of ``counts`` are true classes, columns predicted classes. The last column counts
-    predictions that are not a class; they lower the IoU of the true class only.
+    predicted ids that are not a class; these lower the IoU of the true class only.
     """
 
     def __init__(self, num_classes: int, ignore_id: int = 255) -> None:
@@ -62,15 +63,15 @@ class ConfusionMatrix:
         self.counts += other.counts
 
     def iou(self) -> NDArray[np.float64]:
-        """Return intersection over union of each class, NaN if the ground truth lacks it."""
+        """Return the intersection over union of each class, NaN for absent classes."""
         return _iou(*self._totals())
 
     def mean_iou(self) -> float:
-        """Return the mean IoU over the classes that the ground truth has (NaN without any)."""
+        """Return the mean IoU over the classes that the ground truth has, NaN if it has none."""
         return mean_iou(*self._totals())
 
     def accuracy(self) -> NDArray[np.float64]:
-        """Return the share of each class's pixels that are correct, NaN for absent classes."""
+        """Return the share of each class's true pixels that are found, NaN for absent classes."""
         hits, true, _ = self._totals()
         return _divide(hits.astype(float), true)
 
@@ -79,7 +80,7 @@ class ConfusionMatrix:
         return _nan_mean(self.accuracy())
 
     def pixel_accuracy(self) -> float:
-        """Return the share of all labelled pixels that are correct (NaN without any)."""
+        """Return the share of labelled pixels that are correct, NaN if none is labelled."""
         total = self.counts.sum()
         return float(np.trace(self.counts) / total) if total else float('nan')
 
@@ -103,10 +104,10 @@ class ConfusionMatrix:
 
 def mean_iou(hits: NDArray, true: NDArray, found: NDArray) -> float:
     """
-    Return the mean IoU over the classes that the ground truth has (NaN without any).
+    Return the mean IoU over the classes that the ground truth has, NaN if it has none.
 
-    The arguments have one entry per class: the number of its correct pixels, of its pixels in the
-    ground truth, and of the pixels that are predicted as this class.
+    Each argument has one number of pixels per class: ``hits`` are predicted correctly, ``true``
+    are in the ground truth, ``found`` are predicted.
     """
     return _nan_mean(_iou(hits, true, found))
 
@@ -121,8 +122,8 @@ class DepthMetrics:
 
     Pixels are measured where the ground truth is between ``minimum`` and ``maximum`` metres,
     within the crop (one of ``crops.CROPS``). Predictions are clipped to this range first, as in
-    the benchmarks. NaN counts as ``minimum``, so leaving pixels out never improves a figure. There
-    is no median scaling.
+    the benchmarks. A prediction of NaN counts as ``minimum``, so leaving pixels out never improves
+    a figure. There is no median scaling.
     """
 
     def __init__(self, minimum: float, maximum: float, crop: str | None = None) -> None:
@@ -136,7 +137,7 @@ class DepthMetrics:
         self._image_sums: list[NDArray[np.float64]] = []
 
     def update(self, pred: NDArray[np.floating], gt: NDArray[np.floating]) -> None:
-        """Measure one image, H×W metres; without valid ground truth it is ignored."""
+        """Measure one image, H×W metres; an image without valid ground truth is ignored."""
         found, true = self.counted(pred, gt)
         if true.size:
             found = np.nan_to_num(found.astype(np.float64), nan=self.minimum)
@@ -243,12 +244,12 @@ class NormalsMetrics:
         }
 
     def sums(self) -> dict[str, Any]:
-        """Return nothing: comparisons take the mean of the images' figures."""
+        """Return an empty dict: comparisons average the figures of the images."""
         return {}
 
 
 def _depth_sums(pred: NDArray[np.float64], gt: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the sums that all depth figures are computed from; images are combined by adding."""
+    """Return the sums that `_depth_figures` needs; sums of several images may be added."""
     error = pred - gt
     log_error = np.log(pred) - np.log(gt)
     ratio = np.maximum(pred / gt, gt / pred)
@@ -279,7 +280,7 @@ def _check_same_shape(pred: NDArray, gt: NDArray) -> None:
     if pred.shape != gt.shape:
         raise HydranetError(
             f'The prediction has the shape {pred.shape} but the ground truth {gt.shape}; '
-            'bring the prediction to the size of the ground truth first.'
+            'resize the prediction to the size of the ground truth first.'
         )
 
 

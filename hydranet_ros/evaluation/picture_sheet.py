@@ -32,8 +32,8 @@ def picture_sheet(
     """
     Draw the best, the median and the worst image of each task, as H×W×3 RGB.
 
-    Each row shows the image, the ground truth, the prediction and its mistakes. The images are
-    read and predicted again.
+    Each row shows the image, the ground truth, the prediction and the prediction's mistakes. The
+    images are read and predicted again, since the evaluation does not keep them.
     """
     parts: list[RgbImage] = []
     for task, scores in evaluation.ranking.items():

@@ -28,14 +28,14 @@ _STYLE: Any = {
     'font.size': 10,
     'grid.color': '#ddd',
     'svg.fonttype': 'none',  # keep text as text
-    'svg.hashsalt': 'hydranet_ros',  # the same figures give the same file
+    'svg.hashsalt': 'hydranet_ros',  # equal plots give equal files
     'text.parse_math': False,
 }
 _NO_METADATA = dict.fromkeys(('Creator', 'Date', 'Format', 'Type'))
 
 
 def line_plot(title: str, x: Sequence[float], y: Sequence[float], x_label: str, unit: str) -> str:
-    """Plot a curve on an axis from 0, with gaps where values are not finite."""
+    """Plot a curve with gaps where values are not finite; the vertical axis starts at 0."""
     places, values = np.array(x, float), np.array(y, float)
     known = np.isfinite(values)
     alone = known & ~np.append(known[1:], False) & ~np.append(False, known[:-1])
@@ -52,7 +52,7 @@ def line_plot(title: str, x: Sequence[float], y: Sequence[float], x_label: str, 
 def curves_plot(
     title: str, curves: Mapping[str, Sequence[tuple[float, float]]], x_label: str
 ) -> str:
-    """Plot named curves of points (x, y) over one axis, with a legend below."""
+    """Plot named curves of points (x, y) in one diagram, with a legend below."""
 
     def draw(axes: Axes) -> None:
         for name, points in curves.items():
@@ -68,7 +68,7 @@ def curves_plot(
 
 
 def histogram_plot(title: str, edges: Sequence[float], counts: Sequence[int], x_label: str) -> str:
-    """Plot the share of counts in each bin, in percent."""
+    """Plot a histogram: the share of all counts in each bin, in percent."""
     shares = 100 * np.array(counts) / max(sum(counts), 1)
 
     def draw(axes: Axes) -> None:

@@ -35,7 +35,7 @@ from hydranet_ros.resources import default_model, model_path
 STARTUP = 120.0
 """Seconds that the node may take to load its model."""
 REPORT_PATIENCE = 60.0
-"""Seconds for the evaluator to write its report."""
+"""Seconds that the evaluator may take to write its report."""
 _CLOCK_RATE = 100.0
 _EVALUATOR = 'evaluator_node'
 _RECORDER = 'bag_recorder'
@@ -48,7 +48,7 @@ def plan_replay(arguments: Mapping[str, str]) -> Replay:
     Raises HydranetError if the bag or the model cannot be read, or there is nothing to compare.
     """
     if not arguments['bag']:
-        raise HydranetError('The argument bag is missing: bag:=PATH.')
+        raise HydranetError('The argument `bag` is missing; give bag:=PATH.')
     if arguments['record'] and Path(arguments['record']).expanduser().exists():
         raise HydranetError(
             f'Cannot record into {arguments["record"]}, which exists already: choose another name.'
@@ -152,9 +152,9 @@ def _player(
     assert topics.image is not None
     truths = [topics.truths[task] for task in tasks]
     info = [topics.camera_info] if topics.camera_info else []
-    # Node and evaluator subscribe to images, the node to calibration, the evaluator to truths.
+    # Node and evaluator subscribe to images, node to calibration, evaluator to ground truth.
     subscribed = [topics.image, topics.image, *info, *truths]
-    # Each of these topics is published once its node has subscribed to all that it needs.
+    # A node advertises its topic here once it has subscribed to all topics that it needs.
     answers = [f'/{_EVALUATOR}/evaluated']
     if arguments['record']:
         subscribed += [topics.image, *info, *truths, *transforms]
@@ -166,7 +166,7 @@ def _player(
         'start_offset': _number(arguments, 'start_offset'),
         'loop': is_true(arguments, 'loop'),
         'clock': _CLOCK_RATE,
-        # Nothing is played before all nodes are ready, since they would miss the first frames.
+        # Play nothing before all nodes have subscribed, so that they miss no frame.
         'wait_for': subscribed,
         'wait_timeout': STARTUP,
     }
@@ -188,9 +188,9 @@ def _number(arguments: Mapping[str, str], name: str) -> float:
     try:
         value = float(arguments[name])
     except ValueError as error:
-        raise HydranetError(f'{name} must be a number, not {arguments[name]!r}.') from error
+        raise HydranetError(f'`{name}` must be a number, not {arguments[name]!r}.') from error
     if name in ('rate', 'depth_maximum') and not value > 0:
-        raise HydranetError(f'{name} must be above 0, not {arguments[name]}.')
+        raise HydranetError(f'`{name}` must be above 0, not {arguments[name]}.')
     return value
 
 

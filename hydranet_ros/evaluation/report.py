@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Figures as text for people and as JSON for programs."""
+"""The report of an evaluation: text for people, JSON for programs."""
 
 from __future__ import annotations
 

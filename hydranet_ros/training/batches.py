@@ -30,7 +30,7 @@ NO_LABELS = -1
 
 @dataclass
 class Batch:
-    """Stacked samples of one size; a missing annotation is stored without valid pixels."""
+    """Stacked samples of one size; a missing annotation has no valid pixels."""
 
     names: list[str]
     image: Tensor  # N x H x W x 3, uint8, RGB
@@ -39,11 +39,11 @@ class Batch:
     depth: Tensor  # N x H x W, float32, metres at the canonical focal length, NaN unknown
     normals: Tensor | None
     """
-    N x 3 x H x W, float32, NaN unknown. None if no sample has normals: empty normals would be half
-    of the data that loader processes send.
+    N x 3 x H x W, float32, NaN unknown. None if no sample has normals: NaN for all pixels would be
+    half of the data that loader processes send.
     """
-    weights: dict[str, Tensor]  # task name to N, float32, weight of a sample's annotated pixels
-    unknown: Tensor  # N x 256, bool, whether the annotator lacks the class of this id
+    weights: dict[str, Tensor]  # by task: N, float32, weight of each sample's annotated pixels
+    unknown: Tensor  # N x 256, bool, true for class ids that the annotator does not know
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
@@ -75,7 +75,8 @@ def stack(
     weights
         For each sample, the weight of each task, by task name.
     unknown
-        For each sample, the ids of the classes that its annotator lacks; empty for none.
+        For each sample, the ids of the classes that its annotator does not know. May be empty if
+        all annotators know all classes.
 
     """
     size = samples[0].image.shape[:2]
@@ -118,7 +119,7 @@ def stack(
 
 class TrainingBatches(TorchDataset[Batch]):
     """
-    The batches of a training, by number: of each batch, the samples of this process.
+    The batches of a training, by number; each holds only the samples of this process.
 
     ``datasets`` has one entry for each ingredient of the recipe.
     """
@@ -199,14 +200,14 @@ class TrainingBatches(TorchDataset[Batch]):
 
 
 def _class_ids(part: Ingredient, dataset: Dataset) -> tuple[int, ...]:
-    """Return the ids of the classes that the annotator of an ingredient lacks."""
+    """Return the ids of the classes that the annotator of an ingredient does not know."""
     if not part.unknown_classes:
         return ()
     classes = load_label_set(dataset.label_set).classes if dataset.label_set else ()
     missing = set(part.unknown_classes) - set(classes)
     if missing:
         raise HydranetError(
-            f'{dataset.name} has no class {min(missing)!r} for unknown_classes; it has: '
+            f'{dataset.name} has no class {min(missing)!r} for `unknown_classes`; it has: '
             f'{", ".join(classes) or "none"}.'
         )
     return tuple(classes.index(name) for name in part.unknown_classes)

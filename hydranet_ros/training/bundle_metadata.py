@@ -28,7 +28,7 @@ def metadata_of(
     provenance: Mapping[str, Any] | None = None,
     figures: Mapping[str, Any] | None = None,
 ) -> BundleMetadata:
-    """Return the metadata of a network trained by a recipe."""
+    """Return the metadata of a network that was trained with a recipe."""
     encoder = ENCODERS[recipe.architecture]
     return BundleMetadata(
         name=recipe.name,

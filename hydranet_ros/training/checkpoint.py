@@ -25,7 +25,7 @@ MAY_CHANGE = frozenset(
 
 @dataclass
 class TrainingState:
-    """Everything that a step depends on, besides its samples: they depend only on its number."""
+    """Everything that a step depends on, except its samples, which follow from its number."""
 
     step: int  # steps done
     network: Mapping[str, Tensor]
@@ -40,7 +40,7 @@ class TrainingState:
 
     def require_recipe(self, recipe: Mapping[str, Any], directory: Path) -> None:
         """
-        Raise HydranetError if a recipe differs from the saved one in more than ``MAY_CHANGE``.
+        Raise HydranetError if a recipe differs from the saved one in a field not in MAY_CHANGE.
 
         Paths are compared by file name: a training may resume on another machine.
         """
@@ -49,7 +49,7 @@ class TrainingState:
         if changed:
             raise HydranetError(
                 f'{directory} holds a training with another recipe ({", ".join(changed)}); '
-                'choose another directory or remove it.'
+                'choose another directory, or remove this one.'
             )
 
 

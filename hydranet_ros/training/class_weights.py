@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Class weights that grow with rarity, so that poles matter as well as roads."""
+"""Class weights: rare classes, such as poles, weigh more than frequent ones."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def class_weights(recipe: Recipe, datasets: Sequence[Dataset]) -> list[NDArray[n
     """
     Return the class weights of each label set of a recipe.
 
-    A class of frequency f has the weight ``f ** -b``, where b is the recipe's exponent for its
-    label set, scaled so that an average pixel has weight 1. Classes that do not occur have weight
-    1.
+    The weight of a class of frequency f is proportional to ``f ** -b``, where b is the recipe's
+    exponent for the label set. An average pixel has weight 1. Classes that do not occur have
+    weight 1.
     """
     weights = []
     for name in recipe.label_sets:

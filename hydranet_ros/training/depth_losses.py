@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The depth loss: berHu of metres or log metres, and optional further terms."""
+"""The depth loss: berHu loss on metres or on their logarithm, and optional terms."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def depth_loss(
     output: Tensor, truth: Tensor, weights: Tensor, options: Losses, reduction: Reduction
 ) -> Tensor:
     """
-    Return the loss between enlarged outputs of the depth head and true depth, both N x H x W.
+    Return the loss between upsampled outputs of the depth head and true depth, both N x H x W.
 
     The deployed depth is the absolute value of the output, in metres at the canonical focal
     length; the linear loss uses this absolute value. The logarithmic loss pulls negative outputs
@@ -74,7 +74,7 @@ def berhu(error: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
 
 def log_ratio(output: Tensor, truth: Tensor) -> Tensor:
     """
-    Return ``log(output / truth)``, replaced by its tangent below half the truth.
+    Return ``log(output / truth)``; for outputs below ``truth / 2``, its tangent at that value.
 
     The slope of the logarithm is 1 / output, so outputs near 0, which occur in the first steps of
     a training, would outweigh all other pixels. The tangent limits the slope to 2 / truth, and
@@ -89,8 +89,8 @@ def silog(ratio: Tensor, valid: Tensor, weights: Tensor, reduction: Reduction) -
     """
     Return the scale-invariant logarithmic error (Eigen et al. 2014), averaged over images.
 
-    It is ``sqrt(mean(r²) - 0.85 mean(r)²)`` over the valid pixels of an image, as in BTS (Lee et
-    al. 2019). A common factor on all depths has little effect.
+    The error is ``sqrt(mean(r²) - 0.85 mean(r)²)`` over the valid pixels of an image, as in BTS
+    (Lee et al. 2019). A common factor on all depths has little effect.
 
     Parameters
     ----------
@@ -104,18 +104,19 @@ def silog(ratio: Tensor, valid: Tensor, weights: Tensor, reduction: Reduction) -
     masked = ratio * valid
     mean = masked.sum(dim=(1, 2)) / count.clamp(min=1)
     square = masked.square().sum(dim=(1, 2)) / count.clamp(min=1)
-    # The square root has an infinite slope at 0.
+    # Stay above 0, where the square root has an infinite slope.
     losses = (square - _VARIANCE_FOCUS * mean.square()).clamp(min=1e-8).sqrt()
     return weighted_mean(losses, weights * (count > 0), reduction)
 
 
 def gradient_loss(ratio: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
     """
-    Return the mean difference of ``log(output / truth)`` between neighbours, over four scales.
+    Return the mean absolute difference of ``log(output / truth)`` between neighbouring pixels.
 
-    Depth should have edges where the truth has them (Li and Snavely, MegaDepth, 2018). At each
-    scale, every 1st, 2nd, 4th or 8th row and column is used. The weight of a pair of neighbours is
-    the lesser of the ``weights`` of its two pixels (N x H x W, like the ratios).
+    The loss favours depth with edges where the truth has them (Li and Snavely, MegaDepth, 2018).
+    The mean is over four scales, which use every 1st, 2nd, 4th and 8th row and column. The weight
+    of a pair of neighbours is the lesser of the ``weights`` of its two pixels (N x H x W, like
+    the ratios).
     """
     losses, of_pairs = [], []
     for step in _GRADIENT_STEPS:

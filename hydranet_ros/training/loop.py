@@ -1,7 +1,7 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-The training loop. It can be stopped at any step and resumed.
+The training loop, which can be stopped at any step and resumed.
 
 On a CPU, a resumed training ends with exactly the weights of an uninterrupted one. Training uses
 one process or many (``torchrun``), on any device that Lightning Fabric finds. Each step takes one
@@ -50,9 +50,9 @@ STATE_NAME = 'last.pt'
 
 class Trainer:
     """
-    A training. If its directory holds a checkpoint, it resumes from there.
+    A training, which resumes from the checkpoint in its directory if there is one.
 
-    Raises HydranetError if data are missing or damaged, or the checkpoint has another recipe.
+    Raises HydranetError if data are missing or damaged, or the checkpoint is of another recipe.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ class Trainer:
         self.best = Best(recipe.best, f'{recipe.best} of strides {strides}')
         if (directory / STATE_NAME).is_file():
             self._restore(load_state(directory / STATE_NAME))
-        # Hash code and input files now: they may have changed by the end of a long training.
+        # Compute hashes of code and input files now: both may change during a long training.
         self.made_with = provenance_of(__name__)
         self.monitor = Monitor(directory, self.step, self.fabric.is_global_zero)
 
@@ -120,11 +120,11 @@ class Trainer:
         """
         Train to the end of the recipe, and return the model file.
 
-        Returns None if a signal stopped the training, after saving its state. Raises HydranetError
-        with the names of the batch's files if the loss is not finite.
+        Returns None if a signal stopped the training; its state is then saved. Raises
+        HydranetError, which names the files of the batch, if the loss is not finite.
         """
         fabric, recipe, options = self.fabric, self.recipe, self.recipe.optimization
-        # Batch n only depends on the recipe and n, so resuming only needs the next number.
+        # Batch n only depends on the recipe and n, so resuming only needs the next batch's number.
         batches = load_batches(
             TrainingBatches(self.datasets, recipe, fabric.global_rank, fabric.world_size),
             self.step * options.accumulate,
@@ -146,7 +146,7 @@ class Trainer:
                 factor = rate_factor(self.step, recipe.steps, options)
                 set_rates(self.optimizer, factor)
 
-                # Forward and backward. Processes exchange gradients after the last batch only.
+                # Forward and backward. Processes exchange gradients after the step's last batch.
                 losses: dict[str, Tensor] = {}
                 for part in range(options.accumulate):
                     batch = next(batches).to(fabric.device)
@@ -174,7 +174,7 @@ class Trainer:
                 self.step += 1
                 progress.update()
 
-                # Log, evaluate, save. Images per second do not include evaluations.
+                # Log, evaluate, save. Time for evaluations does not lower the images per second.
                 rate.add(recipe.batch * options.accumulate)
                 if self.step % recipe.log_every == 0:
                     self._log(losses, factor, rate.restart())
@@ -198,9 +198,10 @@ class Trainer:
 
     def evaluate(self, complete: bool = False) -> Figures:
         """
-        Measure the averaged weights on the recipe's evaluation data, and write the best model.
+        Measure the network on the recipe's evaluation data, and save the best model so far.
 
-        With ``complete``, the recipe's strides are ignored. The figures are then logged as
+        The averaged weights are measured, if there are any. With ``complete``, all images are
+        measured, whatever the recipe's strides. The figures are then logged as
         ``DATASET complete``, and never select the best model.
         """
         figures: dict[str, dict[str, float]] = {}

@@ -65,7 +65,7 @@ def segmentation_loss(
     ----------
     head
         Computes logits. For each sample, only the logits of its label set are computed: with many
-        label sets, all logits would be a third of the network's work.
+        label sets, computing all logits would be a third of the network's work.
     slices, class_weights
         For each label set: its channels, and the weights of its classes.
     lovasz
@@ -97,7 +97,7 @@ def segmentation_loss(
 
 def _without_unknown(target: Tensor, raw: Tensor, unknown: Tensor) -> tuple[Tensor, Tensor]:
     """
-    Exclude classes that an annotator lacks (N x 256) from the loss of its samples.
+    Exclude classes that a sample's annotator does not know (N x 256) from the loss.
 
     Their logits, N x C x H/4 x W/4, become negligible; their pixels in the target, N x H x W,
     become unlabelled.
@@ -128,12 +128,12 @@ class Criterion(nn.Module):
     Parameters
     ----------
     weights
-        Task name to fixed weight.
+        Fixed weights, by task name.
     slices, class_weights
         For each label set: its channels, and the weights of its classes.
     options
-        With learned weights (``weighting: uncertainty``; Kendall et al. 2018), each task adds
-        ``exp(-s) L + s`` with a learned ``s``, in place of its loss times the fixed weight.
+        With learned weights (``weighting: uncertainty``; Kendall et al. 2018), a task with loss L
+        adds ``exp(-s) L + s``, where ``s`` is learned, instead of L times the fixed weight.
 
     """
 

@@ -30,7 +30,7 @@ class NetworkEvaluation:
 
 
 class NetworkPredictor:
-    """Runs a network in evaluation mode; it predicts labels of one of its label sets."""
+    """Runs a network in evaluation mode; labels are of ``label_set``."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class NetworkPredictor:
 
     @torch.inference_mode()
     def predict(self, rgb: RgbImage, fx: float | None = None) -> Prediction:
-        """Predict an image at its own size."""
+        """Return the predictions for an image, at the size of the image."""
         metadata = self._metadata
         image = torch.from_numpy(np.ascontiguousarray(rgb)).to(self._device)
         height, width = rgb.shape[:2]
@@ -86,7 +86,7 @@ def evaluate_network(
     """
     Measure a network in evaluation mode on a dataset.
 
-    Measures ``tasks``, or all annotated ones if empty, on every ``stride``-th sample, and returns
+    Measures ``tasks`` (if empty, all annotated tasks) on every ``stride``-th sample. Also returns
     ``pictures`` samples with their predictions.
     """
     labels = load_label_set(dataset.label_set) if dataset.label_set else None

@@ -96,11 +96,11 @@ class AveragedWeights:
                 values.append(value)
             else:
                 average.copy_(value)
-        # One operation for all tensors: one for each would take milliseconds per step on a GPU.
+        # One operation for all tensors: one per tensor would take milliseconds per step on a GPU.
         torch._foreach_lerp_(averages, values, 1 - decay)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the averages by the keys of the network."""
+        """Return the averages, by the keys of the network's state dict."""
         return self._values
 
     def load_state_dict(self, state: Mapping[str, Tensor], updates: int) -> None:

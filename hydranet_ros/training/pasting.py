@@ -42,7 +42,7 @@ def paste(sample: Sample, partner: Sample, mask: Mask) -> Sample:
 
 def class_mask(sample: Sample, rng: np.random.Generator) -> Mask:
     """
-    Return the mask of half of the classes of a sample (rounded down), chosen at random.
+    Return the mask of the pixels of half of a sample's classes (rounded down), chosen at random.
 
     Olsson et al., ClassMix (2021).
     """
@@ -55,7 +55,7 @@ def class_mask(sample: Sample, rng: np.random.Generator) -> Mask:
 
 def box_mask(height: int, width: int, rng: np.random.Generator) -> Mask:
     """
-    Return the mask of a random box with half of the area, or of everything outside it.
+    Return the mask of a random box with half of the image area, or of the pixels outside it.
 
     CutMix (Yun et al. 2019) as French et al. (2020) use it for segmentation.
     """

@@ -38,8 +38,8 @@ class Ingredient:
     """
     unknown_classes: tuple[str, ...] = ()
     """
-    Classes of the label set that the annotator does not know, and labels as other classes. They
-    are excluded from the loss of this dataset's samples, so that they are not unlearned.
+    Classes of the label set that the annotator does not know; their pixels have other labels. The
+    loss of this dataset's samples excludes these classes, so that they are not unlearned.
     """
 
     def fault(self) -> str | None:
@@ -52,9 +52,9 @@ class Ingredient:
         }
         for key, (smallest, largest) in ranges.items():
             if not 0 < smallest <= largest:
-                return f'{key} must be a smallest and a largest factor above 0'
+                return f'`{key}` must be a smallest and a largest factor above 0'
         if not 0 < stretch.horizon < 1:
-            return 'stretch.horizon is not between 0 and 1'
+            return '`stretch.horizon` is not between 0 and 1'
         return None
 
 
@@ -64,7 +64,7 @@ class EvaluationData:
 
     dataset: str
     split: str
-    tasks: tuple[str, ...] = ()  # tasks to measure; all annotated ones if empty
+    tasks: tuple[str, ...] = ()  # tasks to measure; if empty, all annotated tasks
     stride: int = 1  # measure every n-th image only, to save time
 
 
@@ -92,9 +92,9 @@ class Optimization:
     milestones: tuple[float, ...] = ()
     factor: float = 0.5
     warmup_steps: int = 0  # steps over which the rates rise linearly from zero
-    clip: float = 0.0  # largest norm of the gradient; 0 for none
+    clip: float = 0.0  # largest norm of the gradient; 0 for no limit
     accumulate: int = 1  # batches per step
-    ema: float = 0.0  # decay of the averaged weights, which are evaluated and saved; 0 for none
+    ema: float = 0.0  # decay of the weight average, which is evaluated and saved; 0: no average
     freeze_batch_norm: bool = True  # keep the initial statistics
 
 
@@ -107,18 +107,18 @@ class Losses:
     weighting: str = 'fixed'  # fixed, or uncertainty: weights are learned (Kendall et al. 2018)
     depth_space: str = 'linear'
     """
-    ``linear``: berHu of metres, as in the paper. ``log``: berHu of log metres, so that near and
-    far pixels matter equally.
+    ``linear``: berHu loss on metres, as in the paper. ``log``: berHu loss on the logarithm of
+    metres, so that near and far pixels matter equally.
     """
     depth_tolerance: float = 0.0
     """
-    Largest depth error that causes no loss, in metres at the canonical focal length: half of the
-    step in which the true depth is stored.
+    Largest depth error that causes no loss, in metres at the canonical focal length. Choose half
+    of the step in which the true depth is stored.
     """
     silog: float = 0.0  # weight of the scale-invariant logarithmic error, added to berHu
     depth_gradient: float = 0.0  # weight of the loss on the gradient of log depth, added to berHu
     balance: dict[str, float] = field(default_factory=dict)
-    """Exponent b, by label set: the weight of a class is frequency ** -b."""
+    """Exponent b of the class weights, by label set: a class has the weight frequency ** -b."""
     lovasz: float = 0.0
     """Weight of the Lovasz-softmax loss, added to the cross entropy; 0 in the paper."""
 
@@ -147,9 +147,9 @@ class Recipe:
     File with the encoder's ImageNet weights, or a model file to start from; empty for random
     weights.
     """
-    canonical_focal: float | None = None  # pixels, as in the bundle
-    default_focal: float | None = None  # pixels, as in the bundle
-    depth_range: tuple[float, float] = (0.1, 100.0)  # metres, as in the bundle
+    canonical_focal: float | None = None  # pixels, see BundleMetadata
+    default_focal: float | None = None  # pixels, see BundleMetadata
+    depth_range: tuple[float, float] = (0.1, 100.0)  # metres, see BundleMetadata
     crops: tuple[tuple[int, int], ...] = ((320, 320),)
     """Heights and widths of samples; consecutive batches use them in turn."""
     batch: int = 8  # samples, in all processes together
@@ -174,9 +174,9 @@ class Recipe:
             if task not in TASKS:
                 return f'its task {task!r} is unknown; choose from {", ".join(TASKS)}'
             if task not in self.losses.weights:
-                return f'losses.weights lacks its task {task!r}'
+                return f'`losses.weights` lacks its task {task!r}'
         if bool(self.label_sets) != ('segmentation' in self.tasks):
-            return 'label_sets must be given if, and only if, segmentation is a task'
+            return '`label_sets` must be given if, and only if, segmentation is a task'
         choices = (
             ('architecture', self.architecture, tuple(ENCODERS)),
             ('optimization.method', self.optimization.method, ('sgd', 'adamw')),
@@ -186,17 +186,17 @@ class Recipe:
         )
         for key, value, known in choices:
             if value not in known:
-                return f'{key} is {value!r}, which is not one of {", ".join(known)}'
+                return f'`{key}` is {value!r}, which is not one of {", ".join(known)}'
         for key in ('steps', 'batch', 'log_every', 'evaluate_every', 'save_every'):
             if getattr(self, key) < 1:
-                return f'{key} is not positive'
+                return f'`{key}` is not positive'
         if not self.mixture or min(part.share for part in self.mixture) <= 0:
-            return 'mixture needs datasets with positive shares'
+            return '`mixture` needs datasets with positive shares'
         for part in self.mixture:
             if fault := part.fault():
                 return f'{fault} in its ingredient {part.dataset}'
         if not self.crops or min(map(min, self.crops)) < 32:
-            return 'crops needs sizes of at least 32 pixels'
+            return '`crops` needs sizes of at least 32 pixels'
         return None
 
     def channels(self) -> dict[str, int]:
@@ -214,7 +214,7 @@ def load_recipe(
     Parameters
     ----------
     config
-        Path of its YAML file, or the name of a file in ``config/training/``.
+        Path of a YAML file, or the name of a file in ``config/training/``.
     overrides
         ``key=value`` or ``section.key=value``; a key that is not a field of a recipe sets a
         variable, for ``${key}`` in the recipe and its dataset files.

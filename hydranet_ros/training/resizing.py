@@ -112,7 +112,7 @@ def stretch_world(
 
     normals = stretched(sample.normals)
     if normals is not None:
-        # Stretching an axis by `width` or `height` divides this component of normals by the same.
+        # Stretching an axis by a factor divides that component of the normals by the factor.
         factors = np.ones((tall + deep, 1, 3), np.float32)
         factors[..., 0] = width
         factors[:tall, :, 1] = height
@@ -136,7 +136,7 @@ def stretch_world(
 
 
 def _smooth(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    # INTER_AREA repeats pixels if it enlarges; INTER_LINEAR skips pixels if it shrinks. So first
+    # INTER_AREA repeats pixels when enlarging; INTER_LINEAR skips pixels when shrinking. So first
     # shrink the sides that become shorter, then enlarge the others.
     smaller = min(size[0], image.shape[1]), min(size[1], image.shape[0])
     if smaller != image.shape[1::-1]:
@@ -147,7 +147,7 @@ def _smooth(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8
 
 
 def _depth_at(depth: NDArray | None, factor: float, one_camera: bool) -> NDArray | None:
-    """Return the depth of a resized image; without ``one_camera`` it is unchanged."""
+    """Return the depth of a resized image, which changes only with ``one_camera``."""
     return depth / np.float32(factor) if one_camera and depth is not None else depth
 
 

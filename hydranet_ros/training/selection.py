@@ -27,7 +27,7 @@ class Best:
         self.value: float | None = None  # before the first evaluation
 
     def improved(self, figures: Figures) -> bool:
-        """Return whether an evaluation is the best so far, and keep its value."""
+        """Return whether an evaluation is the best so far; if so, keep its value."""
         if not self._name:
             measured = ((place, name) for place, values in figures.items() for name in values)
             self._place, self._name = next(measured, ('', ''))

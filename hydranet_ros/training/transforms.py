@@ -23,8 +23,8 @@ class Augmentation:
     flip: float = 0.5  # probability of mirroring left and right
     brightness: float = 0.3
     """
-    Largest relative change v, as for the next three fields: a factor is drawn log-uniformly from
-    1/(1 + v) to 1 + v.
+    Largest relative change v, also for the next three fields: a factor is drawn log-uniformly
+    from 1/(1 + v) to 1 + v.
     """
     contrast: float = 0.3
     gamma: float = 0.2
@@ -40,7 +40,7 @@ class Augmentation:
     def __post_init__(self) -> None:
         if self.classmix + self.cutmix > 1:
             raise HydranetError(
-                'The probabilities augmentation.classmix and augmentation.cutmix sum to more '
+                'The probabilities `augmentation.classmix` and `augmentation.cutmix` sum to more '
                 'than 1; lower one of them.'
             )
 
@@ -50,12 +50,12 @@ class Stretch:
     """How the scenes of a dataset are stretched, so that streets vary in width."""
 
     width: tuple[float, float] = (1.0, 1.0)  # range of factors on sideways distances, log-uniform
-    height: tuple[float, float] = (1.0, 1.0)  # the same for heights above the camera
+    height: tuple[float, float] = (1.0, 1.0)  # as width, for heights above the camera
     horizon: float = 0.5  # row at eye level, as a share of the image height
 
 
 def flip(sample: Sample) -> Sample:
-    """Mirror left and right, including the x of normals."""
+    """Mirror left and right; the x component of normals changes its sign."""
     height, width = sample.image.shape[:2]
     normals = sample.normals
     if normals is not None:
@@ -108,7 +108,7 @@ def to_canonical(sample: Sample, canonical_focal: float) -> Sample:
         return sample
     if sample.fx is None:
         raise HydranetError(
-            f'{sample.name} has depth but no focal length, which canonical_focal needs; add '
+            f'{sample.name} has depth but no focal length, which `canonical_focal` needs; add '
             '`intrinsics` to its dataset file.'
         )
     height, width = sample.image.shape[:2]
@@ -158,7 +158,7 @@ def augment(
     Resize, mirror, crop and recolour a sample at random.
 
     If some allowed factors make the image fill the window, only these are used: training on images
-    with black bars gives wrong depth for images without (docs/experiments/training.md).
+    with black bars gives wrong depth for images without bars (docs/experiments/training.md).
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def augment(
     size
         Height and width of the result, in pixels.
     scale
-        Range of the factor on the image size, which is drawn log-uniformly.
+        Range of the factor on the image size; the factor is drawn log-uniformly.
     canonical_focal
         Focal length in pixels that depth is converted to; None to treat all cameras as one.
     stretch
@@ -203,7 +203,7 @@ def augment(
 
 
 def _offset(available: int, wanted: int, rng: np.random.Generator) -> int:
-    """Draw the start of a window that lies in the image, or contains the image if larger."""
+    """Draw the start of a window; it lies in the image, or contains a smaller image."""
     slack = available - wanted
     return int(rng.integers(min(slack, 0), max(slack, 0), endpoint=True))
 

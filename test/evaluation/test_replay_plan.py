@@ -118,8 +118,8 @@ def test_without_lock_step(model: Path, recorded: Path) -> None:
     ('given', 'sentence'),
     [
         ({'bag': ''}, 'bag is missing'),
-        ({'rate': 'fast'}, "rate must be a number, not 'fast'"),
-        ({'rate': '0'}, 'rate must be above 0'),
+        ({'rate': 'fast'}, "`rate` must be a number, not 'fast'"),
+        ({'rate': '0'}, '`rate` must be above 0'),
         ({'loop': 'maybe'}, 'loop must be true or false'),
         ({'image': '/side'}, 'has no topic /side'),
         ({'record': '.'}, 'record into ., which exists already'),

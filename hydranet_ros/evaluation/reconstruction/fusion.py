@@ -20,14 +20,14 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import UNLABELED
 
 _LABEL_BITS = 8
-# Three indices and a label fit an int64: 262144 voxels along each axis, 5 km at 2 cm.
+# Three indices and a label fit an int64: 262144 voxels along each axis, 5 km for 2 cm voxels.
 _BITS = 18
 _HALF = 1 << (_BITS - 1)
 _STEPS = np.array([1 << 2 * _BITS, 1 << _BITS, 1], np.int64)
 """Difference of the keys of neighbours along x, y, z."""
 _MERGE_ROWS = 2_000_000
-# At a surface, the distances of neighbouring voxels differ by about one voxel. Where the two sides
-# of a thin wall or of a gap meet, they differ by more.
+# At a surface, the distances of neighbouring voxels differ by about one voxel. They
+# differ by more where the two sides of a thin wall or of a gap meet.
 _LARGEST_CHANGE = 2.0
 
 
@@ -72,20 +72,21 @@ class Surface:
 
     points: NDArray[np.float32]  # n×3, metres in the world's frame
     colors: NDArray[np.uint8]  # n×3, RGB
-    labels: NDArray[np.uint8]  # n class ids, 255 where no image had one
+    labels: NDArray[np.uint8]  # n class ids, 255 where no image gives a class
 
 
 class VoxelMap:
     """
     A labelled, coloured signed distance field.
 
-    A point changes the voxels within ``truncation`` metres along its ray; None is three voxels.
+    A point changes the voxels that are within ``truncation`` metres of it along its ray; None
+    means three voxels.
     """
 
     def __init__(self, voxel_size: float = 0.02, truncation: float | None = None) -> None:
         self.voxel_size = voxel_size
         self._truncation = 3 * voxel_size if truncation is None else truncation
-        # Weight, then weighted distance and colour.
+        # Columns: weight, weighted distance, and weighted colour (3).
         self._field = SparseTable(5)
         self._votes = SparseTable(1)
 
@@ -100,7 +101,8 @@ class VoxelMap:
         seen = points.astype(np.float64)
         distance = np.linalg.norm(seen, axis=1)
         direction = (seen / distance[:, None]) @ pose[:3, :3].T
-        # Depth errors of stereo, structured light and networks grow with the square of depth.
+        # The weight is inverse to the depth error, which grows with the square of depth for
+        # stereo, structured light and networks.
         weight = 1.0 / np.maximum(seen[:, 2], 0.1) ** 2
         origin = pose[:3, 3]
         steps = int(np.ceil(self._truncation / self.voxel_size))

@@ -16,7 +16,7 @@ from hydranet_ros.pictures.point_renderer import draw_points, look_at
 from hydranet_ros.pictures.render import legend
 
 _WIDTH, _HEIGHT, _FOCAL_LENGTH = 720, 540, 470.0
-# Position of the viewpoint, as shares of the distance to the scene.
+# How far the viewpoint is from the camera, as shares of the distance from camera to scene.
 _BEHIND, _ABOVE = 0.3, 0.2
 _UNLABELED_COLOR = (90, 90, 90)
 _TITLE_HEIGHT = 30
@@ -26,7 +26,7 @@ def picture(
     reconstruction: Reconstruction, label_set: LabelSet | None, voxel_size: float
 ) -> RgbImage:
     """
-    Draw the surfaces side by side, from behind and above the middle camera.
+    Draw the surfaces side by side, from behind and above the camera of the middle image.
 
     Points are drawn a little larger than a voxel; ``voxel_size`` is in metres.
     """

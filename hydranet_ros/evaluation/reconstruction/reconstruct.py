@@ -1,7 +1,7 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Reconstruct a scene from predicted depth and labels along known poses, and measure it.
+Reconstruct a scene from predicted depth and labels at known poses, and measure the result.
 
 The predicted surface is compared with the surface that measured depth gives for the same pixels,
 as in reconstruction benchmarks (Knapitsch et al., Tanks and Temples, 2017).
@@ -33,23 +33,23 @@ class FusionOptions:
     # Pixels where depth changes by more than this share within 3×3 pixels are skipped: at edges of
     # objects, networks predict depths between the object and its background.
     edge: float = 0.05
-    # Width in pixels of the border that is skipped: there, a network sees half of the context.
+    # Width in pixels of the border that is skipped, where a network sees half of the context.
     border: int = 8
-    # Truncation distance, metres. Images that disagree by more give separate surfaces.
+    # Truncation distance, metres. Images that differ by more than this give separate surfaces.
     truncation: float = 0.15
-    minimum_weight: float = 0.5  # of a voxel; an image at distance z adds 1 / z²
+    minimum_weight: float = 0.5  # of voxels to keep; an image at distance z adds 1 / z²
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A reconstructed surface against the measured one."""
+    """How a reconstructed surface differs from the measured surface."""
 
     accuracy: float  # mean distance of reconstructed points from the measured surface, metres
     accuracy_median: float
     completeness: float  # mean distance of measured points from the reconstructed surface, metres
     completeness_median: float
-    precision: float  # share of reconstructed points nearer than the threshold
-    recall: float  # share of measured points nearer than the threshold
+    precision: float  # share of reconstructed points with a distance below the threshold
+    recall: float  # share of measured points with a distance below the threshold
     threshold: float  # metres
 
     @property
@@ -95,7 +95,7 @@ def reconstruct(
     options: FusionOptions,
 ) -> Reconstruction:
     """
-    Fuse the predictions of samples with pose and camera, and their measured depth.
+    Fuse the predictions for samples into one surface, and their measured depth into another.
 
     If a sample has measured depth, only its measured pixels are fused, so that both surfaces show
     the same parts of the scene. Samples without a pose are skipped.
@@ -177,7 +177,7 @@ def _integrate(
     values: Prediction,
     options: FusionOptions,
 ) -> None:
-    """Add the usable pixels of depth and labels of a sample to a map."""
+    """Add the usable pixels of a sample to a map, with depth and labels from ``values``."""
     assert sample.pose is not None and values.depth is not None
     stride, labels = options.stride, values.labels
     usable = np.where(usable_pixels(values.depth, options), values.depth, np.float32(np.nan))

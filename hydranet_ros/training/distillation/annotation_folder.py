@@ -37,9 +37,9 @@ class State(Enum):
 
 class AnnotationFolder:
     """
-    A folder for annotations of one kind; it is created if needed.
+    A folder for the annotations of one task; it is created if needed.
 
-    Raises HydranetError if the folder has files but no manifest, since people may have made them.
+    Raises HydranetError if the folder has files but no manifest: people may have made the files.
 
     Parameters
     ----------

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Write the output of teachers to annotation files, and measure it; a class for each task."""
+"""Write the output of teachers to annotation files, or measure it; one class per task."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from hydranet_ros.training.distillation.teachers.base import Annotation, file_sh
 
 @dataclass(frozen=True)
 class SegmentationTarget:
-    """Labels to write, as uint8 PNG of ids."""
+    """Labels to write, as uint8 PNG files of class ids."""
 
     output: str  # folder
     mapping: str | None = None
-    """Label mapping from the teacher's classes to the student's; None keeps the teacher's."""
+    """Label mapping from the teacher's to the student's classes; None keeps the former."""
     confidence: float = 0.0  # labels with a lower score, 0 to 1, become unlabelled
     every_image: bool = False
     """
@@ -45,7 +45,7 @@ class DepthTarget:
     """Depth to write."""
 
     output: str  # folder
-    scale: float = 1.0  # factor on the teacher's metres; 1 for the camera it was trained for
+    scale: float = 1.0  # factor on the teacher's metres; 1 for the teacher's camera
     minimum: float = 0.0  # depth outside the range, in metres, becomes unknown
     maximum: float = 80.0
     format: str = 'png'  # png: 16 bits, 0 unknown; tiff: float32 metres, NaN unknown
@@ -53,7 +53,7 @@ class DepthTarget:
     invalid_classes: tuple[str, ...] = ()
     """Classes of the dataset's labels that have no depth, such as the sky."""
     ground: Ground | None = None
-    """Classes that get the depth of a plane instead of the teacher's."""
+    """Classes that get the depth of a plane instead of the teacher's depth."""
     every_image: bool = False
     """Whether images that have depth in the dataset are annotated too."""
 
@@ -66,14 +66,14 @@ class SegmentationWriter:
 
     def __init__(self, target: SegmentationTarget, teacher: Teacher) -> None:
         if teacher.labels is None:
-            raise HydranetError('The teacher gives no classes; remove the section segmentation.')
+            raise HydranetError('The teacher gives no classes; remove the section `segmentation`.')
         self.target = target
         mapping = load_mapping(target.mapping) if target.mapping else None
         self.mapping = mapping or LabelMapping.identity(teacher.labels)
         if self.mapping.source.classes != teacher.labels.classes:
             raise HydranetError(
                 f'The mapping {target.mapping} translates {self.mapping.source.name} but the '
-                f'teacher gives {teacher.labels.name}; choose a mapping from these classes.'
+                f'teacher gives {teacher.labels.name}; choose a mapping from the latter.'
             )
 
     @property
@@ -109,7 +109,7 @@ class SegmentationWriter:
         self, annotations: Iterator[tuple[Record, Annotation]], dataset: FileDataset
     ) -> dict[str, Any]:
         """
-        Measure the teacher against the dataset's labels; returns an empty dict without labels.
+        Measure the teacher against the dataset's labels; returns an empty dict if it has none.
 
         Returns figures like `Accumulator.figures`. Raises HydranetError if the labels have another
         label set.
@@ -139,14 +139,14 @@ class DepthWriter:
 
     def __init__(self, target: DepthTarget, teacher: Teacher) -> None:
         if not teacher.gives_depth:
-            raise HydranetError('The teacher gives no depth; remove the section depth.')
+            raise HydranetError('The teacher gives no depth; remove the section `depth`.')
         if target.format not in ('png', 'tiff'):
             raise HydranetError(f'Depth is written as png or tiff, not as {target.format!r}.')
         limit = np.iinfo(np.uint16).max / target.units_per_metre
         if target.format == 'png' and target.maximum > limit:
             raise HydranetError(
                 f'16 bits of 1/{target.units_per_metre:g} m cannot hold the maximum of '
-                f'{target.maximum:g} m; reduce units_per_metre.'
+                f'{target.maximum:g} m; reduce `units_per_metre`.'
             )
         self.target = target
         self.suffix = f'.{target.format}'
@@ -221,10 +221,11 @@ class DepthWriter:
         self, annotations: Iterator[tuple[Record, Annotation]], dataset: FileDataset
     ) -> dict[str, Any]:
         """
-        Measure the teacher against the dataset's depth; returns an empty dict without depth.
+        Measure the teacher against the dataset's depth; returns an empty dict if it has none.
 
         Returns figures like `Accumulator.figures`, over the pixels where the teacher gives depth;
-        ``known`` is the share of these pixels. Raises HydranetError if the dataset has no depth.
+        ``known`` is the share of these pixels among those with ground truth. Raises HydranetError
+        if the dataset declares no depth.
         """
         if dataset.depth_format is None:
             raise HydranetError(f'Dataset {dataset.name} has no depth to measure the teacher on.')

@@ -57,7 +57,9 @@ class DistillationConfig:
 
     def __post_init__(self) -> None:
         if self.segmentation is None and self.depth is None and self.normals is None:
-            raise HydranetError('A distillation needs a section segmentation, depth or normals.')
+            raise HydranetError(
+                'A distillation needs a section `segmentation`, `depth` or `normals`.'
+            )
 
 
 class _DatasetFrames:
@@ -101,7 +103,7 @@ class Distillation:
     """
     A teacher, and the dataset that it annotates.
 
-    ``variables`` are values for ``${name}`` in the files of both.
+    ``variables`` are values for ``${name}`` in the files of the teacher and the dataset.
     """
 
     def __init__(
@@ -112,7 +114,7 @@ class Distillation:
         if not isinstance(dataset, FileDataset):
             raise HydranetError(
                 f'Dataset {config.dataset} does not keep its images as files, so annotations '
-                'cannot be written; unpack it into folders of files.'
+                'cannot be written; unpack the dataset into folders of files.'
             )
         self.dataset = dataset
         self._frames = _DatasetFrames(dataset)

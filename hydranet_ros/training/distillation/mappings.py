@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Tables from the classes of a teacher to those of the student."""
+"""Map the classes of a teacher to those of the student."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class LabelMapping:
         errors.
         """
         if not isinstance(content, Mapping) or not {'source', 'target', 'classes'} <= set(content):
-            raise HydranetError(f'{origin} needs the keys source, target and classes.')
+            raise HydranetError(f'{origin} needs the keys `source`, `target` and `classes`.')
         source = load_label_set(content['source'])
         target = load_label_set(content['target'])
         names = content['classes']
@@ -82,7 +82,7 @@ class LabelMapping:
         Turn a teacher's scores into the student's labels.
 
         Scores of classes with the same target are summed first. So a teacher that is undecided
-        between two of them still gives a confident label.
+        between two such classes still gives a confident label.
 
         Parameters
         ----------

@@ -1,6 +1,6 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Turn measured or predicted depth into files of surface normals, and measure them."""
+"""Turn measured or predicted depth into files of surface normals; measure the normals."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class NormalsWriter:
         if not teacher.gives_depth:
             raise HydranetError(
                 'Normals are made from depth, which the teacher does not give; choose the teacher '
-                'measured_depth, or remove the section normals.'
+                '`measured_depth`, or remove the section `normals`.'
             )
         if not (target.error.step >= 0 and target.error.noise >= 0 and target.window > 0):
             raise HydranetError(
-                'Normals need an error (step, noise) of 0 or more, and a window above 0.'
+                'Normals need `error.step` and `error.noise` of 0 or more, and a `window` above 0.'
             )
         self.target = target
 
@@ -98,10 +98,10 @@ class NormalsWriter:
         self, annotations: Iterator[tuple[Record, Annotation]], dataset: FileDataset
     ) -> dict[str, Any]:
         """
-        Measure against the dataset's normals; returns an empty dict without normals.
+        Measure against the dataset's normals; returns an empty dict if there are none.
 
         Returns figures like `Accumulator.figures`, over the pixels where normals are found;
-        ``known`` is the share of these pixels.
+        ``known`` is the share of these pixels among those with ground truth.
         """
         measured = Accumulator(['normals'], EvaluationProtocol(None, origins=dataset.about))
         found = pixels = 0

@@ -120,7 +120,7 @@ def test_the_ground_needs_labels_and_a_focal_length(tmp_path: Path) -> None:
 
 def test_a_range_that_16_bits_cannot_hold_is_refused(tmp_path: Path) -> None:
     config = depth_config(tmp_path, write_blocks(tmp_path / 'data'), units_per_metre=1000)
-    with pytest.raises(HydranetError, match='reduce units_per_metre'):
+    with pytest.raises(HydranetError, match='reduce `units_per_metre`'):
         start(config)
 
 

@@ -62,7 +62,7 @@ def test_the_command_measures(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ({'segmentation': None}, 'needs a section segmentation, depth or normals'),
+        ({'segmentation': None}, 'needs a section `segmentation`, `depth` or `normals`'),
         ({'teachers': 'x'}, "has no key 'teachers'"),
         ({'teacher': 'nobody'}, 'no file config/teachers/nobody.yaml'),
     ],

@@ -37,8 +37,8 @@ KINDS = (
     'rtmonodepth',
 )
 """
-Each kind is a module of this package. It has a dataclass ``Settings``, the content of its teacher
-files, and a function ``load(settings) -> Teacher``. Only ``load`` may import optional packages.
+Each kind is a module of this package, with a dataclass ``Settings`` (the content of its teacher
+files) and a function ``load(settings) -> Teacher``. Only ``load`` may import optional packages.
 """
 
 
@@ -100,7 +100,9 @@ def load_teacher(
     settings = file.settings
     if views is not None:
         if not hasattr(settings, 'views'):
-            raise HydranetError(f'A teacher of kind {file.kind} sees whole images; remove views.')
+            raise HydranetError(
+                f'A teacher of kind {file.kind} sees whole images; remove `views`.'
+            )
         settings = replace(settings, views=views)
     teacher: Teacher = _module(file.kind).load(settings)
     teacher.about = file.about

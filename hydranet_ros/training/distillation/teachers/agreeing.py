@@ -78,7 +78,7 @@ class AgreeingTeachers(Teacher):
             assert annotation.depth is not None
             depths.append(annotation.depth * np.float32(scale))
         mean = np.exp(sum(np.log(depth) for depth in depths) / len(depths))
-        # NaN, where a member has no depth, propagates and counts as disagreement.
+        # If a member has no depth (NaN), the maximum is NaN too, which counts as disagreement.
         largest, smallest = reduce(np.maximum, depths), reduce(np.minimum, depths)
         mean[~(largest <= (1 + self._agreement) * smallest)] = np.nan
         return Annotation(depth=mean.astype(np.float32))

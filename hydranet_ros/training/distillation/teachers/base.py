@@ -61,7 +61,7 @@ class Frames(Protocol):
         ...
 
     def depth_format(self) -> str:
-        """Return a text on how measured depth is stored, which differs between formats."""
+        """Return a text that identifies the format in which measured depth is stored."""
         ...
 
     def digest(self) -> str:
@@ -70,13 +70,13 @@ class Frames(Protocol):
 
 
 class Teacher(ABC):
-    """Annotates images for a student to learn from; usually a network."""
+    """Annotates images for a student to learn from; most teachers are networks."""
 
-    labels: LabelSet | None = None  # of its scores; None without scores
+    labels: LabelSet | None = None  # of the scores; None if the teacher gives no scores
     gives_depth: bool = False
     identity: dict[str, Any]
     """
-    Kind, SHA-256 of its files, and all settings that change its output, in plain JSON types.
+    Kind of teacher, SHA-256 of its files, all settings that change its output; in JSON types.
     Teachers of equal identity give equal annotations.
     """
     about: Mapping[str, str] = MappingProxyType({})  # source and licence
@@ -86,7 +86,7 @@ class Teacher(ABC):
         """
         Annotate one uint8 image of shape (height, width, 3).
 
-        ``fx`` is its focal length in pixels, if known; many teachers ignore it.
+        ``fx`` is the focal length of the image in pixels, if known; many teachers ignore it.
         """
 
     def annotate_frame(self, frames: Frames, index: int) -> Annotation:
@@ -94,7 +94,7 @@ class Teacher(ABC):
         return self.annotate(frames.rgb(index), frames.fx(index))
 
     def inputs(self, frames: Frames) -> dict[str, str]:
-        """Return hashes, by name, of all inputs besides the annotated image."""
+        """Return hashes, by name, of all inputs other than the annotated image."""
         return {}
 
 

@@ -29,12 +29,12 @@ class Settings:
     """The content of such a teacher's file."""
 
     model: str  # a model file, or the name of a shipped model
-    tasks: tuple[str, ...] | None = None  # to teach; None for all that the model predicts
+    tasks: tuple[str, ...] | None = None  # tasks to teach; None for all that can be taught
     label_set: str | None = None  # one of the model's label sets; None for the first
     views: Views = field(default_factory=Views)
     """
-    Used for labels only. Depth is predicted from the whole image, since its scale depends on the
-    focal length.
+    Used for labels only. Depth is predicted from the whole image, since the scale of depth
+    depends on the focal length.
     """
     device: str = 'auto'  # auto, cpu, cuda or cuda:N
 

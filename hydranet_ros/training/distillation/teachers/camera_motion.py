@@ -17,7 +17,7 @@ from hydranet_ros.training.distillation.teachers.optical_flow import FlowField
 CORNERS_TEXTURE = 15.0
 """Minimum root mean square of the brightness gradient (Sobel), for pixels that show motion."""
 _EXAMINED = 24
-"""Number of frames of a drive where heading and advance are measured."""
+"""Number of frames of a drive at which heading and advance are measured."""
 _HEADING_BASELINE = 6
 _ADVANCE_BASELINE = 3
 _LONGEST_SHIFT = 8.0
@@ -46,7 +46,7 @@ def find_heading(flows: FlowField) -> tuple[float, float]:
     """
     Return the focus of expansion of a drive, in pixels.
 
-    The five-point algorithm (Nister 2004) finds it in several frames; the result is the median.
+    The five-point algorithm (Nister 2004) is applied to several frames; the result is the median.
     The focus of expansion depends on how the camera is mounted, so it is the same for all frames.
     """
     height, width = flows.shape

@@ -28,7 +28,7 @@ class Settings:
 
     model: str  # name on the hub, or a folder with config.json and the weights
     size: tuple[int, int]  # height and width of the network's input
-    label_set: str | None = None  # of its classes; None for a depth model
+    label_set: str | None = None  # of the model's classes; None for a depth model
     revision: str | None = None  # commit, tag or branch on the hub; None for the newest
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)
     """The input is (rgb / 255 - mean) / std."""
@@ -87,7 +87,7 @@ def _load_model(settings: Settings) -> Any:
         AutoModelForSemanticSegmentation if settings.label_set else AutoModelForDepthEstimation
     )
     try:
-        # Weights in other formats than safetensors would be unpickled.
+        # Weights in other formats than safetensors would be unpickled, which can run code.
         model = loader.from_pretrained(
             settings.model, revision=settings.revision or 'main', use_safetensors=True
         )
@@ -103,13 +103,13 @@ def _check_classes(name: str, id2label: dict[int, str], labels: LabelSet) -> Non
     if len(found) != len(expected):
         raise HydranetError(
             f'The teacher {name} has {len(found)} classes but {labels.name} has '
-            f'{len(expected)}; choose the label set of its classes.'
+            f'{len(expected)}; choose the label set of the teacher.'
         )
     for index, (one, other) in enumerate(zip(found, expected, strict=True)):
         if one != other:
             raise HydranetError(
                 f'Class {index} of the teacher {name} is {one!r} but that of {labels.name} is '
-                f'{other!r}; choose the label set of its classes.'
+                f'{other!r}; choose the label set of the teacher.'
             )
 
 

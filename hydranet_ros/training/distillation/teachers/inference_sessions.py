@@ -39,7 +39,7 @@ class TfliteSession:
             ) from error
         try:
             with warnings.catch_warnings():
-                # LiteRT warns that preserving tensors takes memory, which is intended.
+                # Tensors are preserved on purpose; LiteRT warns that this takes memory.
                 warnings.simplefilter('ignore', UserWarning)
                 self._interpreter = Interpreter(
                     str(path),
@@ -82,7 +82,7 @@ class OnnxSession:
     """
     An ONNX file in ONNX Runtime.
 
-    ``tensor`` names the output to return; None is the first.
+    ``tensor`` names the output to return; None is the first output.
     """
 
     def __init__(self, path: Path, tensor: str | None, threads: int) -> None:

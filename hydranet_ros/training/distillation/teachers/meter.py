@@ -3,10 +3,10 @@
 """
 METER (Papa, Russo and Amerini 2023), a small MobileViT for depth, as a teacher.
 
-This is the smallest size, XXS. It was trained on KITTI with laser depth, and predicts metres for
-KITTI's cameras. Its depth of distant points is right, while networks trained on stereo pairs
-underestimate it. The network is implemented here from its description (arXiv 2403.08368); only its
-published weights are loaded.
+This is METER's smallest size, XXS. It was trained on KITTI with laser depth, and predicts metres
+for KITTI's cameras. Its depth of distant points is right, whereas networks trained on stereo pairs
+underestimate such depth. The network is implemented here from its description (arXiv 2403.08368);
+only its published weights are loaded.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ class _Attention(nn.Module):
 
 
 class _FeedForward(nn.Module):
-    """Two linear layers, with their published names."""
+    """Two linear layers, named as in the weight file."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
@@ -117,7 +117,7 @@ class _FeedForward(nn.Module):
 
 
 class _PreNorm(nn.Module):
-    """A layer after a layer norm, added to its input."""
+    """A layer norm, then a layer whose output is added to the input."""
 
     def __init__(self, width: int, layer: nn.Module) -> None:
         super().__init__()

@@ -45,13 +45,13 @@ class Settings:
     height: float  # of the camera above the road, metres
     baselines: tuple[int, ...] = (4, 6, 8, 10)
     """
-    Each frame is compared with the frames at these distances before and after it, in frames. The
+    Each frame is compared with the frames that come this many frames before and after it. The
     depth is the mean of the estimates, weighted by precision.
     """
     agreement: float = 0.15
     """
-    Depth is kept where the estimates differ by at most this share of it, and where a flow error of
-    half a pixel changes the most precise estimate by at most this share.
+    Depth is kept where the estimates differ by at most this share of the depth, and where a flow
+    error of half a pixel changes the most precise estimate by at most this share.
     """
 
 
@@ -62,7 +62,7 @@ class MotionTeacher(Teacher):
 
     def __init__(self, settings: Settings) -> None:
         if not settings.height > 0 or min(settings.baselines, default=0) < 1:
-            raise HydranetError('Depth from motion needs a height and baselines above zero.')
+            raise HydranetError('Depth from motion needs a `height` and `baselines` above zero.')
         self._settings = settings
         self.identity = {
             'kind': 'motion',
@@ -99,7 +99,7 @@ class MotionTeacher(Teacher):
         )
 
     def inputs(self, frames: Frames) -> dict[str, str]:
-        """Return a hash of the whole drive, since all depth depends on it."""
+        """Return a hash of the whole drive, since the depth of a frame depends on all frames."""
         return {'frames': frames.digest()}
 
     def _drive(self, frames: Frames) -> tuple[FlowField, Drive]:
@@ -119,11 +119,11 @@ def without_rotation(
     fx: float,
 ) -> NDArray[np.float32] | None:
     """
-    Remove the camera's rotation from the displacement; returns None if too few pixels show it.
+    Remove the camera's rotation from the displacement; None if too few pixels are reliable.
 
-    Without rotation, all displacements point to or from the heading. The rotation that achieves
-    this is fitted to the reliable pixels by robust least squares, which reduces the weight of
-    moving objects.
+    Without rotation, all displacements point towards the heading or away from it. The rotation
+    that achieves this is fitted to the reliable pixels by robust least squares, which reduces the
+    weight of moving objects.
 
     Parameters
     ----------

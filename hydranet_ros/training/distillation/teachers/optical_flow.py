@@ -15,7 +15,7 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.training.distillation.teachers.base import Frames
 
 _CONSISTENT = 0.7
-"""Largest forward-backward error of a link of a chain, in pixels."""
+"""Largest forward-backward error of the flow from a frame to the next, in pixels."""
 _REMEMBERED = 64
 
 

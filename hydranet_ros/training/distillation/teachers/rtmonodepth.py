@@ -55,7 +55,7 @@ class Encoder(nn.Module):
 
 
 class _Convolution(nn.Module):
-    """A 3x3 convolution with reflected borders and ELU, with its published name."""
+    """A 3x3 convolution with reflected borders and ELU, named as in the weight file."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class _Convolution(nn.Module):
 
 
 class _Disparity(nn.Module):
-    """A 3x3 convolution to one channel with a sigmoid, with its published name."""
+    """A 3x3 convolution to one channel with a sigmoid, named as in the weight file."""
 
     def __init__(self, before: int) -> None:
         super().__init__()
@@ -80,8 +80,8 @@ class Decoder(nn.Module):
     """
     Four steps of convolution, upsampling by 2 and convolution.
 
-    The published file has two further outputs at half and a quarter of the size, which its
-    training used. They are loaded, so that the whole file is checked, but not used.
+    The published file has two further outputs, at half and a quarter of the size, for training.
+    They are loaded, so that the whole file is checked, but not used.
     """
 
     def __init__(self) -> None:
@@ -106,8 +106,8 @@ class Decoder(nn.Module):
 class Settings:
     """The content of such a teacher's file."""
 
-    encoder: str  # published weight file, like decoder
-    decoder: str
+    encoder: str  # published weight file of the encoder
+    decoder: str  # published weight file of the decoder
     size: tuple[int, int] = (192, 640)
     """Height and width that the whole image is resized to, multiples of 16."""
     agreement: float | None = None  # see WholeFrameDepthTeacher

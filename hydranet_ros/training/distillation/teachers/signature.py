@@ -27,7 +27,7 @@ class Signature:
     size: tuple[int, int]  # height and width of the input
     meaning: str
     """``ids`` (class ids), ``logits`` or ``probabilities`` (a channel per class), or ``depth``."""
-    label_set: str | None = None  # of its classes; None for depth
+    label_set: str | None = None  # of the output's classes; None for depth
     dtype: str = 'float32'  # uint8 (raw values) or float32 (normalised)
     mean: tuple[float, float, float] = (0.0, 0.0, 0.0)
     """The float input is (rgb / 255 - mean) / std."""
@@ -50,16 +50,18 @@ class Signature:
         ):
             if getattr(self, name) not in allowed:
                 raise HydranetError(
-                    f"A signature's {name} must be one of {', '.join(allowed)}, not "
+                    f"A signature's `{name}` must be one of {', '.join(allowed)}, not "
                     f'{getattr(self, name)!r}.'
                 )
         if len(self.size) != 2 or min(self.size) < 1:
-            raise HydranetError("A signature's size is the height and the width in pixels.")
+            raise HydranetError("A signature's `size` must be the height and the width in pixels.")
         if (self.label_set is None) != (self.meaning == 'depth'):
-            raise HydranetError('A signature needs a label_set, unless its meaning is depth.')
+            raise HydranetError(
+                'A signature needs a `label_set` if, and only if, its `meaning` is not depth.'
+            )
 
     def prepare(self, rgb: NDArray[np.uint8]) -> NDArray:
-        """Return a tile as the network's input, with a batch axis of one."""
+        """Return a tile as the network's input, with a batch axis of length 1."""
         height, width = self.size
         shrinks = rgb.shape[0] >= height and rgb.shape[1] >= width
         interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
@@ -77,7 +79,7 @@ class Signature:
         """
         Return an output as logits, scores or metres of shape (h, w, channels).
 
-        Raises HydranetError if its shape or ids do not fit the signature.
+        Raises HydranetError if the output's shape or ids do not fit the signature.
         """
         if self.meaning in ('ids', 'depth'):
             plane = np.squeeze(output)
@@ -125,7 +127,7 @@ class SignatureTeacher(Teacher):
     def _infer(self, tile: NDArray[np.uint8]) -> NDArray[np.float32]:
         classes = self.labels.size if self.labels else 0
         values = self.signature.interpret(self._run(self.signature.prepare(tile)), classes)
-        # Resize logits before the softmax: they are smoother than probabilities.
+        # Resize logits before the softmax, since logits are smoother than probabilities.
         values = resize(values, *tile.shape[:2])
         return softmax(values) if self.signature.meaning == 'logits' else values
 

@@ -5,7 +5,7 @@ Show an image to a teacher in several views, and average the results (test-time 
 
 A teacher with a square input sees a wide image squashed; tiles with nearly the aspect ratio of its
 input keep the proportions that it was trained with. Tiles overlap, and their weight falls towards
-the edges, where a network sees the least context, so that no seams appear. Mirrored and enlarged
+their edges, where a network sees the least context; so no seams appear. Mirrored and enlarged
 views reduce the error further.
 """
 

@@ -28,7 +28,7 @@ class WholeFrameDepthTeacher(Teacher):
     Parameters
     ----------
     sha256
-        SHA-256 of the weight file; of several weight files, by part of the network.
+        SHA-256 of the weight file; if there are several files, by part of the network.
     size
         Height and width that the whole image is resized to.
     agreement
@@ -89,7 +89,7 @@ def require_size(size: tuple[int, int], multiple: int, network: str) -> None:
 
 
 def load_weights(module: nn.Module, path: Path, network: str) -> None:
-    """Load a published weight file into a network; raises HydranetError if it does not fit."""
+    """Load a published weight file into a network; raises HydranetError if they do not match."""
     content = read_torch_file(path, f'weight file of {network}')
     tensors = {key: value for key, value in content.items() if isinstance(value, torch.Tensor)}
     try:
