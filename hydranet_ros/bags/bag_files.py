@@ -12,13 +12,16 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 import sqlite3
 from typing import Any, NamedTuple, TYPE_CHECKING
 
+import yaml
+
 from hydranet_ros.bags.message_types import latched_qos, new_typestore, register_type
 from hydranet_ros.errors import HydranetError, missing_package
-from hydranet_ros.messages.stamps import NANOSECONDS
+from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp
 
 if TYPE_CHECKING:
     from rosbags.interfaces import Connection
@@ -35,6 +38,21 @@ def is_bag(path: Path) -> bool:
     return (path / 'metadata.yaml').is_file() or path.suffix in ('.mcap', '.db3')
 
 
+def check_files(path: Path) -> None:
+    """Raise HydranetError if a file is missing that the metadata of a bag folder lists."""
+    try:
+        metadata = yaml.safe_load((path / 'metadata.yaml').read_text(encoding='utf-8'))
+        listed = metadata['rosbag2_bagfile_information']['relative_file_paths']
+        missing = [name for name in listed if not (path / name).exists()]
+    except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
+        return  # a single file, or metadata that the reader reports
+    if missing:
+        raise HydranetError(
+            f'{path} is incomplete: the file {missing[0]} is missing. Restore it, or give one of '
+            'the other files instead of the folder.'
+        )
+
+
 class BagMessage(NamedTuple):
     """One recorded message."""
 
@@ -42,6 +60,15 @@ class BagMessage(NamedTuple):
     type: str  # e.g. ``sensor_msgs/msg/Image``
     time: int  # time of recording, nanoseconds since the epoch
     data: bytes  # CDR, including the encapsulation header of four bytes
+
+    @property
+    def stamp(self) -> int:
+        """
+        Stamp of the header, which the type must begin with, in nanoseconds.
+
+        Drivers that do not fill in the header leave 0; the stamp is then the time of recording.
+        """
+        return read_stamp(self.data) or self.time
 
 
 @dataclass(frozen=True)
@@ -74,12 +101,15 @@ class BagReader:
             raise HydranetError(
                 f'{self.path} is not a bag; give a bag folder, an .mcap or a .db3 file.'
             )
+        check_files(self.path)
         self._rosbags = _import_rosbags()
         self._store: Typestore | None = None
         with self._named_faults():
             self._reader = self._rosbags.rosbag2.Reader(self.path)
             self._reader.open()
-            self.topics = {c.topic: _bag_topic(c) for c in self._reader.connections}
+            # Other programs add channels of their own, such as JSON.
+            self._connections = [c for c in self._reader.connections if _is_ros(c)]
+            self.topics = {c.topic: _bag_topic(c) for c in self._connections}
 
     def __enter__(self) -> BagReader:
         return self
@@ -121,7 +151,7 @@ class BagReader:
         HydranetError if a topic is not in the bag, or the bag is damaged.
         """
         self.check_topics(topics or ())
-        chosen = [c for c in self._reader.connections if topics is None or c.topic in topics]
+        chosen = [c for c in self._connections if topics is None or c.topic in topics]
         if not chosen:
             return
         with self._named_faults():
@@ -228,10 +258,30 @@ def _import_rosbags() -> Any:
     """Import rosbags, which is optional."""
     try:
         import rosbags.rosbag2
+        import rosbags.rosbag2.storage_mcap
         import rosbags.serde
     except ImportError as error:
         raise missing_package(error) from error
+    _accept_other_schemas(rosbags.rosbag2.storage_mcap)
     return rosbags
+
+
+@lru_cache
+def _accept_other_schemas(storage: Any) -> None:
+    """Let rosbags open MCAP files that also have schemas of other systems than ROS."""
+    read_definition = storage.get_msgdef
+
+    def read_ros_definition(schema: Any) -> Any:
+        try:
+            return read_definition(schema)
+        except KeyError:
+            return read_definition(None)
+
+    storage.get_msgdef = read_ros_definition
+
+
+def _is_ros(connection: Connection) -> bool:
+    return getattr(connection.ext, 'serialization_format', 'cdr') == 'cdr'
 
 
 def _bag_topic(connection: Connection) -> BagTopic:

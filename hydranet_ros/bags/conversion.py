@@ -59,6 +59,7 @@ class Written:
     labels: int = 0
     depth: int = 0
     poses: int = 0
+    other_calibrations: int = 0  # images whose calibration differs from the first one
 
 
 def write_samples(
@@ -120,15 +121,20 @@ def extract_samples(folder: Path, samples: Iterable[Sample], depth_unit: float =
     """
     Write samples to a folder that ``hydranet_ros.data.open_dataset.open_folder`` reads.
 
-    Only the first calibration is written. ``depth_unit`` is the number of metres per step of the
-    16-bit depth PNGs; depth that 16 bits cannot hold becomes 0, which means unknown.
+    Only the first calibration is written; images with another one are counted. ``depth_unit`` is
+    the number of metres per step of the 16-bit depth PNGs; depth that 16 bits cannot hold becomes
+    0, which means unknown.
     """
     written = Written()
+    matrix = None
     for sample in samples:
         write_image(folder / 'image' / f'{sample.name}.png', sample.image)
         written.images += 1
-        if sample.camera is not None and not (folder / INTRINSICS_NAME).exists():
-            _write_matrix(folder / INTRINSICS_NAME, sample.camera.matrix)
+        if sample.camera is not None:
+            if matrix is None:
+                matrix = sample.camera.matrix
+                _write_matrix(folder / INTRINSICS_NAME, matrix)
+            written.other_calibrations += not np.allclose(matrix, sample.camera.matrix)
         if sample.segmentation is not None:
             write_image(folder / 'segmentation' / f'{sample.name}.png', sample.segmentation)
             written.labels += 1

@@ -16,7 +16,7 @@ import shutil
 import struct
 from tempfile import TemporaryDirectory
 
-from hydranet_ros.bags.bag_files import BagReader
+from hydranet_ros.bags.bag_files import BagReader, check_files
 from hydranet_ros.errors import HydranetError, naming_write_faults
 
 _MAGIC = b'\x89MCAP0\r\n'
@@ -34,6 +34,7 @@ def open_damaged_bag(path: str | Path) -> Iterator[tuple[BagReader, str]]:
     Raises HydranetError if nothing can be read.
     """
     path = Path(path).expanduser()
+    check_files(path)
     try:
         bag = BagReader(path)
     except HydranetError:

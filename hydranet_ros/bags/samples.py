@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from hydranet_ros.bags.bag_files import BagMessage, BagReader
 from hydranet_ros.bags.message_types import TF_TYPE
 from hydranet_ros.bags.topics import choose_image_topic
-from hydranet_ros.camera.calibration import camera_of
+from hydranet_ros.camera.calibration import camera_of, CameraInfoBuffer
 from hydranet_ros.camera.poses import FrameTree, Track
 from hydranet_ros.data.sample import Sample
 from hydranet_ros.data.sample_source import ALL, SampleSource, Selection
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.annotations import read_depth, read_labels
 from hydranet_ros.messages.images import message_to_rgb
-from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp, stamp_nanoseconds
+from hydranet_ros.messages.stamps import NANOSECONDS, stamp_nanoseconds
 from hydranet_ros.messages.topic_names import camera_info_topic
 
 POSE_TYPES = ('geometry_msgs/msg/PoseStamped', 'nav_msgs/msg/Odometry')
@@ -75,18 +75,17 @@ def _samples(
     label_topic: str | None,
     pose_at: PoseAt,
 ) -> Iterator[Sample]:
-    info_topic = camera_info_topic(image_topic)
-    infos = bag.messages((info_topic,)) if info_topic in bag.topics else iter(())
-    info = next((bag.decode(message) for message in infos), None)
+    infos = _Calibrations(bag, camera_info_topic(image_topic))
     depths = _Feed(bag, depth_topic, read_depth) if depth_topic else None
     labels = _Feed(bag, label_topic, read_labels) if label_topic else None
     first = None
     for index, message in selection.of(enumerate(bag.messages((image_topic,)))):
-        stamp = read_stamp(message.data)
+        stamp = message.stamp
         first = stamp if first is None else first
         image = bag.decode(message)
         rgb = message_to_rgb(image)
         height, width = rgb.shape[:2]
+        info = infos.of(image.header, stamp)
         yield Sample(
             f'{index:06d}',
             rgb,
@@ -96,6 +95,28 @@ def _samples(
             pose=pose_at(image.header.frame_id, stamp),
             time=(stamp - first) / NANOSECONDS,
         )
+
+
+class _Calibrations:
+    """The calibrations of the images, which are read in order; chosen as the node chooses them."""
+
+    def __init__(self, bag: BagReader, topic: str) -> None:
+        self._bag = bag
+        self._messages = bag.messages((topic,)) if topic in bag.topics else iter(())
+        self._next: BagMessage | None = next(self._messages, None)
+        self._buffer = CameraInfoBuffer()
+
+    def of(self, header: Any, stamp: int) -> Any | None:
+        """Return the calibration of the image with this header, None if there is none."""
+        while self._next is not None and self._next.stamp <= stamp:
+            self._advance(self._next)
+        if self._buffer.latest_frame_id() is None and self._next is not None:
+            self._advance(self._next)  # the first calibration came after the first image
+        return self._buffer.match(header)
+
+    def _advance(self, message: BagMessage) -> None:
+        self._buffer.put(self._bag.decode(message))
+        self._next = next(self._messages, None)
 
 
 class _Feed:
@@ -111,7 +132,7 @@ class _Feed:
         """Return the values for the image with this stamp, None if there are none."""
         while self._next is not None and self._is_before(self._next, stamp):
             self._next = next(self._messages, None)
-        if self._next is None or abs(read_stamp(self._next.data) - stamp) > _TOLERANCE:
+        if self._next is None or abs(self._next.stamp - stamp) > _TOLERANCE:
             return None
         values = self._read(self._bag.decode(self._next))
         if values.shape != shape:
@@ -124,7 +145,7 @@ class _Feed:
 
     @staticmethod
     def _is_before(message: BagMessage, stamp: int) -> bool:
-        return read_stamp(message.data) < stamp - _TOLERANCE
+        return message.stamp < stamp - _TOLERANCE
 
 
 def _read_track(bag: BagReader, topic: str) -> PoseAt:
@@ -138,7 +159,7 @@ def _read_track(bag: BagReader, topic: str) -> PoseAt:
         message = bag.decode(recorded)
         # In Odometry, the field is a PoseWithCovariance, which contains the pose.
         pose = getattr(message.pose, 'pose', message.pose)
-        track.put(read_stamp(recorded.data), _xyz(pose.position), _xyzw(pose.orientation))
+        track.put(recorded.stamp, _xyz(pose.position), _xyzw(pose.orientation))
     return lambda _frame, time: track.at(time)
 
 

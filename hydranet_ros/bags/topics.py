@@ -36,10 +36,18 @@ def choose_image_topic(bag: BagReader, wanted: str | None = None) -> str:
         (wanted,) = candidates
     if wanted not in candidates:
         raise HydranetError(f'{bag.path} has no images on {wanted}; it has them on {names}.')
-    is_compressed = candidates[wanted].type == COMPRESSED_IMAGE_TYPE
-    if is_compressed != wanted.endswith(COMPRESSED_SUFFIX):
-        raise HydranetError(
-            f'{wanted} has {candidates[wanted].type}; compressed images, and only these, '
-            f'must be on a topic that ends in {COMPRESSED_SUFFIX}.'
-        )
     return wanted
+
+
+def check_transport(bag: BagReader, topic: str) -> None:
+    """
+    Raise HydranetError if the node cannot subscribe to a topic of a bag, because of its name.
+
+    image_transport appends ``/compressed`` to the topics of compressed images, and to no others.
+    """
+    message_type = bag.topics[topic].type
+    if (message_type == COMPRESSED_IMAGE_TYPE) != topic.endswith(COMPRESSED_SUFFIX):
+        raise HydranetError(
+            f'{topic} has {message_type}; to be played to the node, compressed images, and only '
+            f'these, must be on a topic that ends in {COMPRESSED_SUFFIX}.'
+        )

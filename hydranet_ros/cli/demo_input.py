@@ -23,7 +23,7 @@ from hydranet_ros.bags.message_types import (
     image_message,
     IMAGE_TYPE,
 )
-from hydranet_ros.bags.topics import choose_image_topic
+from hydranet_ros.bags.topics import check_transport, choose_image_topic
 from hydranet_ros.data.media import open_source
 from hydranet_ros.errors import HydranetError, naming_write_faults
 from hydranet_ros.messages.images import message_to_rgb
@@ -137,6 +137,7 @@ def _camera_of_bag(
     """Find the images and the calibration in a bag."""
     with BagReader(path) as bag:
         topic = choose_image_topic(bag, image_topic)
+        check_transport(bag, topic)
         info = camera_info_topic(topic)
         calibrated = info in bag.topics
         count = bag.topics[topic].count

@@ -92,6 +92,11 @@ def run(arguments: argparse.Namespace) -> int:
         f'{arguments.output}: {written.images} images, {written.labels} with labels, '
         f'{written.depth} with depth, {written.poses} with a pose'
     )
+    if written.other_calibrations:
+        print(
+            f'{written.other_calibrations} images have another calibration than that of the first '
+            'image, which is in camera-intrinsics.txt.'
+        )
     return 0
 
 

@@ -36,6 +36,7 @@ class SourceImage:
     name: str  # file name for results, without suffix; unique in its source
     origin: str  # name of the image in error messages
     read: Callable[[], RgbImage] = field(repr=False)
+    time: float | None = None  # seconds since the first frame of a video
 
 
 @dataclass(frozen=True)
@@ -174,6 +175,7 @@ def _open_video(where: str | int, name: str, origin: str) -> FrameSource:
 
     def frames() -> Iterator[SourceImage]:
         index = 0
+        times = FrameTimes(rate)
         try:
             while True:
                 good, image = capture.read()
@@ -181,7 +183,10 @@ def _open_video(where: str | int, name: str, origin: str) -> FrameSource:
                     break
                 rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
                 yield SourceImage(
-                    f'{name}_{index:06d}', f'{origin}, frame {index}', partial(np.asarray, rgb)
+                    f'{name}_{index:06d}',
+                    f'{origin}, frame {index}',
+                    partial(np.asarray, rgb),
+                    times.next(capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3),
                 )
                 index += 1
         finally:
@@ -190,3 +195,21 @@ def _open_video(where: str | int, name: str, origin: str) -> FrameSource:
             raise HydranetError(f'{origin} holds no frame that can be decoded.')
 
     return FrameSource(name, count if count > 0 else None, rate, frames)
+
+
+class FrameTimes:
+    """Times of the frames of a video, whose rate may vary, in seconds since the first frame."""
+
+    def __init__(self, rate: float) -> None:
+        self._period = 1 / rate
+        self._first: float | None = None
+        self._last = -self._period
+
+    def next(self, position: float) -> float:
+        """Return the time of the next frame, given its position, or one period after the last."""
+        if self._first is None:
+            self._first = position
+        time = position - self._first
+        # Some cameras and containers report no positions, or the same for all frames.
+        self._last = time if time > self._last else self._last + self._period
+        return self._last

@@ -66,9 +66,8 @@ def open_samples(
     source = open_source(where)
 
     def samples() -> Iterator[Sample]:
-        for index, frame in selection.of(enumerate(source.frames())):
-            time = None if source.rate is None else index / source.rate
-            yield with_camera(Sample(frame.name, frame.read(), time=time), focal_length)
+        for frame in selection.of(source.frames()):
+            yield with_camera(Sample(frame.name, frame.read(), time=frame.time), focal_length)
 
     count = None if source.count is None else selection.count(source.count)
     return SampleSource(source.name, count, samples)

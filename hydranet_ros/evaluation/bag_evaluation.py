@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ from hydranet_ros.evaluation.frame_decoding import FrameDecoder, IMAGE, true
 from hydranet_ros.evaluation.frame_evaluation import FrameEvaluation, MatchedFrame
 from hydranet_ros.evaluation.measures import EvaluationProtocol, MEASURES
 from hydranet_ros.messages.frame_sync import FrameStream, StampedFrame
-from hydranet_ros.messages.stamps import read_stamp
+from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp
 from hydranet_ros.messages.topic_names import (
     camera_info_topic,
     is_result_or_truth,
@@ -32,6 +33,8 @@ from hydranet_ros.messages.topic_names import (
     TRUTH_PREFIX,
 )
 
+_TOLERANCE = NANOSECONDS // 20
+"""Largest difference of the times of recording of messages of one frame, nanoseconds."""
 _TYPES_WITH_HEADER = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE, CAMERA_INFO_TYPE)
 
 
@@ -156,6 +159,11 @@ def evaluate_bag(
             result.faults.append(f'Reading ended early: {error}')
             for frame in reader.rest():
                 evaluation.add(reader.matched(frame))
+        if reader.stamps.missing:
+            result.faults.append(
+                f'{reader.stamps.missing} messages have no stamp; they were matched by their time '
+                f'of recording, within {1e3 * _TOLERANCE / NANOSECONDS:.0f} ms.'
+            )
     return result
 
 
@@ -174,6 +182,31 @@ def _nothing_to_compare(
         f'{", ".join(topics.predictions) or "nothing"}; give --model to predict, name the topics, '
         'and give --label-set for segmentation.'
     )
+
+
+class _Stamps:
+    """
+    The stamps of messages, by which the messages of a frame are found.
+
+    Drivers that do not fill in the header leave 0. Such messages get the time at which the first
+    message of their frame was recorded.
+    """
+
+    def __init__(self) -> None:
+        self.missing = 0  # number of messages without a stamp
+        self._frames: deque[tuple[int, set[str]]] = deque(maxlen=64)  # time, and parts so far
+
+    def of(self, part: str, message: BagMessage) -> int:
+        """Return the stamp in nanoseconds."""
+        if stamp := read_stamp(message.data):
+            return stamp
+        self.missing += 1
+        for time, parts in self._frames:
+            if part not in parts and abs(message.time - time) <= _TOLERANCE:
+                parts.add(part)
+                return time
+        self._frames.append((message.time, {part}))
+        return message.time
 
 
 class _FrameReader:
@@ -196,6 +229,7 @@ class _FrameReader:
         self._rectified = rectified
         self._decoder = FrameDecoder(bag.decode, evaluation.note)
         self._infos = CameraInfoBuffer()
+        self.stamps = _Stamps()
         parts = {topics.truths[task]: true(task) for task in tasks}
         if predictor is None:
             parts |= {topics.predictions[task]: task for task in tasks}
@@ -222,7 +256,7 @@ class _FrameReader:
             content: Any = message
             if part == IMAGE and self._predictor is not None:
                 content = (message, self._info_of(message))
-            yield from self._stream.put(part, read_stamp(message.data), content)
+            yield from self._stream.put(part, self.stamps.of(part, message), content)
         yield from self._stream.flush()
 
     def rest(self) -> Iterator[StampedFrame]:

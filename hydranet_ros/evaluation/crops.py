@@ -21,7 +21,7 @@ def crop_window(name: str | None, height: int, width: int) -> tuple[slice, slice
     Return the rows and columns of a crop, for images of this height and width.
 
     ``garg`` and ``eigen`` (KITTI) are defined as shares of the image size, ``nyud`` as rows 45-470
-    and columns 41-600 of a 640x480 image. None is the whole image.
+    and columns 41-600 of a 640x480 image. If ``name`` is None, the whole image is used.
     """
     if name is None:
         return slice(0, height), slice(0, width)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from hydranet_ros.bags.bag_files import BagReader
 from hydranet_ros.bags.message_types import COMPRESSED_IMAGE_TYPE, TF_TYPE
+from hydranet_ros.bags.topics import check_transport
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.bag_evaluation import EvaluatedTopics, find_topics
 from hydranet_ros.evaluation.measures import MEASURES
@@ -60,6 +61,7 @@ def plan_replay(arguments: Mapping[str, str]) -> Replay:
         topics = find_topics(bag, image=arguments['image'] or None)
         if topics.image is None:
             raise HydranetError(f'{bag.path} has no images to play.')
+        check_transport(bag, topics.image)
         height, width = _image_size(bag, topics.image)
         transforms = [name for name, topic in bag.topics.items() if topic.type == TF_TYPE]
         duration = bag.duration / _number(arguments, 'rate')

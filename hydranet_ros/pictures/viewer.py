@@ -136,7 +136,8 @@ class Viewer:
         cloud = depth_to_points(prediction.depth, rays, stride, self._options.maximum_range)
         seen = np.isfinite(cloud[..., 0])
         points = cloud[seen]
-        # Half the diagonal between neighbouring points: surfaces facing the camera have no gaps.
+        # Half the diagonal between neighbouring points, so that surfaces facing the camera have
+        # no gaps.
         radii = points[:, 2] * (0.71 * stride / camera.matrix[0, 0])
         colors = sample.image[::stride, ::stride][seen]
         self._log('world/camera/cloud', rr.Points3D(points, radii=radii, colors=colors))

@@ -84,7 +84,8 @@ def initialize(
 
     From a model file, all weights with the same name and shape are loaded, so heads may differ.
     The segmentation head is loaded only if the model has the same label sets in the same order.
-    The depth head is scaled if the canonical focal lengths (pixels) differ.
+    If the model file has another canonical focal length than ``canonical_focal`` (pixels), the
+    depth head is scaled by their ratio.
     """
     path = Path(path).expanduser()
     if path.suffix != '.safetensors':

@@ -22,7 +22,8 @@ from hydranet_ros.bags.message_types import (
     IMAGE_TYPE,
     new_typestore,
 )
-from hydranet_ros.bags.topics import choose_image_topic
+from hydranet_ros.bags.recovery import open_damaged_bag
+from hydranet_ros.bags.topics import check_transport, choose_image_topic
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp, replace_stamp
 
@@ -240,11 +241,57 @@ def test_topics_of_a_camera(tmp_path: Path) -> None:
     with BagWriter(tmp_path / 'odd') as bag:
         bag.add_topic('/a/image', COMPRESSED_IMAGE_TYPE)
         bag.write('/a/image', START, bytes(20))
-    with (
-        BagReader(tmp_path / 'odd') as bag,
-        pytest.raises(HydranetError, match='ends in /compressed'),
-    ):
-        choose_image_topic(bag)
+    with BagReader(tmp_path / 'odd') as bag:
+        assert choose_image_topic(bag) == '/a/image'  # the type decides, not the name
+        with pytest.raises(HydranetError, match='ends in /compressed'):
+            check_transport(bag, '/a/image')
+
+
+def test_a_missing_file_of_a_bag_is_named(tmp_path: Path) -> None:
+    write_images(tmp_path / 'bag')
+    metadata = tmp_path / 'bag' / 'metadata.yaml'
+    whole = metadata.read_text()
+    listed = '  relative_file_paths:\n  - bag.mcap\n'
+    assert listed in whole
+    metadata.write_text(whole.replace(listed, f'{listed}  - bag_1.mcap\n'))
+    for opened in (BagReader, lambda path: open_damaged_bag(path).__enter__()):
+        with pytest.raises(HydranetError, match=r'the file bag_1\.mcap is missing'):
+            opened(tmp_path / 'bag')
+
+
+def test_channels_of_other_systems_are_skipped(tmp_path: Path) -> None:
+    """Foxglove and others add JSON channels to MCAP files."""
+    write_images(tmp_path / 'bag')
+    file = tmp_path / 'bag' / 'bag.mcap'
+    with BagReader(file) as bag:
+        expected = [(message.topic, message.data) for message in bag.messages()]
+    mixed = tmp_path / 'mixed.mcap'
+    mixed.write_bytes(with_json_channel(file.read_bytes()))
+    with BagReader(mixed) as bag:
+        assert set(bag.topics) == {'/camera/image', '/camera/camera_info'}
+        assert [(message.topic, message.data) for message in bag.messages()] == expected
+
+
+def with_json_channel(mcap: bytes) -> bytes:
+    """Insert a schema, a channel and a message in JSON before all records, and drop the index."""
+
+    def record(kind: int, content: bytes) -> bytes:
+        return bytes([kind]) + len(content).to_bytes(8, 'little') + content
+
+    def text(value: str) -> bytes:
+        return len(value).to_bytes(4, 'little') + value.encode()
+
+    number = (99).to_bytes(2, 'little')
+    schema = record(3, number + text('State') + text('jsonschema') + text('{"type": "object"}'))
+    channel = record(4, 2 * number + text('/state') + text('json') + text(''))
+    time = (START - 1).to_bytes(8, 'little')
+    message = record(5, number + bytes(4) + time + time + b'{}')
+    start = 8 + 9 + int.from_bytes(mcap[9:17], 'little')  # magic and header
+    end = start
+    while mcap[end] not in (2, 15):  # footer, end of data
+        end += 9 + int.from_bytes(mcap[end + 1 : end + 9], 'little')
+    records = schema + channel + message + mcap[start:end] + record(15, bytes(4))
+    return mcap[:start] + records + record(2, bytes(20)) + mcap[:8]
 
 
 @pytest.mark.skipif(not Path('/dev/full').exists(), reason='needs /dev/full')

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hydranet_ros.bags.bag_files import BagWriter
+from hydranet_ros.bags.conversion import extract_samples
 from hydranet_ros.bags.message_types import camera_info_message, image_message, new_typestore
 from hydranet_ros.bags.samples import open_bag_samples
 from hydranet_ros.cli.view_arguments import add_input_arguments, open_input
@@ -107,6 +108,31 @@ def test_poses_of_a_topic_and_a_selection(bag):
     assert samples[0].depth is None
     late = open_bag_samples(bag, Selection(2, 9, first=3), image_topic='/camera/image')
     assert [s.name for s in late.samples()] == ['000003', '000005'] and late.count == 2
+
+
+def test_each_image_has_its_own_calibration(tmp_path):
+    """Cameras change their mode; drivers without a clock leave stamps of 0."""
+    for name, stamped in (('stamped', 1), ('unstamped', 0)):
+        with BagWriter(tmp_path / name) as writer:
+            writer.add_topic('/image', 'sensor_msgs/msg/Image')
+            writer.add_topic('/camera_info', 'sensor_msgs/msg/CameraInfo')
+            writer.add_topic('/depth', 'sensor_msgs/msg/Image')
+            for index in range(3):
+                time = SECOND * (1 + index)
+                rgb = np.full((48, 64, 3), index, np.uint8)
+                depth = np.full((48, 64), 1.0 + index, np.float32)
+                info = camera_info_message(64, 48, 50.0 + index, stamped * time)
+                writer.write_message('/camera_info', time, info)
+                writer.write_message('/image', time, image_message(rgb, stamped * time))
+                depth_message = image_message(depth, stamped * time, encoding='32FC1')
+                writer.write_message('/depth', time + SECOND // 200, depth_message)
+        source = open_bag_samples(tmp_path / name, image_topic='/image', depth_topic='/depth')
+        samples = list(source.samples())
+        assert [s.camera.focal_length for s in samples] == [50.0, 51.0, 52.0]
+        assert [s.depth[0, 0] for s in samples] == [1.0, 2.0, 3.0]
+        assert [s.time for s in samples] == [0.0, 1.0, 2.0]
+        written = extract_samples(tmp_path / f'{name}_files', samples)
+        assert written.other_calibrations == 2
 
 
 def test_faults_of_a_bag_are_named(bag):

@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 
 from hydranet_ros.data.image_files import read_rgb
-from hydranet_ros.data.media import open_source, SourceImage, VideoWriter, write_image
+from hydranet_ros.data.media import (
+    FrameTimes,
+    open_source,
+    SourceImage,
+    VideoWriter,
+    write_image,
+)
 from hydranet_ros.errors import HydranetError
 
 
@@ -106,3 +112,24 @@ def test_faults_are_named(tmp_path: Path) -> None:
         write_image(tmp_path / 'file' / 'image.png', picture())
     with pytest.raises(HydranetError, match='cannot be written'):
         flat_film(tmp_path / 'file' / 'film.mp4', [(0, 0, 0)])
+
+
+@pytest.mark.parametrize(
+    ('positions', 'times'),
+    [
+        ([7.0, 7.5, 12.0, 12.04], [0.0, 0.5, 5.0, 5.04]),  # a rate that varies
+        ([0.0, 0.0, 0.0], [0.0, 0.1, 0.2]),  # no positions
+        ([0.0, 5.0, 2.0, 6.0], [0.0, 5.0, 5.1, 6.0]),
+    ],
+)
+def test_times_of_video_frames(positions: list[float], times: list[float]) -> None:
+    found = FrameTimes(rate=10.0)
+    np.testing.assert_allclose([found.next(position) for position in positions], times)
+
+
+def test_a_folder_named_like_a_camera(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_image(tmp_path / '00' / 'a.png', picture())
+    monkeypatch.chdir(tmp_path)
+    assert [frame.name for frame in open_source('00').frames()] == ['a']
+    with pytest.raises(HydranetError, match='no camera 99999999999'):
+        open_source('99999999999')

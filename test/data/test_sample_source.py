@@ -167,4 +167,5 @@ def test_a_video_gives_times(tmp_path: Path) -> None:
         for _ in range(6):
             video.write(np.zeros((*SIZE, 3), np.uint8))
     source = open_samples(str(tmp_path / 'film.mp4'), Selection(2, first=1))
-    assert [s.time for s in source.samples()] == [0.1, 0.3, 0.5] and source.count == 3
+    np.testing.assert_allclose([s.time for s in source.samples()], [0.1, 0.3, 0.5])
+    assert source.count == 3

@@ -22,7 +22,12 @@ import pytest
 
 from hydranet_ros.bags.bag_files import BagReader, BagWriter
 from hydranet_ros.bags.conversion import BagLayout
-from hydranet_ros.bags.message_types import camera_info_message, image_message
+from hydranet_ros.bags.message_types import (
+    camera_info_message,
+    CAMERA_INFO_TYPE,
+    image_message,
+    IMAGE_TYPE,
+)
 from hydranet_ros.cli.main import main
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation import plots
@@ -30,6 +35,7 @@ from hydranet_ros.evaluation.bag_evaluation import BagEvaluation, evaluate_bag, 
 from hydranet_ros.evaluation.bag_report import REPORT_NAMES, write_report
 from hydranet_ros.evaluation.frame_pictures import PictureKeeper
 from hydranet_ros.evaluation.measures import EvaluationProtocol, MEASURES
+from hydranet_ros.messages.stamps import replace_stamp
 from hydranet_ros.model.bundle import save_bundle
 from hydranet_ros.model.labels import load_label_set
 
@@ -266,6 +272,23 @@ def test_calibration_may_follow_its_image(bag: Path, tmp_path: Path) -> None:
     evaluate(path, predictor)
     assert len(set(predictor.focal_lengths)) == COUNT
     assert None not in predictor.focal_lengths
+
+
+def test_without_stamps_the_time_of_recording_matches(bag: Path, tmp_path: Path) -> None:
+    path = tmp_path / 'bag'
+    with BagReader(bag) as source, BagWriter(path) as target:
+        for name, topic in source.topics.items():
+            target.add_topic(name, topic.type)
+        for index, message in enumerate(source.messages()):
+            data = message.data
+            if source.topics[message.topic].type in (IMAGE_TYPE, CAMERA_INFO_TYPE):
+                data = replace_stamp(data, 0)
+            target.write(message.topic, message.time + 1000 * index, data)
+    evaluation = evaluate(path, FakePredictor())
+    assert len(evaluation.frames.rows) == COUNT
+    assert 'messages have no stamp' in evaluation.faults[0]
+    stamped = evaluate(bag, FakePredictor())
+    assert evaluation.frames.summary()['figures'] == stamped.frames.summary()['figures']
 
 
 def test_report_is_one_file(bag: Path, tmp_path: Path) -> None:

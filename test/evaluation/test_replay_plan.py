@@ -117,7 +117,7 @@ def test_without_lock_step(model: Path, recorded: Path) -> None:
 @pytest.mark.parametrize(
     ('given', 'sentence'),
     [
-        ({'bag': ''}, 'bag is missing'),
+        ({'bag': ''}, '`bag` is missing'),
         ({'rate': 'fast'}, "`rate` must be a number, not 'fast'"),
         ({'rate': '0'}, '`rate` must be above 0'),
         ({'loop': 'maybe'}, 'loop must be true or false'),

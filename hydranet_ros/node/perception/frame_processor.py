@@ -73,7 +73,7 @@ class Perceived:
     wanted: Sequence[Publication]  # outputs that had a subscriber when the frame was taken
     arrived: float  # seconds of ``time.monotonic``
     predicted: float  # end of inference, same clock
-    durations: Mapping[str, float]  # seconds by stage up to the end of inference
+    durations: Mapping[str, float]  # seconds of each stage, up to inference
 
 
 class FrameProcessor:

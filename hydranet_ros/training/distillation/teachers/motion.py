@@ -6,8 +6,8 @@ Depth from the camera's own motion: a teacher that is not a network.
 When a camera moves straight ahead, all static points move away from one point of the image, the
 focus of expansion (Longuet-Higgins and Prazdny 1980). If a point is r pixels from the focus now,
 and was r' pixels from it when the camera was D metres behind, then the point's depth is ``Z = D r'
-/ (r - r')``, for any focal length. D is measured on the road: seen from above, the road shifts by
-D between the frames. This needs the height of the camera.
+/ (r - r')``, for any focal length. D comes from the images of the road: in a bird's-eye view, the
+road shifts by D between the frames. This needs the height of the camera.
 
 The teacher works for drives on a straight, level road at constant speed, if all frames are
 present. Moving objects (cars) get wrong depth or none; exclude them by their labels.
