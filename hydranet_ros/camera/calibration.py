@@ -20,6 +20,10 @@ CAPACITY = 30
 """Number of messages kept, so that an image that waited for the network finds its message."""
 
 
+_LARGEST_STRETCH = 1.03
+"""Largest ratio of the two factors by which an image is resized; resizing rounds to pixels."""
+
+
 class CameraInfoBuffer:
     """The latest CameraInfo messages; all methods are thread-safe."""
 
@@ -69,23 +73,54 @@ def camera_of_frame(
     return camera.rectified() if rectified else camera
 
 
+def calibration_fault(message: Any, width: int, height: int, *, rectified: bool) -> str:
+    """Return what is suspicious about a calibration for images of this size; '' if nothing."""
+    k_is_set, p_is_set = message.k[0] > 0, message.p[0] > 0
+    if not k_is_set and p_is_set and not rectified:
+        return (
+            'K of camera_info is zero and P is not: if the images are rectified, set the '
+            "parameter 'image_rectified', and P is used."
+        )
+    view_width, view_height = _view_size(message, width, height)
+    stretch = (width / view_width) / (height / view_height)
+    if not 1 / _LARGEST_STRETCH < stretch < _LARGEST_STRETCH:
+        return (
+            f'camera_info is for images of {view_width}x{view_height} and the images have '
+            f'{width}x{height}: unless the images are stretched, points and depth are wrong; '
+            "publish the camera_info of the camera's present mode."
+        )
+    if k_is_set and not p_is_set and any(message.d):
+        return (
+            'P of camera_info is zero, so depth/camera_info has none for consumers such as '
+            'depth_image_proc: fill in P in the camera driver.'
+        )
+    return ''
+
+
 def camera_of(message: Any, width: int, height: int) -> Camera:
     """
     Return the camera that took an image of this size in pixels.
 
     The calibration may be for another size of the same view. Its region of interest and binning
-    are applied.
+    are applied. If P is zero and the lens has no distortion, P is made from K.
     """
     matrix = np.array(message.k, np.float64).reshape(3, 3)
     projection = np.array(message.p, np.float64).reshape(3, 4)
+    if not projection[0, 0] > 0 and not any(message.d):
+        projection = np.hstack([matrix, np.zeros((3, 1))])
     roi = message.roi
     crop = np.array([[1.0, 0, -roi.x_offset], [0, 1, -roi.y_offset], [0, 0, 1]])
     view = Camera(
-        roi.width or message.width or width,
-        roi.height or message.height or height,
+        *_view_size(message, width, height),
         crop @ matrix,
         crop @ projection,
         message.distortion_model,
         np.array(message.d, np.float64),
     )
     return view.scaled(width, height)
+
+
+def _view_size(message: Any, width: int, height: int) -> tuple[int, int]:
+    """Return the size in pixels of the images that a calibration is for, before binning."""
+    roi = message.roi
+    return roi.width or message.width or width, roi.height or message.height or height

@@ -21,6 +21,9 @@ from numpy.typing import NDArray
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.encodings import ENCODINGS, PixelFormat
 
+_FIRST_UPPER_VALUE = 1 << 12
+"""The smallest 16-bit value that 12 bits cannot hold."""
+
 
 def message_to_rgb(message: Any) -> NDArray[np.uint8]:
     """Decode a ``sensor_msgs/Image`` or ``CompressedImage`` to H×W×3 uint8 RGB."""
@@ -89,6 +92,32 @@ def view_pixels(message: Any, pixel_format: PixelFormat) -> NDArray:
         shape, strides = shape[:2], strides[:2]
     dtype = pixel_format.dtype.newbyteorder('>' if message.is_bigendian else '<')
     return np.ndarray(shape, dtype, buffer=message.data, strides=strides)
+
+
+class LowBitsCheck:
+    """
+    Finds out whether a camera leaves the upper bits of 16-bit images unused.
+
+    Many cameras deliver 10 or 12 bits, in the lower bits of 16. The upper byte, which is what is
+    used of 16-bit images, then shows an almost black picture.
+    """
+
+    def __init__(self) -> None:
+        self._uses_upper_bits = False
+
+    def fault(self, message: Any) -> str:
+        """Return a sentence if this image and all before it are below 4096; '' otherwise."""
+        pixel_format = ENCODINGS.get(getattr(message, 'encoding', ''))
+        if self._uses_upper_bits or pixel_format is None or pixel_format.dtype != np.uint16:
+            return ''
+        largest = view_pixels(message, pixel_format).max()
+        self._uses_upper_bits = bool(largest >= _FIRST_UPPER_VALUE)
+        if self._uses_upper_bits:
+            return ''
+        return (
+            f'No value of the {message.encoding} images reaches {_FIRST_UPPER_VALUE}: if the '
+            'camera delivers 10 or 12 bits, publish them in the upper bits, or as 8 bits.'
+        )
 
 
 def image_fields(pixels: NDArray, encoding: str) -> tuple[dict[str, Any], NDArray[np.uint8]]:

@@ -71,6 +71,8 @@ def assess(report: Report) -> tuple[Level, str]:
     if _idle(statistics):
         return Level.OK, 'Idle: no output has a subscriber.'
     facts = report.input_facts
+    if facts is not None and facts.fault:
+        return Level.WARN, facts.fault
     if facts is not None and facts.scale_assumed:
         return Level.WARN, _why_scale_assumed(report, facts)
     return Level.OK, f'Running at {statistics.rate:.1f} Hz.'

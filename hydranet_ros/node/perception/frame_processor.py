@@ -17,10 +17,10 @@ from rclpy.serialization import deserialize_message
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from hydranet_ros.camera.calibration import camera_of_frame
+from hydranet_ros.camera.calibration import calibration_fault, camera_of_frame
 from hydranet_ros.camera.camera import RayTable
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.messages.images import message_to_rgb
+from hydranet_ros.messages.images import LowBitsCheck, message_to_rgb
 from hydranet_ros.messages.stamps import NANOSECONDS
 from hydranet_ros.node.perception.outputs import Frame, Output
 from hydranet_ros.node.perception.parameters import Settings
@@ -63,6 +63,7 @@ class InputFacts:
     frame_id: str
     calibrated: bool
     scale_assumed: bool
+    fault: str = ''  # what is suspicious about the input
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,7 +84,7 @@ class FrameProcessor:
     `perceive` and `publish` run in two threads, so that the network runs on the next image while
     the outputs of the last image are published. An output is computed only while it has
     subscribers. ``settings`` returns the current parameters, ``now`` the ROS time in nanoseconds;
-    ``warn`` logs once why an output cannot be published.
+    ``warn`` logs why an output cannot be published or an input is suspicious, each once.
     """
 
     def __init__(
@@ -110,6 +111,7 @@ class FrameProcessor:
         self._statistics = statistics
         self._warn = warn
         self._warned: set[str] = set()
+        self._low_bits = LowBitsCheck()
         self._rays = RayTable()
         # Replaced as a whole by the perception thread and read by the diagnostics: needs no lock.
         self.input_facts: InputFacts | None = None
@@ -173,12 +175,15 @@ class FrameProcessor:
         try:
             message = publication.output.build(frame)
         except HydranetError as error:
-            if str(error) not in self._warned:
-                self._warned.add(str(error))
-                self._warn(str(error))
+            self._warn_once(str(error))
             return
         if message is not None:
             publication.publisher.publish(message)
+
+    def _warn_once(self, sentence: str) -> None:
+        if sentence not in self._warned:
+            self._warned.add(sentence)
+            self._warn(sentence)
 
     def _decode(self, data: bytes) -> tuple[Header, NDArray[np.uint8]]:
         """Return the header and the RGB image of a serialised message."""
@@ -188,7 +193,10 @@ class FrameProcessor:
             raise HydranetError(
                 f'A message of {len(data)} bytes is not a valid {self._message_type.__name__}.'
             ) from error
-        return message.header, message_to_rgb(message)
+        rgb = message_to_rgb(message)
+        if sentence := self._low_bits.fault(message):
+            self._warn_once(sentence)
+        return message.header, rgb
 
     def _predict(self, header: Header, rgb: NDArray[np.uint8]) -> Frame:
         """Run the model with the focal length of the camera."""
@@ -197,8 +205,13 @@ class FrameProcessor:
         info = self._camera_infos.match(header)
         camera = camera_of_frame(info, width, height, rectified=settings.image_rectified)
         prediction = self.predictor.predict(rgb, camera.focal_length if camera else None)
+        fault = ''
+        if info is not None:
+            fault = calibration_fault(info, width, height, rectified=settings.image_rectified)
+        if fault:
+            self._warn_once(fault)
         self.input_facts = InputFacts(
-            width, height, header.frame_id, info is not None, prediction.scale_assumed
+            width, height, header.frame_id, info is not None, prediction.scale_assumed, fault
         )
         return Frame(
             header=header,

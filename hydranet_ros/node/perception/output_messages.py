@@ -61,16 +61,18 @@ def camera_info_for(message: CameraInfo, header: Header, width: int, height: int
     """
     Return the camera_info of an output of this size in pixels.
 
-    The result is a copy of ``message`` with the given header; the intrinsics are scaled if the
-    size differs.
+    The result is a copy of ``message`` with the given header. The intrinsics are scaled if the
+    size differs; P is made from K if P is zero and the lens has no distortion.
     """
     result = copy(message)
     result.header = header
     binning = max(message.binning_x, 1), max(message.binning_y, 1)
     view = message.roi.width or message.width, message.roi.height or message.height
-    if (view[0] // binning[0], view[1] // binning[1]) == (width, height):
-        return result
     camera = camera_of(message, width, height)
+    if (view[0] // binning[0], view[1] // binning[1]) == (width, height):
+        if not message.p[0] > 0 and view == (width, height):
+            result.p = camera.projection.reshape(-1)
+        return result
     result.width, result.height = width, height
     result.k = camera.matrix.reshape(-1)
     result.p = camera.projection.reshape(-1)

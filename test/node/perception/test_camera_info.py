@@ -103,3 +103,11 @@ def test_a_message_without_size_is_taken_to_fit():
     published = camera_info_for(received, header(), 640, 480)
     assert (published.width, published.height) == (640, 480)
     assert list(published.k) == K
+
+
+def test_p_is_filled_in_from_k_without_distortion():
+    received = camera_info(p=[0.0] * 12, d=[])
+    published = camera_info_for(received, header(), 1240, 370)
+    assert list(published.p) == [700, 0, 610, 0, 0, 710, 180, 0, 0, 0, 1, 0]
+    distorted = camera_info(p=[0.0] * 12)
+    assert not any(camera_info_for(distorted, header(), 1240, 370).p)

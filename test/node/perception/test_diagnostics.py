@@ -130,6 +130,11 @@ CASES = {
         Level.WARN,
         'because camera_info has no focal length.',
     ),
+    'suspicious calibration': (
+        replace(HEALTHY, input_facts=replace(FACTS, scale_assumed=True, fault='K is zero.')),
+        Level.WARN,
+        'K is zero.',
+    ),
     # A model for one camera: depth needs no calibration.
     'no calibration needed': (
         replace(HEALTHY, input_facts=replace(FACTS, calibrated=False), camera_info_frame=None),

@@ -157,6 +157,27 @@ def test_a_missing_calibration_is_named_once_and_other_outputs_go_on(predictor):
     assert len(pipeline.warnings) == 1
 
 
+def test_suspicious_inputs_are_named_once(predictor):
+    pipeline = Pipeline(predictor, {'segmentation'})
+    k = [500.0, 0.0, 26.0, 0.0, 500.0, 20.0, 0.0, 0.0, 1.0]
+    pipeline.camera_infos.put(CameraInfo(header=header(), width=40, height=40, k=k))
+    dark = (RGB[..., 0].astype(np.uint16) << 4).reshape(40, 52)
+    for _ in range(2):
+        pipeline.send(array_to_image(dark, 'mono16', header()))
+    assert len(pipeline.warnings) == 2
+    assert '10 or 12 bits' in pipeline.warnings[0]
+    assert 'for images of 40x40' in pipeline.warnings[1]
+    assert pipeline.processor.input_facts.fault == pipeline.warnings[1]
+
+
+def test_a_dark_image_of_16_bits_is_not_suspicious(predictor):
+    pipeline = Pipeline(predictor, {'segmentation'})
+    bright = np.full((40, 52), 5000, np.uint16)
+    pipeline.send(array_to_image(bright, 'mono16', header()))
+    pipeline.send(array_to_image(bright // 5, 'mono16', header()))
+    assert pipeline.warnings == []
+
+
 def test_rectified_images_have_the_focal_length_of_p(predictor):
     k = [500.0, 0.0, 26.0, 0.0, 500.0, 20.0, 0.0, 0.0, 1.0]
     p = [250.0, 0.0, 26.0, 0.0, 0.0, 250.0, 20.0, 0.0, 0.0, 0.0, 1.0, 0.0]
