@@ -16,7 +16,6 @@ from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
     from hydranet_ros.data.sample_source import SampleSource, Selection
-    from hydranet_ros.model.bundle import BundleMetadata
     from hydranet_ros.runtime.predictor import Predictor
 
 
@@ -65,24 +64,14 @@ def open_predictor(arguments: argparse.Namespace, dataset_labels: str | None = N
     from hydranet_ros.runtime.predictor import Predictor
 
     model = read_model(model_path(arguments.model))
+    matching = model.metadata.slice_of(dataset_labels)
     return Predictor(
         model,
         device=arguments.device,
         backend=arguments.backend,
         precision=arguments.precision,
-        label_set=arguments.label_set or matching_label_set(model.metadata, dataset_labels),
+        label_set=arguments.label_set or (matching.labels.name if matching else None),
     )
-
-
-def matching_label_set(metadata: BundleMetadata, dataset_labels: str | None) -> str | None:
-    """Return the name of the model's label set that has a dataset's classes, or None."""
-    from hydranet_ros.model.labels import load_label_set
-
-    if dataset_labels is None:
-        return None
-    classes = load_label_set(dataset_labels).classes
-    pieces = (piece.labels for piece in metadata.label_slices)
-    return next((labels.name for labels in pieces if labels.classes == classes), None)
 
 
 def open_bag(

@@ -11,7 +11,7 @@ import itertools
 from pathlib import Path
 from typing import Any, Protocol, TYPE_CHECKING
 
-from hydranet_ros.cli.common import matching_label_set, parse_variables
+from hydranet_ros.cli.common import parse_variables
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
@@ -184,8 +184,8 @@ class _DatasetTruth:
         dataset = self._dataset
         if dataset.label_set is None or not bundle.metadata.label_slices:
             return None
-        if found := matching_label_set(bundle.metadata, dataset.label_set):
-            return found
+        if piece := bundle.metadata.slice_of(dataset.label_set):
+            return piece.labels.name
         raise HydranetError(
             f'{dataset.name} is labelled in {dataset.label_set}, which {bundle.metadata.name} '
             'does not predict; choose another dataset.'

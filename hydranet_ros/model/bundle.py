@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.encoders import DEFAULT_ENCODER, ENCODERS
-from hydranet_ros.model.labels import LabelSet
+from hydranet_ros.model.labels import LabelSet, load_label_set
 from hydranet_ros.model.safetensors_file import read_safetensors
 from hydranet_ros.model.tasks import TASKS
 from hydranet_ros.resources import noted
@@ -142,6 +142,15 @@ class BundleMetadata:
                 return piece
         names = ', '.join(piece.labels.name for piece in self.label_slices) or 'none'
         raise HydranetError(f'Model {self.name!r} has no label set {name!r}; it has: {names}.')
+
+    def slice_of(self, label_set: str | None) -> LabelSlice | None:
+        """
+        Return the slice that has the classes of a label set, or None.
+
+        The label set is the name of a file in ``config/labels``, the path of another, or None.
+        """
+        classes = load_label_set(label_set).classes if label_set else None
+        return next((p for p in self.label_slices if p.labels.classes == classes), None)
 
     def length_scale(self, fx: float | None) -> tuple[float, bool]:
         """

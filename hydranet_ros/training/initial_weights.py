@@ -12,6 +12,7 @@ the published joint network has an expansion that MobileNet-v2 lacks; it starts 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 import math
 from pathlib import Path
 
@@ -21,7 +22,8 @@ from torch import nn, Tensor
 
 from hydranet_ros.data.sample import Dataset
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.model.bundle import load_bundle, without_counters
+from hydranet_ros.model.bundle import Bundle, load_bundle, without_counters
+from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.model.network import HEAD_PREFIX, HydraNet, TRAINED_UPSAMPLING
 from hydranet_ros.model.torch_files import read_torch_file
 from hydranet_ros.training.batches import TrainingBatches
@@ -32,9 +34,17 @@ _SAMPLES = 32
 """Number of samples that the typical depth is estimated from."""
 
 
-def start_network(recipe: Recipe, initial_depth: float) -> HydraNet:
+@dataclass(frozen=True)
+class Loaded:
+    """What a network got from a file."""
+
+    keys: frozenset[str]  # of the tensors that were loaded completely
+    account: str  # one sentence for the user
+
+
+def start_network(recipe: Recipe, initial_depth: float) -> tuple[HydraNet, str]:
     """
-    Make a recipe's network with its initial weights.
+    Make a recipe's network with its initial weights; also return where they are from.
 
     The network predicts ``initial_depth`` (metres) everywhere, unless its depth head comes from a
     file. If the initial depth were far from the data's depth, all gradients of the first steps
@@ -42,12 +52,12 @@ def start_network(recipe: Recipe, initial_depth: float) -> HydraNet:
     gradient.
     """
     network = new_network(recipe)
-    loaded: frozenset[str] = frozenset()
+    loaded = Loaded(frozenset(), 'All weights are random.')
     if recipe.encoder:
         loaded = initialize(network, recipe.encoder, recipe.label_sets, recipe.canonical_focal)
-    if 'depth' in recipe.tasks and f'{HEAD_PREFIX["depth"]}.bias' not in loaded:
+    if 'depth' in recipe.tasks and f'{HEAD_PREFIX["depth"]}.bias' not in loaded.keys:
         nn.init.constant_(network.get_parameter(f'{HEAD_PREFIX["depth"]}.bias'), initial_depth)
-    return network
+    return network, loaded.account
 
 
 def new_network(recipe: Recipe) -> HydraNet:
@@ -78,12 +88,12 @@ def initialize(
     path: str | Path,
     label_sets: Sequence[str] = (),
     canonical_focal: float | None = None,
-) -> frozenset[str]:
+) -> Loaded:
     """
-    Load initial weights from a model file or an ImageNet file, and return the loaded keys.
+    Load initial weights from a model file or an ImageNet file.
 
-    From a model file, all weights with the same name and shape are loaded, so heads may differ.
-    The segmentation head is loaded only if the model has the same label sets in the same order.
+    From a model file, all weights with the same name and shape are loaded, so heads may differ. Of
+    the segmentation head, the classes of each label set that the model also has are loaded.
     If the model file has another canonical focal length than ``canonical_focal`` (pixels), the
     depth head is scaled by their ratio.
     """
@@ -99,16 +109,14 @@ def initialize(
     def is_of(task: str, key: str) -> bool:
         return key.partition('.')[0] == HEAD_PREFIX[task]
 
-    own = network.state_dict()
+    own = without_counters(network.state_dict())
     bundle = load_bundle(path)
     if bundle.metadata.architecture != network.architecture:
         raise HydranetError(
             f'{path} has the encoder {bundle.metadata.architecture}, but the recipe has '
             f'{network.architecture}; set `architecture`, or start from another file.'
         )
-    given = dict(bundle.weights)
-    if [piece.labels.name for piece in bundle.metadata.label_slices] != list(label_sets):
-        given = {key: value for key, value in given.items() if not is_of('segmentation', key)}
+    given = {key: v for key, v in bundle.weights.items() if not is_of('segmentation', key)}
     former = bundle.metadata.canonical_focal
     if former and canonical_focal:
         factor = np.float32(canonical_focal / former)
@@ -116,13 +124,39 @@ def initialize(
     loaded = [key for key in own if key in given and own[key].shape == given[key].shape]
     for key in loaded:
         own[key].copy_(torch.from_numpy(given[key]))
-    return frozenset(loaded)
+    known = _load_classes(own, bundle, label_sets)
+    parts = {key.partition('.')[0].removeprefix('pre_') for key in own if key not in loaded}
+    new = [f'the classes of {name}' for name in label_sets if name not in known]
+    new += sorted(parts - {HEAD_PREFIX['segmentation']})
+    account = f'{len(loaded)} of {len(own)} tensors'
+    if known:
+        account += f' and the classes of {", ".join(known)}'
+    account += f' are from {path}'
+    return Loaded(frozenset(loaded), f'{account}; new: {", ".join(new) or "nothing"}.')
+
+
+def _load_classes(
+    own: Mapping[str, Tensor], bundle: Bundle, label_sets: Sequence[str]
+) -> list[str]:
+    """Load the rows of the segmentation head for label sets that a model has; return these."""
+    known = []
+    start = 0
+    for name in label_sets:
+        end = start + load_label_set(name).size
+        piece = bundle.metadata.slice_of(name)
+        if piece is not None:
+            for key in (f'{HEAD_PREFIX["segmentation"]}.{part}' for part in ('weight', 'bias')):
+                rows = bundle.weights[key][piece.start : piece.stop]
+                own[key][start:end].copy_(torch.from_numpy(rows))
+            known.append(name)
+        start = end
+    return known
 
 
 @torch.no_grad()
-def load_imagenet(network: HydraNet, state: Mapping[str, Tensor], source: str) -> frozenset[str]:
+def load_imagenet(network: HydraNet, state: Mapping[str, Tensor], source: str) -> Loaded:
     """
-    Copy the weights of an image classifier into the encoder, and return the copied keys.
+    Copy the weights of an image classifier into the encoder.
 
     Both networks list convolutions and batch norms in order of use, so tensors are paired in that
     order. Raises HydranetError if shapes differ.
@@ -150,7 +184,8 @@ def load_imagenet(network: HydraNet, state: Mapping[str, Tensor], source: str) -
                 f'{tuple(target.shape)}; give the weights of {encoder.title}.'
             )
         target.copy_(value)
-    return frozenset(own)
+    account = f'{len(own)} tensors of the encoder are from {source}; decoder and heads are new.'
+    return Loaded(frozenset(own), account)
 
 
 @torch.no_grad()

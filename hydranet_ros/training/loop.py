@@ -112,6 +112,8 @@ class Trainer:
         self.best = Best(recipe.best, f'{recipe.best} of strides {strides}')
         if (directory / STATE_NAME).is_file():
             self._restore(load_state(directory / STATE_NAME))
+        else:
+            self._print(model.start)
         # Compute hashes of code and input files now: both may change during a long training.
         self.made_with = provenance_of(__name__)
         self.monitor = Monitor(directory, self.step, self.fabric.is_global_zero)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from hydranet_ros.data.sample import Dataset, RgbImage, Sample
+from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.dataset_evaluation import evaluate
 from hydranet_ros.evaluation.figures import figures_of
 from hydranet_ros.evaluation.measures import EvaluationProtocol
@@ -30,7 +31,11 @@ class NetworkEvaluation:
 
 
 class NetworkPredictor:
-    """Runs a network in evaluation mode; labels are of ``label_set``."""
+    """
+    Runs a network in evaluation mode.
+
+    Labels are of the network's label set with the classes of ``label_set`` (name or path).
+    """
 
     def __init__(
         self,
@@ -41,7 +46,9 @@ class NetworkPredictor:
     ) -> None:
         self._network = network
         self._metadata = metadata
-        self._piece = metadata.label_slice(label_set) if metadata.label_slices else None
+        self._piece = metadata.slice_of(label_set)
+        if label_set and self._piece is None:
+            raise HydranetError(f'The network does not predict the classes of {label_set}.')
         self._device = device
 
     def warm_up(self, _height: int, _width: int) -> float:

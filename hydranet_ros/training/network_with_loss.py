@@ -38,7 +38,8 @@ class NetworkWithLoss(nn.Module):
             recipe.losses,
             reduction,
         )
-        self.network: HydraNet = start_network(recipe, typical_depth(recipe, datasets))
+        self.network: HydraNet
+        self.network, self.start = start_network(recipe, typical_depth(recipe, datasets))
         self.criterion = criterion
         self._metadata = metadata
 

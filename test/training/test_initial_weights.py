@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from checkout import CHECKOUT
 import numpy as np
 import pytest
 import torch
@@ -183,7 +184,7 @@ def test_features_agree_with_efficientnet_lite(tmp_path: Path, architecture: str
     teacher = with_uncommon_weights(EfficientNetLite(network.encoder.stages))
     path = tmp_path / 'efficientnet.pth'
     torch.save(teacher.state_dict(), path)
-    loaded = initialize(network, path)
+    loaded = initialize(network, path).keys
     assert loaded == {key for key in network.state_dict() if key.startswith('layer')} - {
         key for key in network.state_dict() if key.endswith('num_batches_tracked')
     }
@@ -238,17 +239,39 @@ def test_training_can_start_from_a_model_of_other_heads(tmp_path: Path) -> None:
         initialize(other, path)
 
 
+def test_the_classes_of_each_label_set_are_kept(tmp_path: Path) -> None:
+    """Label sets may be added, removed, in another order, and be named by the path of a file."""
+    recipe = Recipe(
+        'source', ('segmentation',), (Ingredient('x'),), steps=1, label_sets=('kitti6', 'camvid11')
+    )
+    source, _ = start_network(recipe, 1.0)
+    path = tmp_path / 'source.safetensors'
+    save_bundle(path, Bundle.from_network(metadata_of(recipe), source), dtype='float32')
+    own = tmp_path / 'own.yaml'
+    own.write_text((CHECKOUT / 'config' / 'labels' / 'camvid11.yaml').read_text())
+    label_sets = ('nyud40', str(own), 'kitti6')
+    target = HydraNet({'segmentation': 57, 'depth': 1}, TRAINED_UPSAMPLING)
+    before = target.get_submodule('segm').weight.clone()
+    account = initialize(target, path, label_sets).account
+    for part in ('weight', 'bias'):
+        given, kept = (getattr(n.get_submodule('segm'), part) for n in (source, target))
+        assert torch.equal(kept[40:51], given[6:17]) and torch.equal(kept[51:], given[:6])
+    assert torch.equal(target.get_submodule('segm').weight[:40], before[:40])
+    assert f'classes of {own}, kitti6 are from {path}' in account
+    assert account.endswith('new: the classes of nyud40, depth.')
+
+
 def test_a_start_from_a_model_keeps_its_depth_and_is_told(tmp_path: Path) -> None:
     """The depth that a model has learned is not set back, and its provenance is handed on."""
     recipe = Recipe('first', ('depth',), (Ingredient('x'),), steps=1)
-    network = start_network(recipe, 9.0)
+    network, _ = start_network(recipe, 9.0)
     assert network.get_submodule('depth').bias.item() == 9.0
     torch.nn.init.constant_(network.get_submodule('depth').bias, 4.0)
     path = tmp_path / 'first.safetensors'
     metadata = metadata_of(recipe, {'steps_done': 1})
     save_bundle(path, Bundle.from_network(metadata, network))
     second = replace(recipe, name='second', encoder=str(path))
-    assert start_network(second, 9.0).get_submodule('depth').bias.item() == 4.0
+    assert start_network(second, 9.0)[0].get_submodule('depth').bias.item() == 4.0
     told = describe_training(second, [], 2, [], {})['started_from']
     assert told == {'name': 'first', 'steps_done': 1}
 
