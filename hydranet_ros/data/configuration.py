@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 import dataclasses
+from difflib import get_close_matches
 import os
 import re
 import types
@@ -14,9 +16,11 @@ from typing import Any, get_args, get_origin, get_type_hints, TypeVar, Union
 import yaml
 
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.resources import config_file, read_yaml
 
 _VARIABLE = re.compile(r'\$\{(\w+)\}')
 _ENVIRONMENT_PREFIX = 'HYDRANET_'
+_SIMILAR, _MISSPELT = 0.6, 0.8  # of 1 for equal names
 
 T = TypeVar('T')
 
@@ -68,6 +72,49 @@ def own_variables(content: Mapping[str, Any]) -> dict[str, str]:
     }
 
 
+def variables_in(content: Any) -> set[str]:
+    """Return the names of the variables that a file declares or uses."""
+    if isinstance(content, Mapping):
+        declared = content.get('variables')
+        own = {str(name) for name in declared} if isinstance(declared, Mapping) else set()
+        return own.union(*map(variables_in, content.values()))
+    if isinstance(content, list):
+        return set().union(*map(variables_in, content))
+    return set(_VARIABLE.findall(content)) if isinstance(content, str) else set()
+
+
+def variables_in_files(files: Iterable[tuple[str, str]]) -> set[str]:
+    """Return the variables of files, given as folder of ``config/`` and name, or path."""
+    used: set[str] = set()
+    for folder, name in files:
+        with suppress(HydranetError):  # whoever opens the file reports that it is missing
+            used |= variables_in(read_yaml(config_file(folder, name)))
+    return used
+
+
+def check_overrides(
+    overrides: Sequence[str], cls: type, used: Collection[str], source: str
+) -> None:
+    """
+    Raise HydranetError if an override seems to be misspelt: it would have no effect.
+
+    It is, if it resembles a field of ``cls`` or a used variable. Other unused variables are
+    allowed, so that commands for several files can set the same variables.
+    """
+    known = {*(field.name for field in dataclasses.fields(cls)), *used}
+    for key in (override.partition('=')[0] for override in overrides):
+        if '.' not in key and key not in known and (hint := _nearest(key, known, _MISSPELT)):
+            raise HydranetError(
+                f'{key!r} is neither a key of {source} nor a variable in it or its datasets{hint}.'
+            )
+
+
+def _nearest(name: str, known: Collection[str], similarity: float) -> str:
+    """Return the end of an error message, with the known name that is most similar, if any is."""
+    found = get_close_matches(name, sorted(known), n=1, cutoff=similarity)
+    return f'; did you mean {found[0]!r}' if found else ''
+
+
 def apply_overrides(
     content: dict[str, Any], overrides: Sequence[str], source: str, cls: type
 ) -> None:
@@ -115,7 +162,10 @@ def build(cls: type[T], content: Any, where: str) -> T:
     fields = {field.name: field for field in every if field.init}
     for key in content:
         if key not in fields:
-            raise HydranetError(f'{where} has no key {key!r}; it has: {", ".join(fields)}.')
+            raise HydranetError(
+                f'{where} has no key {key!r}; it has: '
+                f'{", ".join(fields)}{_nearest(str(key), fields, _SIMILAR)}.'
+            )
     values = {key: _convert(hints[key], value, f'{where}.{key}') for key, value in content.items()}
     for name, field in fields.items():
         required = (

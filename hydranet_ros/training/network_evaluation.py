@@ -47,7 +47,7 @@ class NetworkPredictor:
         self._network = network
         self._metadata = metadata
         self._piece = metadata.slice_of(label_set)
-        if label_set and self._piece is None:
+        if label_set and metadata.label_slices and self._piece is None:
             raise HydranetError(f'The network does not predict the classes of {label_set}.')
         self._device = device
 

@@ -9,7 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from hydranet_ros.data.configuration import apply_overrides, build, own_variables, substitute
+from hydranet_ros.data.configuration import (
+    apply_overrides,
+    build,
+    check_overrides,
+    own_variables,
+    substitute,
+    variables_in,
+    variables_in_files,
+)
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.encoders import DEFAULT_ENCODER, ENCODERS
 from hydranet_ros.model.labels import load_label_set
@@ -222,9 +230,15 @@ def load_recipe(
     """
     path = config_file('training', config)
     content: dict[str, Any] = read_yaml(path)
+    used = variables_in(content)
     content['variables'] = own_variables(content)
     apply_overrides(content, overrides, str(path), Recipe)
     variables = content.pop('variables')
     content = substitute(content, variables, str(path))
     content.setdefault('name', path.stem)
-    return build(Recipe, content, str(path)), variables
+    recipe = build(Recipe, content, str(path))
+    datasets = {part.dataset for part in recipe.mixture}
+    datasets |= {part.dataset for part in recipe.evaluation}
+    used |= variables_in_files([('datasets', dataset) for dataset in datasets])
+    check_overrides(overrides, Recipe, used, str(path))
+    return recipe, variables

@@ -140,3 +140,17 @@ def test_overrides(tmp_path: Path) -> None:
         load_recipe(path, ['steps'])
     with pytest.raises(HydranetError, match='no section'):
         load_recipe(path, ['where=x', 'steps.more=1'])
+
+
+@pytest.mark.parametrize(
+    ('override', 'sentence'),
+    [
+        ('stpes=5', r"'stpes' is neither a key .*; did you mean 'steps'"),
+        ('imagnet=x.pt', r"'imagnet' .*; did you mean 'imagenet'"),
+        ('optimization.emma=0.9', r"no key 'emma'.*; did you mean 'ema'"),
+    ],
+)
+def test_a_misspelt_override_is_refused(override: str, sentence: str) -> None:
+    given = ['data=/data', 'imagenet=weights.pt', 'distilled=/other', override]
+    with pytest.raises(HydranetError, match=sentence):
+        load_recipe('rooms', given)

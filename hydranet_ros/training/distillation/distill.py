@@ -22,7 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros import __version__
-from hydranet_ros.data.configuration import apply_overrides, build, own_variables, substitute
+from hydranet_ros.data.configuration import (
+    apply_overrides,
+    build,
+    check_overrides,
+    own_variables,
+    substitute,
+    variables_in,
+    variables_in_files,
+)
 from hydranet_ros.data.datasets import FileDataset, Record
 from hydranet_ros.data.image_files import read_depth, read_rgb
 from hydranet_ros.data.open_dataset import load_dataset
@@ -220,12 +228,16 @@ def load_config(
     """
     path = config_file('distillation', path)
     content = read_yaml(path)
+    used = variables_in(content)
     content['variables'] = own_variables(content)
     apply_overrides(content, overrides, str(path), DistillationConfig)
     variables = content.pop('variables')
     # The split is a variable too, since output folders are usually named after it.
     content = substitute(content, {**variables, 'split': str(content.get('split'))}, str(path))
-    return build(DistillationConfig, content, str(path)), variables
+    config = build(DistillationConfig, content, str(path))
+    used |= variables_in_files([('datasets', config.dataset), ('teachers', config.teacher)])
+    check_overrides(overrides, DistillationConfig, used, str(path))
+    return config, variables
 
 
 def _verdict(
