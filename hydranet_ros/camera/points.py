@@ -44,7 +44,7 @@ def organized_cloud(
 
     Returns
     -------
-    Points of type `POINT` in the height and width of ``rays``: element (i, j) is the point of
+    Array of `POINT` with the height and width of ``rays``: element (i, j) is the point of
     pixel (stride·i, stride·j); x y z are NaN where invalid.
 
     """

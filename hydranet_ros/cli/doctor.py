@@ -45,7 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--size',
         type=image_size,
         metavar='WxH',
-        help='image size for the speed (default: that of the first camera, else 640x480)',
+        help='image size for the speed measurement (default: size of the images of the first '
+        'camera, else 640x480)',
     )
     add_runtime_arguments(parser)
 

@@ -72,7 +72,7 @@ def write_legend(bundle: Bundle, label_set: str | None, path: Path) -> None:
 
 
 def describe(bundle: Bundle, size: tuple[int, int]) -> str:
-    """Describe a model in text, with its operations for an image of this width and height."""
+    """Describe a model in text; operations are for an image of ``size`` (width and height)."""
     from hydranet_ros.model.network import count_macs, count_parameters
 
     metadata = bundle.metadata

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -251,3 +252,25 @@ def _one_thread(_worker: int) -> None:
     # Leave the cores to the training.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+
+
+def account_of_data(recipe: Recipe, datasets: Sequence[Dataset]) -> list[str]:
+    """
+    Return a line for each dataset of the mixture: how many images it has, with which annotations.
+
+    Raises HydranetError if no dataset has annotations for a task that the recipe does not keep.
+    """
+    lines = []
+    found: set[str] = set()
+    for part, dataset in zip(recipe.mixture, datasets, strict=True):
+        annotated = Counter(task for index in range(len(dataset)) for task in dataset.tasks(index))
+        found |= annotated.keys()
+        counts = [f'{annotated[task]} with {task}' for task in recipe.tasks if annotated[task]]
+        lines.append(f'{part.dataset}: {len(dataset)} images, {", ".join(counts) or "no labels"}')
+    missing = [task for task in recipe.tasks if task not in found and task not in recipe.kept]
+    if missing:
+        raise HydranetError(
+            f'No dataset of the mixture has annotations for the task {missing[0]}: remove it from '
+            '`tasks`, or list it in `kept` to keep its head as it is in the weights to start from.'
+        )
+    return lines

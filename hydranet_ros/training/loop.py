@@ -25,7 +25,7 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.bundle import Bundle, save_bundle
 from hydranet_ros.model.network import HydraNet
 from hydranet_ros.model.provenance import provenance_of
-from hydranet_ros.training.batches import load_batches, TrainingBatches
+from hydranet_ros.training.batches import account_of_data, load_batches, TrainingBatches
 from hydranet_ros.training.bundle_metadata import describe_training, metadata_of
 from hydranet_ros.training.checkpoint import load_state, save_state, TrainingState
 from hydranet_ros.training.distributed import launch, Reduction
@@ -96,6 +96,9 @@ class Trainer:
         self.evaluation_data = [
             (part, load_dataset(part.dataset, part.split, variables)) for part in recipe.evaluation
         ]
+
+        for line in account_of_data(recipe, self.datasets):
+            self._print(line)
 
         # Network, loss, optimizer.
         self.metadata = metadata_of(recipe)

@@ -140,6 +140,7 @@ class Recipe:
     mixture: tuple[Ingredient, ...]
     steps: int  # optimizer steps
     label_sets: tuple[str, ...] = ()  # in the order of their logits
+    kept: tuple[str, ...] = ()  # tasks whose heads stay as they are, because no dataset has them
     description: str = ''
     license: str = 'unknown'
     evaluation: tuple[EvaluationData, ...] = ()

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from training_data import small_recipe, write_image, write_streets
 import yaml
 
 from hydranet_ros.data.open_dataset import load_dataset
-from hydranet_ros.training.batches import TrainingBatches
+from hydranet_ros.errors import HydranetError
+from hydranet_ros.training.batches import account_of_data, TrainingBatches
 
 
 def test_batches_take_the_crops_in_turns(tmp_path: Path) -> None:
@@ -36,3 +38,18 @@ def test_normals_are_only_in_batches_that_need_them(tmp_path: Path, tasks: tuple
     batch = TrainingBatches([load_dataset(dataset, 'all', {})], recipe)[0]
     assert (batch.normals is not None) == ('normals' in tasks)
     assert batch.normals is None or batch.normals.shape == (2, 3, 64, 96)
+
+
+def test_the_data_are_described_and_a_task_without_data_is_refused(tmp_path: Path) -> None:
+    path = write_streets(tmp_path, 3, depth_from=1)
+    dataset = load_dataset(path, 'all')
+    recipe = small_recipe(path)
+    assert account_of_data(recipe, [dataset]) == [
+        f'{path}: 3 images, 3 with segmentation, 2 with depth'
+    ]
+    (tmp_path / 'depth').rename(tmp_path / 'other')
+    (tmp_path / 'depth').mkdir()
+    dataset = load_dataset(path, 'all')
+    with pytest.raises(HydranetError, match='annotations for the task depth'):
+        account_of_data(recipe, [dataset])
+    assert account_of_data(replace(recipe, kept=('depth',)), [dataset])
