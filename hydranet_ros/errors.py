@@ -29,7 +29,7 @@ def naming_write_faults(path: Path) -> Iterator[None]:
 
 
 def missing_package(error: ImportError) -> HydranetError:
-    """Return what to do about a package that this interpreter cannot import."""
+    """Return an error that says what to do about a package that cannot be imported."""
     name = (error.name or 'a package').partition('.')[0]
     if not isinstance(error, ModuleNotFoundError):
         numpy = sys.modules.get('numpy')

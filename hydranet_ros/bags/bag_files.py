@@ -45,7 +45,7 @@ def check_files(path: Path) -> None:
         listed = metadata['rosbag2_bagfile_information']['relative_file_paths']
         missing = [name for name in listed if not (path / name).exists()]
     except (OSError, ValueError, yaml.YAMLError, KeyError, TypeError):
-        return  # a single file, or metadata that the reader reports
+        return  # a single file, or faulty metadata, which the reader reports
     if missing:
         raise HydranetError(
             f'{path} is incomplete: the file {missing[0]} is missing. Restore it, or give one of '
@@ -64,7 +64,7 @@ class BagMessage(NamedTuple):
     @property
     def stamp(self) -> int:
         """
-        Stamp of the header, which the type must begin with, in nanoseconds.
+        Stamp in nanoseconds, from the header, which must be the first field of the type.
 
         Drivers that do not fill in the header leave 0; the stamp is then the time of recording.
         """
@@ -107,7 +107,7 @@ class BagReader:
         with self._named_faults():
             self._reader = self._rosbags.rosbag2.Reader(self.path)
             self._reader.open()
-            # Other programs add channels of their own, such as JSON.
+            # Skip the channels that other programs add, such as JSON.
             self._connections = [c for c in self._reader.connections if _is_ros(c)]
             self.topics = {c.topic: _bag_topic(c) for c in self._connections}
 
@@ -268,7 +268,7 @@ def _import_rosbags() -> Any:
 
 @lru_cache
 def _accept_other_schemas(storage: Any) -> None:
-    """Let rosbags open MCAP files that also have schemas of other systems than ROS."""
+    """Let rosbags open MCAP files that also contain schemas from outside ROS."""
     read_definition = storage.get_msgdef
 
     def read_ros_definition(schema: Any) -> Any:

@@ -64,7 +64,7 @@ def match_by_stamp(
     """
     For each stamp that occurs on all topics, yield the messages with this stamp, by topic.
 
-    The stamps must increase on each topic; they are yielded in increasing order.
+    The stamps must increase on each topic; frames are yielded in the order of their stamps.
     """
     stream = FrameStream(tuple(topics))
     arrived = (

@@ -98,7 +98,7 @@ def _samples(
 
 
 class _Calibrations:
-    """The calibrations of the images, which are read in order; chosen as the node chooses them."""
+    """Chooses the calibration of each image as the node does; images must be given in order."""
 
     def __init__(self, bag: BagReader, topic: str) -> None:
         self._bag = bag

@@ -41,13 +41,13 @@ def choose_image_topic(bag: BagReader, wanted: str | None = None) -> str:
 
 def check_transport(bag: BagReader, topic: str) -> None:
     """
-    Raise HydranetError if the node cannot subscribe to a topic of a bag, because of its name.
+    Raise HydranetError if a topic of a bag has a name that the node cannot subscribe to.
 
     image_transport appends ``/compressed`` to the topics of compressed images, and to no others.
     """
     message_type = bag.topics[topic].type
     if (message_type == COMPRESSED_IMAGE_TYPE) != topic.endswith(COMPRESSED_SUFFIX):
         raise HydranetError(
-            f'{topic} has {message_type}; to be played to the node, compressed images, and only '
-            f'these, must be on a topic that ends in {COMPRESSED_SUFFIX}.'
+            f'{topic} has {message_type}; for the node, topics of compressed images must end in '
+            f'{COMPRESSED_SUFFIX}, and topics of raw images must not.'
         )

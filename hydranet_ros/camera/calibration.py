@@ -17,11 +17,11 @@ import numpy as np
 from hydranet_ros.camera.camera import Camera
 
 CAPACITY = 30
-"""Number of messages kept, so that an image that waited for the network finds its message."""
+"""Number of messages kept, so that an image that waited for inference still finds its message."""
 
 
 _LARGEST_STRETCH = 1.03
-"""Largest ratio of the two factors by which an image is resized; resizing rounds to pixels."""
+"""Largest ratio between the resize factors of width and height, which rounding makes unequal."""
 
 
 class CameraInfoBuffer:
@@ -91,7 +91,7 @@ def calibration_fault(message: Any, width: int, height: int, *, rectified: bool)
         )
     if k_is_set and not p_is_set and any(message.d):
         return (
-            'P of camera_info is zero, so depth/camera_info has none for consumers such as '
+            'P of camera_info is zero, so depth/camera_info has no P for consumers such as '
             'depth_image_proc: fill in P in the camera driver.'
         )
     return ''

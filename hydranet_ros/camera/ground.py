@@ -25,14 +25,14 @@ class Ground:
     On a plane, inverse depth is proportional to the number of rows below the horizon. A teacher
     that was trained for one camera assumes the horizon of that camera, so its depth of the ground
     and of objects on the ground is wrong for other cameras. ``align`` fits a line to the predicted
-    and the true inverse depth of the ground, and corrects the whole image with this line.
+    and the true inverse depth of the ground, and corrects the whole depth image with it.
     """
 
     classes: tuple[str, ...]  # classes of the dataset's labels that lie on the ground
     height: float  # height of the camera above the ground, metres
     horizon: float  # row of the horizon divided by the image's height
     horizons: dict[str, float] = field(default_factory=dict)
-    """The ``horizon`` of each camera in a dataset of several, by the prefix of image names."""
+    """The ``horizon`` of each camera, if a dataset has several, by the prefix of image names."""
     maximum: float = 40.0
     """Depth in metres up to which the ground is level; farther ground has no depth."""
     align: bool = False

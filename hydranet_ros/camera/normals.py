@@ -22,7 +22,7 @@ RADII = (48, 34, 24, 17, 12, 8, 6, 4, 3)
 _LEAST_SHARE = 0.5
 """Smallest share of pixels with depth in a window."""
 _LARGEST_RMS = 2.0
-"""Largest RMS of a plane's residuals, in standard deviations, as are the next two limits."""
+"""Largest RMS of a plane's residuals. This and the next two limits are in standard deviations."""
 _LARGEST_RESIDUAL = 3.0
 """Largest residual of the pixel whose normal is computed."""
 _LARGEST_BEND = 8.0
@@ -30,7 +30,10 @@ _LARGEST_BEND = 8.0
 _LEAST_DEVIATION = 1e-5
 """Smallest standard deviation of inverse depth, per metre."""
 _LEAST_COSINE = 0.17
-"""Smallest cosine of normal to line of sight: beyond 80°, most surfaces are interpolated edges."""
+"""
+Smallest cosine of the angle between normal and line of sight; beyond 80°, most surfaces are
+interpolated edges.
+"""
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ def pose_matrix(translation: Numbers, quaternion: Numbers) -> Matrix:
 
 def quaternion(rotation: Matrix) -> NDArray[np.float64]:
     """
-    Return the quaternion x y z w of a 3×3 rotation, as `pose_matrix` takes it.
+    Return the quaternion x y z w of a 3×3 rotation, in the order that `pose_matrix` expects.
 
     The method of Bar-Itzhack (2000) also accepts a matrix with rounding errors and then returns
     the nearest rotation.

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--precisions',
         nargs='+',
         default=['auto'],
-        help='precisions (default: auto); a runtime skips those that it lacks, with a message',
+        help='precisions (default: auto); those that a runtime lacks are skipped with a message',
     )
     parser.add_argument(
         '--device',

@@ -49,7 +49,7 @@ class Finding:
 
 
 def check_interpreter() -> Iterator[Finding]:
-    """Report which Python and which copy of the package run this command, and so the nodes."""
+    """Report the Python and the copy of the package that run this command and also the nodes."""
     text = f'{sys.executable} {".".join(map(str, sys.version_info[:3]))}'
     if sys.prefix != sys.base_prefix:
         text += f', virtual environment {sys.prefix}'
@@ -137,7 +137,7 @@ _NUMPY_ADVICE = (
 def check_transport(middleware: str, shell: Mapping[str, str]) -> Finding:
     """Report the middleware, and whether the shell's variables name a profile for images."""
     if 'fastrtps' not in middleware:
-        return Finding(OK, 'middleware', f'{middleware}, which does not need the profile')
+        return Finding(OK, 'middleware', f'{middleware}, which needs no Fast DDS profile')
     paths = {shell[name] for name in FASTDDS_VARIABLES if shell.get(name)}
     absent = [path for path in paths if not Path(path).is_file()]
     if absent:
@@ -253,7 +253,7 @@ def check_images(camera: CameraTopic) -> Finding:
 def check_calibration(camera: CameraTopic) -> Finding:
     """Report whether a camera has a calibration that fits its images."""
     topic, message = camera.calibration_topic, camera.calibration
-    effect = 'there are no points, and the scale of depth is assumed'
+    effect = 'the node publishes no points and assumes the scale of depth'
     if message is None:
         what = 'published, but not received' if camera.calibration_published else 'not published'
         advice = 'calibrate the camera, or give camera_info:=TOPIC to the launch file'

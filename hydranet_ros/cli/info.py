@@ -99,7 +99,9 @@ def describe(bundle: Bundle, size: tuple[int, int]) -> str:
         rows.append(
             (
                 'canonical focal length',
-                f'{canonical:g} px' if canonical else 'none: metric for the training camera only',
+                f'{canonical:g} px'
+                if canonical
+                else 'none: depth is metric for the training camera only',
             )
         )
         if metadata.default_focal:

@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     Run ``hydranet``.
 
-    The exit status is 0 for success, 1 after an error, which is printed in one sentence, 2 for
+    The exit status is 0 for success, 1 after an error (which is printed in one sentence), 2 for
     wrong usage and 130 after an interrupt.
     """
     try:

@@ -94,8 +94,8 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if written.other_calibrations:
         print(
-            f'{written.other_calibrations} images have another calibration than that of the first '
-            'image, which is in camera-intrinsics.txt.'
+            f'{written.other_calibrations} images have another calibration than the first image; '
+            'camera-intrinsics.txt holds only that of the first.'
         )
     return 0
 

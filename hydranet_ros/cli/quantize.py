@@ -37,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--calibrate',
         metavar='SPLIT_OR_IMAGES',
-        help='images for the ranges of activations: a split of the dataset, or an image, a folder '
-        'of images, a video or a bag (default: the split train, or the bag itself)',
+        help='images to measure the ranges of activations: a split of the dataset, or an image, a '
+        'folder of images, a video or a bag (default: the split train, or the bag itself)',
     )
     parser.add_argument('--image', metavar='TOPIC', help='topic of the images of a bag')
     parser.add_argument(
@@ -76,7 +76,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Quantise, and measure before and after; return 1 if the loss exceeds the bound."""
+    """Quantise, and measure before and after; raises HydranetError if the loss is too large."""
     from hydranet_ros.model.bundle import load_bundle
     from hydranet_ros.resources import model_path
     from hydranet_ros.runtime.predictor import Predictor

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--plan',
         action='store_true',
-        help='print the processes that would be started as JSON, for replay.launch.py',
+        help='print the processes as JSON instead of starting them, for replay.launch.py',
     )
 
 
@@ -94,7 +94,7 @@ def _play(replay: Replay, folder: Path, *, endless: bool) -> None:
                 group.wait(player, timeout=float('inf') if endless else patience)
                 print(player.last_lines())
             finally:
-                # Even after Ctrl-C, the usual end of a looped replay: keep what was measured.
+                # Keep what was measured even after Ctrl-C, which usually ends a looped replay.
                 evaluator.popen.terminate()
                 group.wait(evaluator, timeout=REPORT_PATIENCE)
     except KeyboardInterrupt:

@@ -62,7 +62,7 @@ def compressed_to_rgb(message: Any) -> NDArray[np.uint8]:
         encoding = encoding.replace('16', '8')
     if mosaic:
         return ENCODINGS[encoding].to_rgb(pixels)
-    # Old publishers stored RGB in the order of BGR; their format says so.
+    # Old publishers compressed RGB as if it were BGR; their format says so.
     if 'compressed rgb' in stored:
         return pixels
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), np.uint8)
@@ -98,8 +98,8 @@ class LowBitsCheck:
     """
     Finds out whether a camera leaves the upper bits of 16-bit images unused.
 
-    Many cameras deliver 10 or 12 bits, in the lower bits of 16. The upper byte, which is what is
-    used of 16-bit images, then shows an almost black picture.
+    Many cameras deliver 10 or 12 bits, in the lower bits of 16. Such images look almost black,
+    because only the upper byte of 16-bit values is used.
     """
 
     def __init__(self) -> None:

@@ -3,7 +3,7 @@
 """
 Names of topics: results, ground truth, compressed images and calibrations.
 
-A task's results are on the topic named after the task (``/depth``), its ground truth is on
+A task's results are on the topic named after the task (``/depth``), and its ground truth is on
 ``/ground_truth/<task>``.
 """
 

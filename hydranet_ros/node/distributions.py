@@ -37,7 +37,7 @@ def spin_once(executor: Executor, node: Node, timeout: float) -> None:
 def before_parameters_are_set(
     node: Node, callback: Callable[[list[Parameter]], list[Parameter]]
 ) -> None:
-    """Let a callback change values before parameters are set to them; do nothing on Humble."""
+    """Let a callback change requested parameter values before they are set; no-op on Humble."""
     if hasattr(node, 'add_pre_set_parameters_callback'):
         node.add_pre_set_parameters_callback(callback)
 

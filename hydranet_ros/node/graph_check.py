@@ -67,8 +67,8 @@ def observe(seconds: float, only: str = '') -> Graph:
     """
     Receive from all camera topics, or from the topic ``only``, for a number of seconds.
 
-    Topics that appear meanwhile are included, results of a perception node and ground truth are
-    not. The environment variables of the Fast DDS profile must be set before the call.
+    Topics that appear meanwhile are included; ground truth and the results of a perception node
+    are not. The environment variables of the Fast DDS profile must be set before the call.
     """
     context = rclpy.Context()
     context.init()

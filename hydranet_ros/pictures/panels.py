@@ -127,8 +127,8 @@ def lay_out(
     """
     Arrange pictures in rows and columns; None leaves a place empty.
 
-    There are at least ``columns`` columns, as wide as the widest picture; a row is as high as its
-    highest picture. ``gap`` (between pictures) and ``margin`` (left and right) are in pixels.
+    There are at least ``columns`` columns, each as wide as the widest picture; a row is as high as
+    its highest picture. ``gap`` (between pictures) and ``margin`` (left and right) are in pixels.
     """
     shapes = [[cell.shape for cell in row if cell is not None] for row in rows]
     width = max(shape[1] for row in shapes for shape in row)

@@ -88,7 +88,7 @@ class Report:
 
 class PlainWay:
     """
-    The network as published: eager torch in float32, with NumPy before and OpenCV after it.
+    The network as published: eager torch in float32, NumPy for its input, OpenCV for its output.
 
     The first label set of the model is predicted.
     """

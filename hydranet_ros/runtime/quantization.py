@@ -27,7 +27,7 @@ from hydranet_ros.model.exported_model import ExportedModel
 
 _LEFT_IN_FLOAT = (
     # Everything outside the network: rounding in the upsampling would show in every pixel, and
-    # calibration sees the product of depth and scale with one scale only.
+    # calibration, where the depth scale is always 1, does not see the range of scaled depth.
     r'^(?!__module\.network).*',
     # The first convolution: int8 does not make it faster. Quantisation raised the depth error by
     # 4 % with this convolution in int8, and by 1 % with it in floating point.

@@ -35,7 +35,7 @@ LOOK_PERIOD = 0.1
 DRAIN_LIMIT = 5.0
 """Longest time in seconds to handle messages that had arrived before the end."""
 IDLE_ROUNDS = 5
-"""Number of executor calls without a message after which all messages are handled."""
+"""Number of consecutive executor calls without a message that show that none is waiting."""
 
 
 class Receiver(Protocol):

@@ -106,7 +106,7 @@ class EvaluatorNode(Node):
         """Do nothing: an evaluator has no timeout."""
 
     def subscribe_to_new_topics(self) -> None:
-        """Subscribe to topics that have a publisher; when all have, advertise ``~/evaluated``."""
+        """Subscribe to topics with a publisher; once all have one, advertise ``~/evaluated``."""
         if self._answer is not None:
             return
         types = dict(self.get_topic_names_and_types())

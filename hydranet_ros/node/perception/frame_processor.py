@@ -84,7 +84,8 @@ class FrameProcessor:
     `perceive` and `publish` run in two threads, so that the network runs on the next image while
     the outputs of the last image are published. An output is computed only while it has
     subscribers. ``settings`` returns the current parameters, ``now`` the ROS time in nanoseconds;
-    ``warn`` logs why an output cannot be published or an input is suspicious, each once.
+    ``warn`` logs why an output cannot be published or an input is suspicious; it is called once
+    for each reason.
     """
 
     def __init__(

@@ -145,7 +145,7 @@ class Handover(Generic[Item]):
             self._changed.wait_for(lambda: self._item is None or self._closed)
 
     def put(self, item: Item) -> None:
-        """Hold an item as soon as the previous one has been taken; after `close`, discard it."""
+        """Wait until the previous item is taken, then hold this one; after `close`, discard it."""
         with self._changed:
             self._changed.wait_for(lambda: self._item is None or self._closed)
             if not self._closed:

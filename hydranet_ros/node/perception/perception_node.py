@@ -4,7 +4,7 @@
 The perception node: camera images in, segmentation and metric depth out.
 
 This module connects the parts: `ImageInput` receives images, `FrameProcessor` turns them into
-outputs, and `FrameThreads` runs both in two threads besides the executor's thread.
+outputs, and `FrameThreads` runs them in two threads besides the executor's thread.
 """
 
 from __future__ import annotations

@@ -33,7 +33,7 @@ class Runtime:
     precisions: tuple[str, ...]
     formats: tuple[str, ...]  # of exported graphs
     devices: tuple[str, ...]  # kinds of devices, as in DEVICES
-    converter: str = ''  # package that converting a bundle needs besides torch
+    converter: str = ''  # package needed, besides torch, to convert a bundle
     rank: int | None = None
     """
     On a CPU, ``auto`` chooses the installed runtime with the lowest rank; if several have this
@@ -169,7 +169,7 @@ def _unfit(runtime: Runtime, model: Bundle | ExportedModel, device: str) -> str 
     if find_spec(runtime.package) is None:
         return f'needs the Python package {runtime.package}; install it or choose another backend'
     if isinstance(model, Bundle) and runtime.converter and not find_spec(runtime.converter):
-        return f'needs the Python package {runtime.converter} for a bundle; install it'
+        return f'needs the Python package {runtime.converter} to convert a bundle; install it'
     if isinstance(model, ExportedModel) and model.format not in runtime.formats:
         return f'cannot run {model.path}, whose format is {model.format}'
     if device != 'auto' and _kind(device) not in runtime.devices:

@@ -193,7 +193,7 @@ def make_graph(
     on_cuda = chosen.type == 'cuda'
     if precision == 'auto':
         precision = 'float16' if on_cuda else 'float32'
-    # A GPU prefers few large operations, a CPU operations that fit the cache.
+    # A GPU is faster with few large operations, a CPU with operations that fit its cache.
     graph = DeployedGraph(bundle, label_set, fields, slices=1 if on_cuda else 4)
     graph = graph.to(device=chosen, dtype=_DTYPES[precision]).eval()
     graph.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -3,9 +3,9 @@
 """
 The deployed graph through ``torch.compile``.
 
-On CUDA, ``torch.compile`` fuses the operations between the convolutions. Both this backend and the
-backend ``torch`` record a CUDA graph; compiled, the forward pass is almost three times as fast
-(docs/experiments/performance.md). On a CPU, this backend is about twice as fast as plain
+On CUDA, ``torch.compile`` fuses the operations between the convolutions. So the forward pass is
+almost three times as fast as that of the backend ``torch``, although both backends record a CUDA
+graph (docs/experiments/performance.md). On a CPU, this backend is about twice as fast as plain
 torch but slower than OpenVINO and ONNX Runtime; use it if neither can be installed.
 
 Compilation takes up to a minute for each new image size and needs a C++ compiler, so ``auto``
