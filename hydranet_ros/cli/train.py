@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Train, and print the path of the model."""
     # Let idle threads spin briefly: without spinning, a step takes 20 % longer, and libgomp's
-    # default of 300000 rounds slows other processes down. Must be set before torch starts threads.
+    # default of 300000 rounds slows other processes down. Set this before torch starts threads.
     if 'OMP_WAIT_POLICY' not in os.environ:
         os.environ.setdefault('GOMP_SPINCOUNT', '10000')
     from hydranet_ros.training.recipe import load_recipe
