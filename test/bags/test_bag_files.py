@@ -243,7 +243,7 @@ def test_topics_of_a_camera(tmp_path: Path) -> None:
         bag.write('/a/image', START, bytes(20))
     with BagReader(tmp_path / 'odd') as bag:
         assert choose_image_topic(bag) == '/a/image'  # the type decides, not the name
-        with pytest.raises(HydranetError, match='ends in /compressed'):
+        with pytest.raises(HydranetError, match='must end in /compressed'):
             check_transport(bag, '/a/image')
 
 
