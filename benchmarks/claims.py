@@ -64,7 +64,7 @@ def arguments() -> argparse.Namespace:
         '--jobs',
         type=int,
         default=1,
-        help='number of arms to run at a time (default: 1); several fit a GPU, but not two cores',
+        help='number of arms to run at a time (default: 1); a GPU can run several, two cores one',
     )
     cost = commands.add_parser('cost', help='time one network for two tasks against two networks')
     cost.add_argument('--size', type=image_size, nargs='+', default=[(640, 480), (1200, 350)])

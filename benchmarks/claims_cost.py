@@ -35,8 +35,8 @@ def measure_cost(bench: Bench, sizes: Sequence[tuple[int, int]], rounds: int) ->
     The networks have random weights, which do not affect the time. ``sizes`` are widths and
     heights of the image in pixels; each network predicts ``rounds`` images of each size. Returns
     ``networks`` (for each arm, parameters, and MACs and milliseconds by size), ``two_over_one``
-    (by size, how many times as long the two networks take; the median over the rounds), and the
-    machine.
+    (by size, the time of the two networks divided by the time of the one; median over the rounds),
+    and the machine.
     """
     networks = {arm: _bundle(bench, arm) for arm in (BOTH, *ALONE)}
     predictors = {arm: Predictor(bundle) for arm, bundle in networks.items()}

@@ -31,7 +31,7 @@ from hydranet_ros.model.labels import load_label_set
 ENLARGED = 2
 DRAWS = 1500
 AIM = 0.025
-"""Sine of the largest angle between a segment and the point that it votes for."""
+"""Sine of the largest angle between a segment and the direction of the point it votes for."""
 
 
 def main() -> None:

@@ -20,7 +20,7 @@ from hydranet_ros.resources import config_file, read_yaml
 
 _VARIABLE = re.compile(r'\$\{(\w+)\}')
 _ENVIRONMENT_PREFIX = 'HYDRANET_'
-_SIMILAR, _MISSPELT = 0.6, 0.8  # of 1 for equal names
+_SIMILAR, _MISSPELT = 0.6, 0.8  # smallest similarity of names; 1 for equal names
 
 T = TypeVar('T')
 
@@ -84,7 +84,7 @@ def variables_in(content: Any) -> set[str]:
 
 
 def variables_in_files(files: Iterable[tuple[str, str]]) -> set[str]:
-    """Return the variables of files, given as folder of ``config/`` and name, or path."""
+    """Return the variables of files, each given as a folder in ``config/`` and a name or path."""
     used: set[str] = set()
     for folder, name in files:
         with suppress(HydranetError):  # whoever opens the file reports that it is missing
@@ -98,8 +98,9 @@ def check_overrides(
     """
     Raise HydranetError if an override seems to be misspelt: it would have no effect.
 
-    It is, if it resembles a field of ``cls`` or a used variable. Other unused variables are
-    allowed, so that commands for several files can set the same variables.
+    An override counts as misspelt if its key is unknown but resembles a field of ``cls`` or a used
+    variable. Other unused variables are allowed, so that commands for several files can set the
+    same variables.
     """
     known = {*(field.name for field in dataclasses.fields(cls)), *used}
     for key in (override.partition('=')[0] for override in overrides):
@@ -110,7 +111,7 @@ def check_overrides(
 
 
 def _nearest(name: str, known: Collection[str], similarity: float) -> str:
-    """Return the end of an error message, with the known name that is most similar, if any is."""
+    """Return ``; did you mean NAME`` for the most similar known name; empty if none is similar."""
     found = get_close_matches(name, sorted(known), n=1, cutoff=similarity)
     return f'; did you mean {found[0]!r}' if found else ''
 

@@ -109,7 +109,7 @@ class DatasetInMemory:
     """
     A dataset that is read once instead of in every epoch.
 
-    Loader processes share its memory if they are forked after it is made.
+    Loader processes that are forked later share the memory of the samples.
     """
 
     def __init__(self, dataset: Dataset) -> None:

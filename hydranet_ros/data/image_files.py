@@ -32,7 +32,7 @@ _PNG_GREY, _PNG_PALETTE = 0, 3  # types of pixels
 
 Decoder = Callable[[NDArray[np.uint8], int], Any]
 NORMALS_ZERO = 127
-"""8-bit value of a normal's component 0; a pixel with this value in all channels is unknown."""
+"""8-bit value that stores a component of 0; a pixel with this value in all channels is unknown."""
 
 
 @dataclass(frozen=True)
@@ -226,7 +226,7 @@ def _read(path: Path, flags: int, decode: Decoder = cv2.imdecode) -> NDArray[Any
     except OSError as error:
         raise HydranetError(f'Cannot read {path}: {error.strerror or error}.') from error
     if path.suffix.lower() == '.exr':
-        # OpenCV only reads OpenEXR on request, because it does not trust its decoder.
+        # OpenCV disables its OpenEXR decoder, which may be unsafe, unless this variable is set.
         os.environ.setdefault('OPENCV_IO_ENABLE_OPENEXR', '1')
     try:
         image = decode(encoded, flags) if encoded.size else None

@@ -24,7 +24,7 @@ DEFAULT_RATE = 25.0
 """Frames per second that are assumed if a video or camera does not report its rate."""
 
 _OPENCV_SILENT = 0
-_LARGEST_CAMERA = 99  # OpenCV takes larger numbers for 100 * backend + camera
+_LARGEST_CAMERA = 99  # OpenCV reads larger numbers as 100 * backend + camera
 # Silences FFmpeg when `VideoWriter` tries a codec in vain; OpenCV reads the level on first use.
 os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
@@ -206,7 +206,11 @@ class FrameTimes:
         self._last = -self._period
 
     def next(self, position: float) -> float:
-        """Return the time of the next frame, given its position, or one period after the last."""
+        """
+        Return the time of the next frame, given its position in seconds.
+
+        If positions do not increase, the time is one period after the last frame.
+        """
         if self._first is None:
             self._first = position
         time = position - self._first

@@ -34,7 +34,7 @@ from hydranet_ros.messages.topic_names import (
 )
 
 _TOLERANCE = NANOSECONDS // 20
-"""Largest difference of the times of recording of messages of one frame, nanoseconds."""
+"""Messages without a stamp belong to one frame if recorded at most this far apart, nanoseconds."""
 _TYPES_WITH_HEADER = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE, CAMERA_INFO_TYPE)
 
 

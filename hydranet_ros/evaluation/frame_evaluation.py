@@ -83,7 +83,7 @@ class FrameEvaluation:
         """Measure a frame, and count missing and unusable parts."""
         self.images += frame.has_image
         if not frame.has_image:
-            self.note('came without an image of their stamp', frame.stamp)
+            self.note('have no image with their stamp', frame.stamp)
         row: dict[str, Any] = {}
         for task in self.tasks:
             prediction, truth = frame.predictions.get(task), frame.truths.get(task)

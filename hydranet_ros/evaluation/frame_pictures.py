@@ -62,7 +62,11 @@ class PictureKeeper:
                 self._stride *= 2
 
     def chosen(self, median: float) -> dict[str, FramePicture]:
-        """Return ``best``, ``worst`` and ``median`` (nearest to this quality), each frame once."""
+        """
+        Return the frames ``best``, ``median`` and ``worst``, each frame once.
+
+        The frame ``median`` is the candidate whose quality is nearest to the argument ``median``.
+        """
         if self._best is None or self._worst is None:
             return {}
         middle = min(self._spread, key=lambda each: abs(each.quality - median))

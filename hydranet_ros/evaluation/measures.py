@@ -20,9 +20,9 @@ from hydranet_ros.pictures.panels import Look, Panel, result_panels
 Metric: TypeAlias = ConfusionMatrix | DepthMetrics | NormalsMetrics
 
 WORST_DEPTH_ERROR = 0.5
-"""Relative depth error from which pixels are brightest in pictures of mistakes."""
+"""Relative depth error at which pixels in pictures of mistakes reach full brightness."""
 WORST_ANGLE = 60.0
-"""Angle, degrees, from which pixels are brightest in pictures of mistakes."""
+"""Angle in degrees at which pixels in pictures of mistakes reach full brightness."""
 
 
 @dataclass(frozen=True)

@@ -156,7 +156,7 @@ def _player(
     info = [topics.camera_info] if topics.camera_info else []
     # Node and evaluator subscribe to images, node to calibration, evaluator to ground truth.
     subscribed = [topics.image, topics.image, *info, *truths]
-    # A node advertises its topic here once it has subscribed to all topics that it needs.
+    # Evaluator and recorder each advertise their topic once subscribed to all that they need.
     answers = [f'/{_EVALUATOR}/evaluated']
     if arguments['record']:
         subscribed += [topics.image, *info, *truths, *transforms]

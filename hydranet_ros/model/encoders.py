@@ -45,7 +45,7 @@ class Encoder:
     mean: tuple[float, float, float] = (0.485, 0.456, 0.406)  # of RGB in [0, 1], on ImageNet
     std: tuple[float, float, float] = (0.229, 0.224, 0.225)
     norm_epsilon: float = 1e-5
-    expands_always: bool = False  # whether blocks of expansion 1 start with a 1x1, too
+    expands_always: bool = False  # whether blocks of expansion 1 also have an expansion layer
     pads_end: bool = False
     """
     Whether convolutions of stride 2 are centred on odd rows and columns, as with TensorFlow's

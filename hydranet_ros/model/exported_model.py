@@ -4,7 +4,7 @@
 Exported graphs: one file for one runtime, as `hydranet export` writes it.
 
 The file holds the graph and the metadata of its bundle, so a predictor needs no other file. The
-metadata is read here with the standard library only, because a robot may not have the runtime that
+metadata is read here with the standard library only, because a robot may lack the package that
 wrote the file.
 """
 

@@ -236,7 +236,7 @@ def load_batches(batches: TrainingBatches, first: int, workers: int) -> Iterator
 
 
 class _Guarded(TorchDataset[Batch | HydranetError]):
-    """Returns errors as values, since a worker would wrap an exception in its traceback."""
+    """Returns errors as values: DataLoader adds a worker's traceback to the text of exceptions."""
 
     def __init__(self, batches: TrainingBatches) -> None:
         self._batches = batches
@@ -258,7 +258,7 @@ def account_of_data(recipe: Recipe, datasets: Sequence[Dataset]) -> list[str]:
     """
     Return a line for each dataset of the mixture: how many images it has, with which annotations.
 
-    Raises HydranetError if no dataset has annotations for a task that the recipe does not keep.
+    Raises HydranetError if a task that is not in the recipe's ``kept`` is annotated in no dataset.
     """
     lines = []
     found: set[str] = set()
@@ -271,6 +271,6 @@ def account_of_data(recipe: Recipe, datasets: Sequence[Dataset]) -> list[str]:
     if missing:
         raise HydranetError(
             f'No dataset of the mixture has annotations for the task {missing[0]}: remove it from '
-            '`tasks`, or list it in `kept` to keep its head as it is in the weights to start from.'
+            '`tasks`, or list it in `kept` to keep the head from the initial weights.'
         )
     return lines

@@ -50,9 +50,10 @@ class Reduction:
 
 def weighted_mean(losses: Tensor, weights: Tensor, reduction: Reduction) -> Tensor:
     """
-    Return the weighted mean of per-pixel losses over all processes, 0 if all weights are 0.
+    Return this process's part of the weighted mean of per-pixel losses; 0 if all weights are 0.
 
-    The weights have the shape of the losses, and are 0 for pixels without annotation.
+    The mean of these parts over the processes is the weighted mean over the pixels of all
+    processes. The weights have the shape of the losses, and are 0 for pixels without annotation.
     """
     total = reduction.sum(weights.sum().detach())
     return reduction.processes * (losses * weights).sum() / total.clamp(min=1e-12)

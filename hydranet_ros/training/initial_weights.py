@@ -92,8 +92,9 @@ def initialize(
     """
     Load initial weights from a model file or an ImageNet file.
 
-    From a model file, all weights with the same name and shape are loaded, so heads may differ. Of
-    the segmentation head, the classes of each label set that the model also has are loaded.
+    From a model file, all weights with the same name and shape are loaded, so heads may differ.
+    The segmentation head is loaded by label set: the channels of each of ``label_sets`` that the
+    model file also has.
     If the model file has another canonical focal length than ``canonical_focal`` (pixels), the
     depth head is scaled by their ratio.
     """
@@ -138,7 +139,7 @@ def initialize(
 def _load_classes(
     own: Mapping[str, Tensor], bundle: Bundle, label_sets: Sequence[str]
 ) -> list[str]:
-    """Load the rows of the segmentation head for label sets that a model has; return these."""
+    """Load the segmentation head's rows of label sets that a model has; return their names."""
     known = []
     start = 0
     for name in label_sets:

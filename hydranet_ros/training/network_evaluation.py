@@ -34,7 +34,7 @@ class NetworkPredictor:
     """
     Runs a network in evaluation mode.
 
-    Labels are of the network's label set with the classes of ``label_set`` (name or path).
+    Predicted labels are class ids of ``label_set`` (name or path).
     """
 
     def __init__(
@@ -93,8 +93,8 @@ def evaluate_network(
     """
     Measure a network in evaluation mode on a dataset.
 
-    Measures ``tasks`` (if empty, all annotated tasks) on every ``stride``-th sample. Also returns
-    ``pictures`` samples with their predictions.
+    Measures ``tasks`` (if empty, all annotated tasks) on every ``stride``-th sample. ``pictures``
+    is the number of samples to return with their predictions.
     """
     labels = load_label_set(dataset.label_set) if dataset.label_set else None
     chosen = [

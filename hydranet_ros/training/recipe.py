@@ -121,7 +121,7 @@ class Losses:
     depth_tolerance: float = 0.0
     """
     Largest depth error that causes no loss, in metres at the canonical focal length. Choose half
-    of the step in which the true depth is stored.
+    of the quantisation step of the stored true depth.
     """
     silog: float = 0.0  # weight of the scale-invariant logarithmic error, added to berHu
     depth_gradient: float = 0.0  # weight of the loss on the gradient of log depth, added to berHu
@@ -140,7 +140,7 @@ class Recipe:
     mixture: tuple[Ingredient, ...]
     steps: int  # optimizer steps
     label_sets: tuple[str, ...] = ()  # in the order of their logits
-    kept: tuple[str, ...] = ()  # tasks whose heads stay as they are, because no dataset has them
+    kept: tuple[str, ...] = ()  # tasks that no dataset annotates; their heads stay as they are
     description: str = ''
     license: str = 'unknown'
     evaluation: tuple[EvaluationData, ...] = ()

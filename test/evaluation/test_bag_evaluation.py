@@ -122,7 +122,7 @@ def test_what_is_missing_is_counted_and_named(bag: Path, tmp_path: Path) -> None
     assert account(evaluation) == {
         'have no true depth': (2, [stamp(1), stamp(2)]),
         'have no predicted depth': (1, [stamp(3)]),
-        'came without an image of their stamp': (1, [stamp(4)]),
+        'have no image with their stamp': (1, [stamp(4)]),
     }
     summary = evaluation.frames.summary()
     assert (summary['images'], summary['measured']) == (4, 5)

@@ -1,7 +1,7 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-KITTI raw images and the improved depth ground truth (Uhrig et al. 2017), by Eigen split files.
+KITTI raw images, listed in Eigen split files, with the improved depth of Uhrig et al. (2017).
 
 ``raw`` holds ``2011_09_26/2011_09_26_drive_0002_sync/image_02/data/0000000069.png`` and
 ``2011_09_26/calib_cam_to_cam.txt``; ``depth`` holds ``train`` or ``val``, then

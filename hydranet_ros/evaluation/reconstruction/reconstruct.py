@@ -33,9 +33,10 @@ class FusionOptions:
     # Pixels where depth changes by more than this share within 3×3 pixels are skipped: at edges of
     # objects, networks predict depths between the object and its background.
     edge: float = 0.05
-    # Width in pixels of the border that is skipped, where a network sees half of the context.
+    # Width in pixels of the image border that is skipped: a network has context on one side only.
     border: int = 8
-    # Truncation distance, metres. Images that differ by more than this give separate surfaces.
+    # Truncation distance, metres. Depths of two images that differ by more than this give separate
+    # surfaces.
     truncation: float = 0.15
     minimum_weight: float = 0.5  # of voxels to keep; an image at distance z adds 1 / z²
 
@@ -66,7 +67,7 @@ class Reconstruction:
     predicted: Surface
     measured: Surface | None
     views: int  # number of images fused
-    # Median over the images of the median of predicted / measured depth.
+    # Median over the images of each image's median ratio of predicted to measured depth.
     depth_ratio: float | None
     poses: list[NDArray[np.float64]] = field(repr=False)  # camera-to-world, of each image
     without_pose: list[str] = field(default_factory=list)  # names of the skipped images
@@ -100,7 +101,8 @@ def reconstruct(
     If a sample has measured depth, only its measured pixels are fused, so that both surfaces show
     the same parts of the scene. Samples without a pose are skipped.
 
-    Raises HydranetError if no sample has a pose, one has no camera, or no pixel could be used.
+    Raises HydranetError if no sample has a pose, a sample with a pose has no camera, the model
+    predicts no depth, or no pixel could be used.
     """
     predicted, measured = (VoxelMap(options.voxel_size, options.truncation) for _ in range(2))
     table = RayTable()

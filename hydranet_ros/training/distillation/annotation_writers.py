@@ -31,7 +31,7 @@ class SegmentationTarget:
 
     output: str  # folder
     mapping: str | None = None
-    """Label mapping from the teacher's to the student's classes; None keeps the former."""
+    """Label mapping from the teacher's to the student's classes; None keeps the teacher's."""
     confidence: float = 0.0  # labels with a lower score, 0 to 1, become unlabelled
     every_image: bool = False
     """
@@ -45,7 +45,7 @@ class DepthTarget:
     """Depth to write."""
 
     output: str  # folder
-    scale: float = 1.0  # factor on the teacher's metres; 1 for the teacher's camera
+    scale: float = 1.0  # factor on the teacher's metres; 1 if it was trained on this camera
     minimum: float = 0.0  # depth outside the range, in metres, becomes unknown
     maximum: float = 80.0
     format: str = 'png'  # png: 16 bits, 0 unknown; tiff: float32 metres, NaN unknown
@@ -109,7 +109,7 @@ class SegmentationWriter:
         self, annotations: Iterator[tuple[Record, Annotation]], dataset: FileDataset
     ) -> dict[str, Any]:
         """
-        Measure the teacher against the dataset's labels; returns an empty dict if it has none.
+        Measure the teacher against the dataset's labels; returns an empty dict if there are none.
 
         Returns figures like `Accumulator.figures`. Raises HydranetError if the labels have another
         label set.
@@ -221,7 +221,7 @@ class DepthWriter:
         self, annotations: Iterator[tuple[Record, Annotation]], dataset: FileDataset
     ) -> dict[str, Any]:
         """
-        Measure the teacher against the dataset's depth; returns an empty dict if it has none.
+        Measure the teacher against the dataset's depth; returns an empty dict if there is none.
 
         Returns figures like `Accumulator.figures`, over the pixels where the teacher gives depth;
         ``known`` is the share of these pixels among those with ground truth. Raises HydranetError

@@ -65,7 +65,7 @@ class TfliteSession:
             self._interpreter.set_tensor(self._input['index'], batch)
         except ValueError as error:
             raise HydranetError(
-                f'The teacher does not take its declared input: {error}'
+                f'The teacher does not accept the input that its `signature` declares: {error}'
             ) from error
         self._interpreter.invoke()
         output = self._interpreter.get_tensor(self._output['index'])
@@ -120,7 +120,7 @@ class OnnxSession:
         except self._fault as error:
             reason = ' '.join(str(error).split())
             raise HydranetError(
-                f'The teacher does not take its declared input: {reason}'
+                f'The teacher does not accept the input that its `signature` declares: {reason}'
             ) from error
 
 

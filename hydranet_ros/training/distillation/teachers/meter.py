@@ -37,7 +37,7 @@ _INVERTED_RESIDUALS = (
 )
 """Input channels, output channels and stride of the MobileNet-v2 blocks; expansion is 2."""
 _TRANSFORMERS = ((48, 64, 128), (64, 80, 320), (80, 96, 384))
-"""Channels, width and hidden width of the MobileViT blocks, after the last three blocks above."""
+"""Channels, width and hidden width of MobileViT blocks, one after each of the last three above."""
 _HEADS, _HEAD_WIDTH = 4, 8
 _PATCH = 2
 _ENCODED = 160

@@ -5,9 +5,9 @@ Depth from the camera's own motion: a teacher that is not a network.
 
 When a camera moves straight ahead, all static points move away from one point of the image, the
 focus of expansion (Longuet-Higgins and Prazdny 1980). If a point is r pixels from the focus now,
-and was r' pixels from it when the camera was D metres behind, then the point's depth is ``Z = D r'
-/ (r - r')``, for any focal length. D comes from the images of the road: in a bird's-eye view, the
-road shifts by D between the frames. This needs the height of the camera.
+and was r' pixels from it when the camera was D metres farther back, then the point's depth is
+``Z = D r' / (r - r')``, for any focal length. D comes from the images of the road: in a bird's-eye
+view, the road shifts by D between the frames. The view needs the height of the camera.
 
 The teacher works for drives on a straight, level road at constant speed, if all frames are
 present. Moving objects (cars) get wrong depth or none; exclude them by their labels.
@@ -122,8 +122,8 @@ def without_rotation(
     Remove the camera's rotation from the displacement; None if too few pixels are reliable.
 
     Without rotation, all displacements point towards the heading or away from it. The rotation
-    that achieves this is fitted to the reliable pixels by robust least squares, which reduces the
-    weight of moving objects.
+    whose removal comes closest to this is fitted to the reliable pixels by robust least squares,
+    which reduces the weight of moving objects.
 
     Parameters
     ----------

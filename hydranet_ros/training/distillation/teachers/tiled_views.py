@@ -3,10 +3,10 @@
 """
 Show an image to a teacher in several views, and average the results (test-time augmentation).
 
-A teacher with a square input sees a wide image squashed; tiles with nearly the aspect ratio of its
-input keep the proportions that it was trained with. Tiles overlap, and their weight falls towards
-their edges, where a network sees the least context; so no seams appear. Mirrored and enlarged
-views reduce the error further.
+A teacher with a square input sees a wide image squashed; tiles with nearly the aspect ratio of the
+input keep the proportions of objects that the teacher was trained with. Tiles overlap, and their
+weight falls towards their edges, where a network sees the least context; so no seams appear.
+Mirrored and enlarged views reduce the error further.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Views:
 
     aspect: float | None = None
     """Largest ratio of width to height of a tile; None shows the whole image."""
-    overlap: float = 0.25  # minimum share of its width and height that a tile shares with the next
+    overlap: float = 0.25  # minimum overlap of neighbouring tiles, as a share of their size
     zooms: tuple[float, ...] = (1.0,)  # each zoom adds tiles of 1/zoom of the image's height
     flip: bool = False  # whether each tile is also shown mirrored
     gammas: tuple[float, ...] = (1.0,)

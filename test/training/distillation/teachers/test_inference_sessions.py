@@ -37,7 +37,7 @@ def test_an_input_that_the_network_does_not_take_is_told(tmp_path: Path) -> None
     text = file.read_text().replace('nchw', 'nhwc')
     file.write_text(text)
     teacher = load_teacher(file)
-    with pytest.raises(HydranetError, match='does not take its declared input'):
+    with pytest.raises(HydranetError, match='does not accept the input that'):
         teacher.annotate(paint(blocks(0)))
 
 
