@@ -247,6 +247,20 @@ def test_batches_without_any_annotation_train_nothing(tmp_path: Path) -> None:
     assert [json.loads(line)['loss'] for line in log] == [0.0, 0.0]
 
 
+def test_a_kept_head_stays_as_it_is(tmp_path: Path) -> None:
+    """Neither gradients nor weight decay change the head of a task without data."""
+    dataset = write_streets(tmp_path / 'data', 2)
+    recipe = small_recipe(dataset, steps=2)
+    first = load_bundle(train(recipe, tmp_path / 'first'))
+    for path in (tmp_path / 'data' / 'depth').iterdir():
+        path.unlink()
+    second = replace(recipe, encoder=str(first.path), kept=('depth',))
+    weights = load_bundle(train(second, tmp_path / 'second')).weights
+    same = {key for key, value in weights.items() if np.array_equal(value, first.weights[key])}
+    assert {'depth.weight', 'depth.bias', 'pre_depth.weight'} <= same
+    assert 'segm.weight' not in same
+
+
 def test_what_is_not_installed_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
