@@ -100,7 +100,8 @@ def shift_and_add(taps: Tensor) -> Tensor:
     """Shift the maps of nine taps, N x 9 C x H x W, into place and sum them to N x C x H x W."""
     height, width = taps.shape[-2:]
     channels = taps.shape[1] // _TAPS
-    # Pad with zeros, as the 3x3 convolution does: a 1x1 without bias maps zeros to zeros.
+    # The 3x3 convolution pads its input with zeros. Padding the output of the 1x1 is the same,
+    # because the 1x1 has no bias and maps zeros to zeros.
     padded = functional.pad(taps, (1, 1, 1, 1))
     shifted = []
     for tap in range(_TAPS):

@@ -22,7 +22,8 @@ class LockStep:
     """
     Track which replies to an image have arrived.
 
-    ``replies`` are absolute topics; a reply is a header with the stamp of the image. ``timeout``
+    ``replies`` are absolute topics; a reply is a message on one of them whose
+    header has the stamp of the image. ``timeout``
     is in seconds per image; ``unanswered`` counts images whose replies did not all arrive in time.
     Another thread must spin the node.
     """

@@ -56,7 +56,7 @@ class ImageInput:
         # As in image_transport, remapping the base topic also remaps the compressed one.
         self.topic: str = node.resolve_topic_name('image') + source.topic_suffix
         self.camera_infos = CameraInfoInput()
-        self.incompatible_qos = ''  # why a publisher is not received, for diagnostics
+        self.incompatible_qos = ''  # why a publisher's images are not received, for diagnostics
 
     @property
     def message_type(self) -> str:

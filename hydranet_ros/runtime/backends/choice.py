@@ -92,7 +92,7 @@ def _measure(
                 if turn:  # the first turn includes compilation
                     seconds[name].append(time.perf_counter() - begin)
     if not seconds:
-        return names[0]  # opening it reports the error
+        return names[0]  # none works: the caller opens this one, which reports the error
     medians = {name: float(np.median(times)) for name, times in seconds.items()}
     preferred = next(iter(medians))
     best = min(medians, key=lambda name: medians[name])
