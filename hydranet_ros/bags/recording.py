@@ -39,7 +39,7 @@ class ResultTimes:
 
 
 def result_times(bag: BagReader, image_topic: str, result_topic: str) -> ResultTimes:
-    """Return the times of the results on a topic, which have the stamps of their images."""
+    """Return the times of the results on a topic; a result has the stamp of its image."""
     images: dict[int, int] = {}
     arrivals, ages, latencies = [], [], []
     for message in bag.messages((image_topic, result_topic)):

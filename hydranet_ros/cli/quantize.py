@@ -70,7 +70,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '(default: 1 3)',
     )
     parser.add_argument(
-        '--label-set', help="label set (default: the dataset's, or the model's first)"
+        '--label-set',
+        help="label set of the model to measure (default: the dataset's, or the model's first)",
     )
     parser.add_argument('-o', '--output', type=Path, required=True, help='output file, .xml')
 

@@ -69,7 +69,11 @@ def node_action(spec: ProcessSpec) -> Node:
 
 
 def on_end(node: Node, actions: list[Action] | None = None) -> RegisterEventHandler:
-    """Run ``actions`` if a node exits with status 0; otherwise (or if None) end the launch."""
+    """
+    Run ``actions`` when a node exits with status 0.
+
+    If the node exits with another status, or ``actions`` is None, the launch ends with an error.
+    """
 
     def handle(event: ProcessExited, context: LaunchContext) -> list[Action] | None:
         if context.is_shutdown:

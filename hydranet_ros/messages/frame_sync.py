@@ -108,8 +108,9 @@ class FrameStream:
         lap, last = self._latest.get(part, (0, -1))
         if not self._laps:
             return 0
-        # The stamps of a sparse topic need not jump back at a new lap. So if another topic has
-        # started a later lap and a frame with this stamp waits in it, the part joins that frame.
+        # On a topic with few messages, the first stamp of a new lap can be later than the last
+        # stamp of the old lap. So if another topic is in a later lap, and a frame of that lap with
+        # this stamp is waiting, the part joins that frame.
         newest = max((known for known, _ in self._latest.values()), default=0)
         if stamp <= last or (lap, stamp) not in self._waiting:
             for later in range(newest, lap, -1):

@@ -30,8 +30,8 @@ def run_process(name: str, work: Callable[[threading.Event], None]) -> int:
         stop.set()
         signal.signal(number, signal.SIG_DFL)  # a second signal kills a process that hangs
 
-    # Set them here, because `ros2 run` uses no launch file; the middleware reads them when it is
-    # loaded.
+    # The variables of the Fast DDS profile are set here, because `ros2 run` uses no launch file.
+    # The middleware reads them when it is loaded.
     os.environ.update(image_transport_environment())
     try:
         # rclpy's own handlers would shut down the context while messages are being sent.
