@@ -96,5 +96,5 @@ def test_batches_mix_their_own_datasets_in_any_number_of_processes(
 
 
 def test_probabilities_are_together_at_most_one() -> None:
-    with pytest.raises(HydranetError, match=r'classmix and augmentation\.cutmix'):
+    with pytest.raises(HydranetError, match=r'augmentation\.cutmix` sum to more than 1'):
         replace(STILL, classmix=0.6, cutmix=0.6)
