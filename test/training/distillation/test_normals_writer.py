@@ -99,7 +99,7 @@ def test_measuring_compares_with_the_datasets_own_normals(config: Path) -> None:
 
 
 def test_what_is_missing_is_named(config: Path) -> None:
-    with pytest.raises(HydranetError, match='and a window above 0'):
+    with pytest.raises(HydranetError, match='and a `window` above 0'):
         start(config, 'normals.window=0.0')
     with pytest.raises(HydranetError, match='needs a dataset, not single images'):
         load_teacher('measured_depth').annotate(np.zeros((*SIZE, 3), np.uint8))
@@ -115,5 +115,5 @@ def test_what_is_missing_is_named(config: Path) -> None:
 
 def test_a_teacher_without_depth_gives_no_normals(config: Path, tmp_path: Path) -> None:
     teacher = color_teacher(tmp_path / 'teacher')
-    with pytest.raises(HydranetError, match='choose the teacher measured_depth'):
+    with pytest.raises(HydranetError, match='choose the teacher `measured_depth`'):
         start(config, f'teacher={teacher}')

@@ -63,10 +63,10 @@ def test_outputs_that_break_the_signature_are_refused(
 @pytest.mark.parametrize(
     ('change', 'message'),
     [
-        ({'meaning': 'labels'}, "meaning must be one of .* not 'labels'"),
-        ({'dtype': 'float64'}, "dtype must be one of .* not 'float64'"),
-        ({'size': [0, 4]}, 'size is the height and the width'),
-        ({'label_set': None}, 'needs a label_set, unless its meaning is depth'),
+        ({'meaning': 'labels'}, "`meaning` must be one of .* not 'labels'"),
+        ({'dtype': 'float64'}, "`dtype` must be one of .* not 'float64'"),
+        ({'size': [0, 4]}, '`size` must be the height and the width'),
+        ({'label_set': None}, 'needs a `label_set` if, and only if, its `meaning` is not depth'),
         ({'sizes': 3}, "has no key 'sizes'"),
     ],
 )
