@@ -68,11 +68,11 @@ def camera_info_for(message: CameraInfo, header: Header, width: int, height: int
     result.header = header
     binning = max(message.binning_x, 1), max(message.binning_y, 1)
     view = message.roi.width or message.width, message.roi.height or message.height
-    camera = camera_of(message, width, height)
     if (view[0] // binning[0], view[1] // binning[1]) == (width, height):
         if not message.p[0] > 0 and view == (width, height):
-            result.p = camera.projection.reshape(-1)
+            result.p = camera_of(message, width, height).projection.reshape(-1)
         return result
+    camera = camera_of(message, width, height)
     result.width, result.height = width, height
     result.k = camera.matrix.reshape(-1)
     result.p = camera.projection.reshape(-1)
