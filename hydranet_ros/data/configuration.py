@@ -9,6 +9,7 @@ from contextlib import suppress
 import dataclasses
 from difflib import get_close_matches
 import os
+from pathlib import Path
 import re
 import types
 from typing import Any, get_args, get_origin, get_type_hints, TypeVar, Union
@@ -145,6 +146,22 @@ def apply_overrides(
             if not isinstance(node, dict):
                 raise HydranetError(f'{source} has no section {section!r}, which {key!r} names.')
         node[last] = value
+
+
+def read_with_overrides(
+    path: Path, overrides: Sequence[str], cls: type
+) -> tuple[dict[str, Any], dict[str, str], set[str]]:
+    """
+    Read a file for the dataclass ``cls`` and apply overrides, see `apply_overrides`.
+
+    Returns the content without ``variables``, in which variables are not yet replaced; the values
+    of the variables; and the names of those that the file declares or uses.
+    """
+    content = read_yaml(path)
+    used = variables_in(content)
+    content['variables'] = own_variables(content)
+    apply_overrides(content, overrides, str(path), cls)
+    return content, content.pop('variables'), used
 
 
 def build(cls: type[T], content: Any, where: str) -> T:

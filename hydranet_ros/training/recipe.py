@@ -7,22 +7,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from hydranet_ros.data.configuration import (
-    apply_overrides,
     build,
     check_overrides,
-    own_variables,
+    read_with_overrides,
     substitute,
-    variables_in,
     variables_in_files,
 )
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.encoders import DEFAULT_ENCODER, ENCODERS
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.model.tasks import TASKS
-from hydranet_ros.resources import config_file, read_yaml
+from hydranet_ros.resources import config_file
 from hydranet_ros.training.transforms import Augmentation, Stretch
 
 
@@ -230,11 +227,7 @@ def load_recipe(
 
     """
     path = config_file('training', config)
-    content: dict[str, Any] = read_yaml(path)
-    used = variables_in(content)
-    content['variables'] = own_variables(content)
-    apply_overrides(content, overrides, str(path), Recipe)
-    variables = content.pop('variables')
+    content, variables, used = read_with_overrides(path, overrides, Recipe)
     content = substitute(content, variables, str(path))
     content.setdefault('name', path.stem)
     recipe = build(Recipe, content, str(path))

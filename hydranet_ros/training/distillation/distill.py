@@ -23,12 +23,10 @@ from numpy.typing import NDArray
 
 from hydranet_ros import __version__
 from hydranet_ros.data.configuration import (
-    apply_overrides,
     build,
     check_overrides,
-    own_variables,
+    read_with_overrides,
     substitute,
-    variables_in,
     variables_in_files,
 )
 from hydranet_ros.data.datasets import FileDataset, Record
@@ -36,7 +34,7 @@ from hydranet_ros.data.image_files import read_depth, read_rgb
 from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation.dataset_evaluation import spread_indices
-from hydranet_ros.resources import config_file, read_yaml
+from hydranet_ros.resources import config_file
 from hydranet_ros.training.distillation.annotation_folder import AnnotationFolder, State
 from hydranet_ros.training.distillation.annotation_writers import (
     DepthTarget,
@@ -227,11 +225,7 @@ def load_config(
 
     """
     path = config_file('distillation', path)
-    content = read_yaml(path)
-    used = variables_in(content)
-    content['variables'] = own_variables(content)
-    apply_overrides(content, overrides, str(path), DistillationConfig)
-    variables = content.pop('variables')
+    content, variables, used = read_with_overrides(path, overrides, DistillationConfig)
     # The split is a variable too, since output folders are usually named after it.
     content = substitute(content, {**variables, 'split': str(content.get('split'))}, str(path))
     config = build(DistillationConfig, content, str(path))
