@@ -11,7 +11,7 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-from hydranet_ros.cli.common import image_size
+from hydranet_ros.cli.common import add_working_width, image_size
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default='auto',
         help='auto, cpu, cuda, cuda:N; with OpenVINO also gpu, npu (default: auto)',
     )
+    add_working_width(parser, default='native')
     parser.add_argument('--rounds', type=int, default=20, help='images per case (default: 20)')
     parser.add_argument(
         '--against',
@@ -88,6 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         rounds=arguments.rounds,
         device=arguments.device,
         plain=plain,
+        working_width=arguments.working_width,
         progress=lambda text: print(text, file=sys.stderr),
     )
     print(table(report))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 import signal
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 from hydranet_ros import __version__
 from hydranet_ros.errors import HydranetError
@@ -35,6 +35,28 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f'{text!r} is not a positive whole number')
     return int(text)
+
+
+def working_width(text: str) -> int:
+    """Parse a working width, see `parse_working_width`."""
+    from hydranet_ros.camera.working_width import parse_working_width
+
+    try:
+        return parse_working_width(text)
+    except HydranetError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def add_working_width(parser: argparse.ArgumentParser, default: str = '0') -> None:
+    """Declare the working width of the :class:`Predictor`."""
+    parser.add_argument(
+        '--working-width',
+        type=working_width,
+        default=default,
+        metavar='WIDTH',
+        help='width in pixels to which images are resized for the network; 0: the nearest for '
+        f'which the model was trained; native: not resized (default: {default})',
+    )
 
 
 def add_runtime_arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +93,7 @@ def open_predictor(arguments: argparse.Namespace, dataset_labels: str | None = N
         backend=arguments.backend,
         precision=arguments.precision,
         label_set=arguments.label_set or (matching.labels.name if matching else None),
+        working_width=arguments.working_width,
     )
 
 
@@ -100,10 +123,15 @@ def open_bag(
     )
 
 
-def about_backend(predictor: Predictor) -> dict[str, str]:
+def about_backend(predictor: Predictor) -> dict[str, Any]:
     """Describe the runtime of a model for a report."""
     used = predictor.backend
-    return {'backend': used.name, 'device': used.device, 'precision': used.precision}
+    return {
+        'backend': used.name,
+        'device': used.device,
+        'precision': used.precision,
+        'working_width': predictor.working_width,
+    }
 
 
 def software_versions() -> dict[str, str]:

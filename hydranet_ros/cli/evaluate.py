@@ -12,6 +12,7 @@ from typing import Any, TYPE_CHECKING
 from hydranet_ros.cli.common import (
     about_backend,
     add_runtime_arguments,
+    add_working_width,
     open_predictor,
     parse_variables,
     software_versions,
@@ -61,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='draw the best, median and worst images into this file (.png or .jpg)',
     )
     add_runtime_arguments(parser)
+    add_working_width(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from typing import Any, TYPE_CHECKING
 from hydranet_ros.cli.common import (
     about_backend,
     add_runtime_arguments,
+    add_working_width,
     open_predictor,
     positive,
     software_versions,
@@ -66,6 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='number of bags to evaluate in parallel (default: 1)',
     )
     add_runtime_arguments(parser)
+    add_working_width(parser)
 
 
 def add_protocol_arguments(parser: argparse.ArgumentParser) -> None:

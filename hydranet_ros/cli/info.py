@@ -105,7 +105,12 @@ def describe(bundle: Bundle, size: tuple[int, int]) -> str:
             )
         )
         if metadata.default_focal:
-            rows.append(('assumed focal length', f'{metadata.default_focal:g} px'))
+            at = metadata.default_size
+            of = f' at {at[0]}x{at[1]}' if at else ''
+            rows.append(('assumed focal length', f'{metadata.default_focal:g} px{of}'))
+    if metadata.focal_range:
+        lowest, highest = metadata.focal_range
+        rows.append(('trained focal lengths', f'{lowest:.0f} to {highest:.0f} px'))
     for piece in metadata.label_slices:
         labels = piece.labels
         where = f'logits {piece.start} to {piece.stop - 1}, ignored id {labels.ignore_id}'

@@ -8,7 +8,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hydranet_ros.cli.common import add_runtime_arguments, open_predictor
+from hydranet_ros.cli.common import add_runtime_arguments, add_working_width, open_predictor
 from hydranet_ros.cli.view_arguments import add_input_arguments, open_input
 from hydranet_ros.errors import naming_write_faults
 
@@ -65,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '(default: 0.05)',
     )
     add_runtime_arguments(parser)
+    add_working_width(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-from hydranet_ros.cli.common import add_runtime_arguments, open_predictor
+from hydranet_ros.cli.common import add_runtime_arguments, add_working_width, open_predictor
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')
     add_runtime_arguments(parser)
+    add_working_width(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -86,9 +87,11 @@ def _predict_all(
     """Write the results of all frames; return how many frames failed."""
     from tqdm import tqdm
 
+    from hydranet_ros.runtime.working_size import about_resizing, untrained_fault
+
     counts = [n for n in (source.count, arguments.max_frames) if n is not None]
     total = min(counts, default=None)
-    failed, seconds, assumed = 0, [], False
+    failed, seconds, last = 0, [], None
     frames = islice(source.frames(), arguments.max_frames)
     # A camera does not end by itself: Ctrl-C ends the recording and keeps it.
     ending = nullcontext() if counts else suppress(KeyboardInterrupt)
@@ -103,10 +106,18 @@ def _predict_all(
                 continue
             writer.write(frame.name, rgb, prediction)
             seconds.append(prediction.timing['total'])
-            assumed = prediction.scale_assumed
+            last = rgb.shape[1::-1], prediction
     if seconds:
         median = sorted(seconds)[len(seconds) // 2]
         print(f'{len(seconds)} frames, {1e3 * median:.0f} ms each (median): {arguments.output}')
-    if assumed:
+    if last is None:
+        return failed
+    size, prediction = last
+    assert prediction.working is not None
+    about = about_resizing(prediction.working, *size)
+    fault = untrained_fault(predictor.metadata, prediction.working)
+    for sentence in filter(None, (about, fault)):
+        print(sentence)
+    if prediction.scale_assumed:
         print('Depth is scaled with an assumed focal length; give the true one with --fx.')
     return failed

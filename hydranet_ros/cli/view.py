@@ -9,7 +9,12 @@ from pathlib import Path
 import threading
 from typing import TYPE_CHECKING
 
-from hydranet_ros.cli.common import add_runtime_arguments, open_predictor, positive
+from hydranet_ros.cli.common import (
+    add_runtime_arguments,
+    add_working_width,
+    open_predictor,
+    positive,
+)
 from hydranet_ros.cli.view_arguments import add_input_arguments, open_input
 
 if TYPE_CHECKING:
@@ -48,6 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--max-range', type=float, default=30.0, help='largest distance of points (default: 30 m)'
     )
     add_runtime_arguments(parser)
+    add_working_width(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:

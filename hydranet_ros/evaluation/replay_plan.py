@@ -85,6 +85,7 @@ def plan_replay(arguments: Mapping[str, str]) -> Replay:
             'warm_up_height': height,
             'warm_up_width': width,
             'depth_encoding': '32FC1',  # without loss
+            'output_size': 'input',  # the size of the ground truth
         },
     )
     evaluator = _evaluator(arguments, topics, tasks, label_set, metadata.name)
@@ -110,6 +111,7 @@ def _node(arguments: Mapping[str, str], topics: EvaluatedTopics, model: str) -> 
     return perception_process(
         params_file=arguments['params_file'],
         model=model,
+        working_width=arguments['working_width'],
         image=base_topic(topics.image),
         camera_info=topics.camera_info or '',
         use_sim_time=True,

@@ -18,6 +18,7 @@ import posixpath
 import sys
 from typing import Any
 
+from hydranet_ros.camera.working_width import parse_working_width
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.topic_names import camera_info_topic
 from hydranet_ros.resources import config_path, PACKAGE
@@ -72,6 +73,7 @@ def perception_process(
     params_file: str | Path | None = None,
     model: str | Path = '',
     label_set: str = '',
+    working_width: str = '',
     image: str = 'image',
     image_transport: str = '',
     camera_info: str = '',
@@ -89,10 +91,10 @@ def perception_process(
     params_file
         YAML file of parameters. If None, only the values given here are passed on, so that
         parameters set for all nodes (``SetParameter`` in a launch file) reach the node.
-    model, label_set, image_transport, autostart
-        Path or name of the model, one of its label sets, ``raw`` or ``compressed``, and whether
-        the node configures and activates itself; if empty or None, the value in the parameter file
-        is used.
+    model, label_set, working_width, image_transport, autostart
+        Path or name of the model, one of its label sets, the width in pixels to which images are
+        resized for the network, ``raw`` or ``compressed``, and whether the node configures and
+        activates itself; if empty or None, the value in the parameter file is used.
     image
         Topic of the raw images; compressed images are expected on ``<image>/compressed``.
     camera_info
@@ -117,6 +119,8 @@ def perception_process(
         parameters['use_sim_time'] = True
     if autostart is not None:
         parameters['autostart'] = autostart
+    if working_width:
+        parameters['working_width'] = parse_working_width(working_width)
     named = {'model': str(model), 'label_set': label_set, 'image_transport': image_transport}
     parameters |= {name: value for name, value in named.items() if value}
     return ProcessSpec(
@@ -172,6 +176,12 @@ def ament_prefixes() -> list[Path]:
     return [Path(path) for path in paths if path]
 
 
+_WORKING_WIDTH = (
+    '',
+    'Width in pixels to which images are resized for the network; 0: the nearest for which the '
+    'model was trained; native: not resized; empty for the value in the parameter file.',
+)
+
 LAUNCH_ARGUMENTS: Mapping[str, tuple[str, str]] = {
     'params_file': ('', 'YAML file of parameters; empty for the defaults.'),
     'model': ('', 'Path or name of the model; empty for the one in the parameter file.'),
@@ -179,6 +189,7 @@ LAUNCH_ARGUMENTS: Mapping[str, tuple[str, str]] = {
         '',
         'Label set of the model to predict; empty for the one in the parameter file.',
     ),
+    'working_width': _WORKING_WIDTH,
     'image': ('image', 'Topic of the raw images; compressed images are on <image>/compressed.'),
     'image_transport': ('', 'raw or compressed; empty for the value in the parameter file.'),
     'camera_info': (
@@ -204,6 +215,7 @@ REPLAY_ARGUMENTS: Mapping[str, tuple[str, str]] = {
     'model': ('', "Path or name of the model; empty for the package's default model."),
     'image': ('', 'Topic of the images in the bag; may be empty if the bag has only one camera.'),
     'label_set': ('', "Label set of the ground truth; empty for the model's first."),
+    'working_width': _WORKING_WIDTH,
     'params_file': ('', "YAML file of the node's parameters; empty for the defaults."),
     'output': ('evaluation', 'Folder of the report.'),
     'depth_maximum': ('80.0', 'Largest true depth that is evaluated, in metres.'),
@@ -227,6 +239,7 @@ def launched_processes(arguments: Mapping[str, str]) -> list[ProcessSpec]:
             params_file=arguments['params_file'],
             model=arguments['model'],
             label_set=arguments['label_set'],
+            working_width=arguments['working_width'],
             image=arguments['image'],
             image_transport=arguments['image_transport'],
             camera_info=arguments['camera_info'],

@@ -3,8 +3,8 @@
 """
 Image encodings: the storage of pixels, and the conversion of camera images to RGB.
 
-To support another camera encoding with packed pixels (H×W×C), add an entry to `ENCODINGS`. Planar
-formats such as nv21 and nv24 do not fit the table; cv_bridge converts them, if it is installed.
+To support another camera encoding with packed pixels (H×W×C), add an entry to `ENCODINGS`. Formats
+with separate planes, such as nv12, are in :mod:`hydranet_ros.messages.planar_images`.
 """
 
 from __future__ import annotations

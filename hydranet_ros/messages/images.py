@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.encodings import ENCODINGS, PixelFormat
+from hydranet_ros.messages.planar_images import PLANAR_FORMATS, planar_to_rgb
 
 _FIRST_UPPER_VALUE = 1 << 12
 """The smallest 16-bit value that 12 bits cannot hold."""
@@ -34,10 +35,12 @@ def image_to_rgb(message: Any) -> NDArray[np.uint8]:
     """
     Decode a ``sensor_msgs/Image`` to H×W×3 uint8 RGB, where possible a view of its data.
 
-    The message may have any colour encoding of `ENCODINGS` in either byte order, with or without
-    padded rows; other encodings need cv_bridge. Raises HydranetError if the encoding is not
-    supported or the data does not fit the header.
+    The message may have any colour encoding of `ENCODINGS` in either byte order, or of
+    `PLANAR_FORMATS`, with or without padded rows; other encodings need cv_bridge. Raises
+    HydranetError if the encoding is not supported or the data does not fit the header.
     """
+    if message.encoding in PLANAR_FORMATS:
+        return planar_to_rgb(message)
     pixel_format = ENCODINGS.get(message.encoding)
     if pixel_format is None or pixel_format.convert is None:
         return _by_cv_bridge(message)
@@ -160,10 +163,10 @@ def decode_file(data: Any, form: str, mode: int) -> NDArray:
 def _by_cv_bridge(message: Any) -> NDArray[np.uint8]:
     """Use cv_bridge, if it is installed, for an encoding that `ENCODINGS` cannot convert."""
     convert = _cv_bridge_converter()
-    known = (name for name, pixel_format in ENCODINGS.items() if pixel_format.convert)
+    known = [name for name, pixel_format in ENCODINGS.items() if pixel_format.convert]
     sentence = (
         f'Images of encoding {message.encoding!r} are not supported; publish one of '
-        f'{", ".join(known)}.'
+        f'{", ".join([*known, *PLANAR_FORMATS])}.'
     )
     if convert is None:
         raise HydranetError(sentence)

@@ -85,7 +85,17 @@ class BundleMetadata:
     Focal length in pixels to which the depth output refers; None if the model was trained for one
     camera. Metric depth = output * fx / canonical_focal (Yin et al., Metric3D, 2023).
     """
-    default_focal: float | None = None  # pixels, assumed if the camera's focal length is unknown
+    default_focal: float | None = None
+    """
+    Focal length in pixels that is assumed for images of ``default_size`` if the camera's is
+    unknown; without ``default_size``, for images of every size.
+    """
+    default_size: tuple[int, int] | None = None  # width and height, pixels
+    focal_range: tuple[float, float] | None = None
+    """
+    Focal lengths in pixels for which the model was trained; None if unknown. Images of other
+    cameras are resized to this range (:mod:`hydranet_ros.runtime.working_size`).
+    """
     license: str = 'unknown'
     provenance: dict[str, Any] = field(default_factory=dict)  # how the weights were made
     figures: dict[str, Any] = field(default_factory=dict)  # measured metrics, e.g. mIoU
@@ -115,10 +125,21 @@ class BundleMetadata:
         ):
             if getattr(self, attribute) not in known:
                 return f'its {attribute} {getattr(self, attribute)!r} is not one of {known}'
+        return self._fault_of_focal_lengths() or self._fault_of_label_slices()
+
+    def _fault_of_focal_lengths(self) -> str | None:
         for focal in (self.canonical_focal, self.default_focal):
             if focal is not None and not (math.isfinite(focal) and focal > 0):
                 return f'its focal length {focal} px is not positive'
-        return self._fault_of_label_slices()
+        if self.default_size is not None and not min(self.default_size) > 0:
+            return f'its default image size {self.default_size} is not positive'
+        if self.focal_range is not None:
+            lowest, highest = self.focal_range
+            if not (math.isfinite(highest) and 0 < lowest <= highest):
+                return (
+                    f'its focal lengths {lowest} to {highest} px are not positive and increasing'
+                )
+        return None
 
     def _fault_of_label_slices(self) -> str | None:
         stop = 0
@@ -152,22 +173,32 @@ class BundleMetadata:
         classes = load_label_set(label_set).classes if label_set else None
         return next((p for p in self.label_slices if p.labels.classes == classes), None)
 
-    def length_scale(self, fx: float | None) -> tuple[float, bool]:
+    def focal_length(self, fx: float | None, width: int, height: int) -> tuple[float | None, bool]:
         """
-        Return the factor for the depth output, and whether the focal length is assumed.
+        Return the focal length of an image in pixels, and whether it is assumed.
 
-        ``fx`` is in pixels. If it is None, the default focal length is assumed, or, if there is no
-        default, the canonical one.
+        ``fx`` is that of the camera, in pixels of the image. If it is None, the default focal
+        length is assumed, which grows with the side of the image, or, if there is no default, the
+        canonical one. A model for one camera needs no focal length, so it assumes none.
         """
-        if fx is not None and not (math.isfinite(fx) and fx > 0):
-            raise HydranetError(
-                f'A focal length of {fx} pixels is impossible; give a positive number, or none.'
-            )
-        if self.canonical_focal is None:
-            return 1.0, False
-        if fx is None:
-            return (self.default_focal or self.canonical_focal) / self.canonical_focal, True
-        return fx / self.canonical_focal, False
+        if fx is not None:
+            if not (math.isfinite(fx) and fx > 0):
+                raise HydranetError(
+                    f'A focal length of {fx} pixels is impossible; give a positive number, or '
+                    'none.'
+                )
+            return fx, False
+        assumed = self.canonical_focal is not None
+        if self.default_focal is None or self.default_size is None:
+            return self.default_focal or self.canonical_focal, assumed
+        pixels = self.default_size[0] * self.default_size[1]
+        return self.default_focal * math.sqrt(width * height / pixels), assumed
+
+    def length_scale(self, focal: float | None) -> float:
+        """Return the factor for the depth output of an image with this focal length in pixels."""
+        if self.canonical_focal is None or focal is None:
+            return 1.0
+        return focal / self.canonical_focal
 
     def to_json(self) -> str:
         """Return the metadata as the JSON text stored in a model file."""
@@ -201,8 +232,10 @@ class BundleMetadata:
                 for piece in content['label_slices']
             )
             content['tasks'] = {str(k): int(v) for k, v in content['tasks'].items()}
-            for key in ('mean', 'std', 'depth_range'):
-                content[key] = tuple(float(value) for value in content[key])
+            for key in ('mean', 'std', 'depth_range', 'focal_range', 'default_size'):
+                if content.get(key) is not None:
+                    number = int if key == 'default_size' else float
+                    content[key] = tuple(number(value) for value in content[key])
             return cls(**content)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise HydranetError(

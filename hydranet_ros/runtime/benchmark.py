@@ -12,6 +12,7 @@ from typing import Any, TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.camera.working_width import NATIVE
 from hydranet_ros.model.exported_model import ExportedModel
 from hydranet_ros.runtime.machine import machine, memory, reset_peak_memory
 from hydranet_ros.runtime.parity import synthetic_picture
@@ -178,6 +179,7 @@ def measure(
     rounds: int,
     device: str = 'auto',
     plain: Bundle | None = None,
+    working_width: int = NATIVE,
     progress: Callable[[str], None] = lambda _: None,
 ) -> Report:
     """
@@ -189,6 +191,8 @@ def measure(
         Number of images per case.
     plain
         Model to run as :class:`PlainWay` in every round for comparison, or None.
+    working_width
+        As for :class:`Predictor`; native, so that the network runs at the given sizes.
     progress
         Called with a description of each step.
 
@@ -201,7 +205,7 @@ def measure(
         runners = []
         for case in (case for case in cases if case.size == size):
             progress(f'{case.backend} {case.precision} {size[0]}x{size[1]}: loading')
-            runners.append(_open(model, case, device, rgb))
+            runners.append(_open(model, case, device, rgb, working_width))
         seconds: list[float] = []
         progress(f'{size[0]}x{size[1]}: {rounds} rounds')
         for turn in range(WARM_UP_ROUNDS + rounds):
@@ -225,12 +229,21 @@ def measure(
 
 
 def _open(
-    model: Bundle | ExportedModel, case: Case, device: str, rgb: NDArray[np.uint8]
+    model: Bundle | ExportedModel,
+    case: Case,
+    device: str,
+    rgb: NDArray[np.uint8],
+    working_width: int,
 ) -> _Runner:
     before = reset_peak_memory()
     begin = time.perf_counter()
     predictor = Predictor(
-        model, backend=case.backend, precision=case.precision, device=device, warm_up_size=None
+        model,
+        backend=case.backend,
+        precision=case.precision,
+        device=device,
+        warm_up_size=None,
+        working_width=working_width,
     )
     load = time.perf_counter() - begin
     runner = _Runner(predictor, load, 0.0, None, [], [])

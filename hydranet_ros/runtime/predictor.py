@@ -8,32 +8,42 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 import time
+from typing import get_args, Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.camera.resize import resize_image, resize_nearest
+from hydranet_ros.camera.working_width import MINIMUM_SIZE, MODEL_CHOICE
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.bundle import Bundle, BundleMetadata
 from hydranet_ros.model.exported_model import ExportedModel, read_model
 from hydranet_ros.model.labels import LabelSet
 from hydranet_ros.resources import model_path
 from hydranet_ros.runtime.backends import open_backend
+from hydranet_ros.runtime.working_size import choose_working_size, WorkingSize
 
-MINIMUM_SIZE = 32
-"""Smallest height and width of an image in pixels: one cell of the coarsest level."""
+OutputSize = Literal['input', 'working']
+OUTPUT_SIZES: tuple[OutputSize, ...] = get_args(OutputSize)
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """The result of one forward pass; H x W is the image's size, None means not computed."""
+    """
+    The result of one forward pass; None means not computed.
+
+    H x W is the size of the image, or the working size if the predictor was asked for it.
+    """
 
     labels: NDArray[np.uint8] | None = None  # H x W class ids of the predictor's label set
     depth: NDArray[np.float32] | None = None  # H x W metres along the optical axis (REP 118)
     normals: NDArray[np.float32] | None = None  # H x W x 3 unit surface normals
     confidence: NDArray[np.uint8] | None = None  # H x W, 255 * softmax probability
     timing: dict[str, float] = field(default_factory=dict)
-    """Seconds by stage: upload, forward, download, total."""
+    """Seconds by stage: resize, upload, forward, download, restore, total."""
     scale_assumed: bool = False  # True if depth is scaled with an assumed focal length
+    working: WorkingSize | None = None  # what the network saw
 
 
 class Predictor:
@@ -54,6 +64,11 @@ class Predictor:
     warm_up_size
         Height and width of the warm-up image, so that the first frame is not slow; None for no
         warm-up.
+    working_width
+        Width in pixels to which images are resized for the network, ``MODEL_CHOICE`` or
+        ``NATIVE``; see :mod:`hydranet_ros.runtime.working_size`.
+    output_size
+        Size of the outputs: that of the image, or the working size.
 
     """
 
@@ -67,11 +82,14 @@ class Predictor:
         label_set: str | None = None,
         fields: Sequence[str] | None = None,
         warm_up_size: tuple[int, int] | None = (64, 64),
+        working_width: int = MODEL_CHOICE,
+        output_size: OutputSize = 'input',
     ) -> None:
         if not isinstance(model, Bundle | ExportedModel):
             model = read_model(model_path(model))
         self._model = model
         self.metadata: BundleMetadata = model.metadata
+        self.working_width, self.output_size = working_width, output_size
         self._only_size = model.size if isinstance(model, ExportedModel) else None
         if isinstance(model, ExportedModel):
             label_set = label_set or model.label_set
@@ -114,15 +132,36 @@ class Predictor:
                 f'An image of {width}x{height} pixels is too small: the network needs at least '
                 f'{MINIMUM_SIZE}x{MINIMUM_SIZE}.'
             )
-        if self._only_size not in (None, (height, width)):
-            raise HydranetError(
-                f'The model was exported for images of {self._only_size[1]}x{self._only_size[0]} '
-                f'pixels only, not {width}x{height}; export it again without --size.'
-            )
-        length_scale, assumed = self.metadata.length_scale(fx)
-        outputs, timing = self.backend.run(np.ascontiguousarray(rgb), length_scale)
+        working = self._working_size(width, height, fx)
+        begin = time.perf_counter()
+        seen = rgb if working.size == (width, height) else resize_image(rgb, working.size)
+        resized = time.perf_counter()
+        outputs, timing = self.backend.run(
+            np.ascontiguousarray(seen), self.metadata.length_scale(working.focal)
+        )
+        ran = time.perf_counter()
+        if seen is not rgb:
+            if self.output_size == 'input':
+                outputs = {
+                    name: _restored(name, values, (width, height))
+                    for name, values in outputs.items()
+                }
+            timing |= {'resize': resized - begin, 'restore': time.perf_counter() - ran}
         timing['total'] = sum(timing.values())
-        return Prediction(**outputs, timing=timing, scale_assumed=assumed)
+        assumed = fx is None and self.metadata.canonical_focal is not None
+        return Prediction(**outputs, timing=timing, scale_assumed=assumed, working=working)
+
+    def _working_size(self, width: int, height: int, fx: float | None) -> WorkingSize:
+        if self._only_size is None:
+            return choose_working_size(self.metadata, width, height, fx, self.working_width)
+        only_height, only_width = self._only_size
+        working = choose_working_size(self.metadata, width, height, fx, only_width)
+        if working.size != (only_width, only_height):
+            raise HydranetError(
+                f'The model was exported for images of {only_width}x{only_height} pixels, and '
+                f'{width}x{height} has other proportions; export it again without --size.'
+            )
+        return working
 
     def for_label_set(self, label_set: str, warm_up_size: tuple[int, int]) -> Predictor:
         """
@@ -139,6 +178,8 @@ class Predictor:
             label_set=label_set,
             fields=self.backend.fields,
             warm_up_size=warm_up_size,
+            working_width=self.working_width,
+            output_size=self.output_size,
         )
 
     def warm_up(self, height: int, width: int) -> float:
@@ -150,3 +191,13 @@ class Predictor:
     def close(self) -> None:
         """Free the model and the device's memory; the predictor must not be used afterwards."""
         self.backend.close()
+
+
+def _restored(name: str, values: NDArray, size: tuple[int, int]) -> NDArray:
+    """Resize an output to (width, height); class ids cannot be averaged."""
+    if name == 'labels' or size[0] < values.shape[1]:
+        return resize_nearest(values, size)
+    enlarged = np.asarray(cv2.resize(values, size, interpolation=cv2.INTER_LINEAR))
+    if name == 'normals':
+        return enlarged / np.linalg.norm(enlarged, axis=2, keepdims=True).clip(min=1e-6)
+    return enlarged

@@ -21,14 +21,20 @@ from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.model.network import TRAINED_UPSAMPLING
 from hydranet_ros.model.tasks import TASKS
 from hydranet_ros.training.recipe import Recipe
+from hydranet_ros.training.transforms import allowed_factors
+
+_MIDDLE_HALF = (0.25, 0.75)
+_CAMERAS = 8
+"""Number of images of a dataset whose focal lengths are read; most datasets have one camera."""
 
 
 def metadata_of(
     recipe: Recipe,
     provenance: Mapping[str, Any] | None = None,
     figures: Mapping[str, Any] | None = None,
+    focal_range: tuple[float, float] | None = None,
 ) -> BundleMetadata:
-    """Return the metadata of a network that was trained with a recipe."""
+    """Return the metadata of a network that was trained with a recipe; see `trained_focals`."""
     encoder = ENCODERS[recipe.architecture]
     return BundleMetadata(
         name=recipe.name,
@@ -42,10 +48,42 @@ def metadata_of(
         upsampling=TRAINED_UPSAMPLING,
         canonical_focal=recipe.canonical_focal,
         default_focal=recipe.default_focal,
+        default_size=recipe.default_size,
+        focal_range=focal_range,
         license=recipe.license,
         provenance=dict(provenance or {}),
         figures=dict(figures or {}),
     )
+
+
+def trained_focals(recipe: Recipe, datasets: Sequence[Dataset]) -> tuple[float, float] | None:
+    """
+    Return between which focal lengths, in pixels, the middle half of the training's samples lies.
+
+    Resizing an image multiplies its focal length. The rare smallest and largest ones are omitted,
+    because the network is less accurate there (docs/experiments/resolution.md). The result is None
+    if no dataset has a focal length.
+    """
+    positions = np.linspace(0, 1, 101)
+    logarithms, weights = [], []
+    for part, dataset in zip(recipe.mixture, datasets, strict=True):
+        for index in np.linspace(0, len(dataset) - 1, min(len(dataset), _CAMERAS)):
+            sample = dataset.load(int(index))
+            if sample.fx is None:
+                continue
+            rows, columns = sample.image.shape[:2]
+            for height, width in recipe.crops:
+                factors = allowed_factors(part.scale, height / rows, width / columns)
+                lowest, highest = np.log(sample.fx) + np.log(factors)
+                logarithms.append(lowest + (highest - lowest) * positions)
+                weights.append(np.full(len(positions), part.share / min(len(dataset), _CAMERAS)))
+    if not logarithms:
+        return None
+    values, weight = np.concatenate(logarithms), np.concatenate(weights)
+    order = np.argsort(values)
+    cumulative = np.cumsum(weight[order]) / weight.sum()
+    lower, upper = np.exp(np.interp(_MIDDLE_HALF, cumulative, values[order]))
+    return float(lower), float(upper)
 
 
 def describe_training(

@@ -18,7 +18,8 @@ from hydranet_ros.model.torch_files import read_torch_file
 
 MAY_CHANGE = frozenset(
     {'steps', 'evaluation', 'complete', 'best', 'description', 'license', 'workers', 'threads'}
-    | {'cache', 'log_every', 'evaluate_every', 'save_every', 'default_focal'}
+    | {'cache', 'log_every', 'evaluate_every', 'save_every'}
+    | {'default_focal', 'default_size', 'focal_range'}
 )
 """Fields of the recipe that may differ when a training resumes."""
 

@@ -26,7 +26,7 @@ from hydranet_ros.model.bundle import Bundle, save_bundle
 from hydranet_ros.model.network import HydraNet
 from hydranet_ros.model.provenance import provenance_of
 from hydranet_ros.training.batches import account_of_data, load_batches, TrainingBatches
-from hydranet_ros.training.bundle_metadata import describe_training, metadata_of
+from hydranet_ros.training.bundle_metadata import describe_training, metadata_of, trained_focals
 from hydranet_ros.training.checkpoint import load_state, save_state, TrainingState
 from hydranet_ros.training.distributed import launch, Reduction
 from hydranet_ros.training.initial_weights import new_network
@@ -101,6 +101,7 @@ class Trainer:
             self._print(line)
 
         # Network, loss, optimizer.
+        self.focal_range = recipe.focal_range or trained_focals(recipe, self.datasets)
         self.metadata = metadata_of(recipe)
         model = NetworkWithLoss(recipe, self.metadata, self.datasets, self.reduction)
         self.network, self.criterion = model.network, model.criterion
@@ -277,7 +278,7 @@ class Trainer:
         provenance = describe_training(
             self.recipe, self.datasets, self.step, self.overrides, self.made_with
         )
-        metadata = metadata_of(self.recipe, provenance, figures)
+        metadata = metadata_of(self.recipe, provenance, figures, self.focal_range)
         bundle = Bundle.from_network(metadata, self._shipped_network())
         save_bundle(self.directory / f'{name}.safetensors', bundle)
 

@@ -62,7 +62,8 @@ class NetworkPredictor:
         image = torch.from_numpy(np.ascontiguousarray(rgb)).to(self._device)
         height, width = rgb.shape[:2]
         options = (metadata.upsampling, metadata.interpolation)
-        length_scale, _ = metadata.length_scale(fx)
+        focal, _ = metadata.focal_length(fx, width, height)
+        length_scale = metadata.length_scale(focal)
         raw = self._network(normalize(image[None], metadata.mean, metadata.std))
         fields: dict[str, Any] = {}
         for task, low in raw.items():

@@ -155,6 +155,9 @@ class Recipe:
     """
     canonical_focal: float | None = None  # pixels, see BundleMetadata
     default_focal: float | None = None  # pixels, see BundleMetadata
+    default_size: tuple[int, int] | None = None  # width and height, see BundleMetadata
+    focal_range: tuple[float, float] | None = None
+    """See BundleMetadata; None to compute it from the data, crops and factors of the mixture."""
     depth_range: tuple[float, float] = (0.1, 100.0)  # metres, see BundleMetadata
     crops: tuple[tuple[int, int], ...] = ((320, 320),)
     """Heights and widths of samples; consecutive batches use them in turn."""

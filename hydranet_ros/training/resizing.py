@@ -21,11 +21,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from hydranet_ros.camera.camera import Camera, pinhole
+from hydranet_ros.camera.resize import resize_image, resize_nearest
 from hydranet_ros.data.sample import Sample
 
 
@@ -40,7 +40,7 @@ def rescale(sample: Sample, factor: float, one_camera: bool = False) -> Sample:
     size = (max(1, round(width * factor)), max(1, round(height * factor)))
     return replace(
         sample,
-        image=_smooth(sample.image, size),
+        image=resize_image(sample.image, size),
         segmentation=_nearest(sample.segmentation, size),
         depth=_depth_at(_nearest(sample.depth, size), factor, one_camera),
         normals=_nearest(sample.normals, size),
@@ -118,10 +118,10 @@ def stretch_world(
         factors[:tall, :, 1] = height
         normals = np.asarray(normals / factors, np.float32)
         normals /= np.linalg.norm(normals, axis=2, keepdims=True)
-    above = _smooth(sample.image[:horizon], (wide, tall))
+    above = resize_image(sample.image[:horizon], (wide, tall))
     return replace(
         sample,
-        image=np.concatenate([above, _smooth(sample.image[horizon:], (wide, deep))]),
+        image=np.concatenate([above, resize_image(sample.image[horizon:], (wide, deep))]),
         segmentation=stretched(sample.segmentation),
         depth=_depth_at(stretched(sample.depth), factor, one_camera),
         normals=normals,
@@ -135,17 +135,6 @@ def stretch_world(
     )
 
 
-def _smooth(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    # INTER_AREA repeats pixels when enlarging; INTER_LINEAR skips pixels when shrinking. So first
-    # shrink the sides that become shorter, then enlarge the others.
-    smaller = min(size[0], image.shape[1]), min(size[1], image.shape[0])
-    if smaller != image.shape[1::-1]:
-        image = np.asarray(cv2.resize(image, smaller, interpolation=cv2.INTER_AREA), np.uint8)
-    if smaller != size:
-        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
-    return image
-
-
 def _depth_at(depth: NDArray | None, factor: float, one_camera: bool) -> NDArray | None:
     """Return the depth of a resized image, which changes only with ``one_camera``."""
     return depth / np.float32(factor) if one_camera and depth is not None else depth
@@ -156,6 +145,4 @@ def _fx_at(fx: float | None, factor: float, one_camera: bool) -> float | None:
 
 
 def _nearest(array: NDArray | None, size: tuple[int, int]) -> NDArray | None:
-    if array is None:
-        return None
-    return np.asarray(cv2.resize(array, size, interpolation=cv2.INTER_NEAREST_EXACT))
+    return None if array is None else resize_nearest(array, size)

@@ -178,13 +178,14 @@ def augment(
     height, width = size
     one_camera = canonical_focal is None
     if stretch is None:
-        factor = _filling(scale, height / rows, width / columns, rng)
+        factor = _between(allowed_factors(scale, height / rows, width / columns), rng)
         sample = rescale(sample, factor, one_camera)
     else:
         wider, taller = _between(stretch.width, rng), _between(stretch.height, rng)
         horizon = round(stretch.horizon * rows)
         stretched_rows = rows + horizon * (taller - 1)
-        factor = _filling(scale, height / stretched_rows, width / (columns * wider), rng)
+        factors = allowed_factors(scale, height / stretched_rows, width / (columns * wider))
+        factor = _between(factors, rng)
         sample = stretch_world(
             sample, wider, taller, horizon, factor=factor, one_camera=one_camera
         )
@@ -212,13 +213,17 @@ def _between(limits: tuple[float, float], rng: np.random.Generator) -> float:
     return float(np.exp(rng.uniform(*np.log(limits))))
 
 
-def _filling(
-    scale: tuple[float, float], vertical: float, horizontal: float, rng: np.random.Generator
-) -> float:
-    """Draw a factor, if possible one with which the image fills the window."""
+def allowed_factors(
+    scale: tuple[float, float], vertical: float, horizontal: float
+) -> tuple[float, float]:
+    """
+    Return the range of factors with which an image fills the window, or ``scale`` if none does.
+
+    ``vertical`` and ``horizontal`` are the size of the window relative to the image.
+    """
     smallest, largest = scale
     filling = max(vertical, horizontal)
-    return _between((max(smallest, filling) if filling <= largest else smallest, largest), rng)
+    return (max(smallest, filling) if filling <= largest else smallest), largest
 
 
 def _factor(change: float, rng: np.random.Generator) -> float:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -113,6 +114,27 @@ def test_an_assumed_focal_length_is_told(
     assert 'give the true one with --fx' in capsys.readouterr().out
     hydranet_run(model, street, '-o', tmp_path / 'given', '--fx', 500)
     assert '--fx' not in capsys.readouterr().out
+
+
+def test_a_photo_of_many_pixels_is_resized_and_told(
+    street: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = published_bundle('nyud40_normals', canonical_focal=50.0)
+    ranged = replace(bundle, metadata=replace(bundle.metadata, focal_range=(40.0, 60.0)))
+    path = save_bundle(tmp_path / 'm.safetensors', ranged).path
+    photo = tmp_path / 'photo.png'
+    write_image(photo, np.asarray(cv2.resize(picture(0), (280, 180)), np.uint8))
+    assert hydranet_run(path, photo, '-o', tmp_path / 'a', '--fx', '100') == 0
+    told = capsys.readouterr().out
+    assert 'Images of 280x180 pixels are resized to 160x103 for the network.' in told
+    assert stored(tmp_path / 'a/segmentation/photo.png').shape == (180, 280)
+    native = ('--working-width', 'native')
+    assert hydranet_run(path, photo, '-o', tmp_path / 'b', '--fx', '100', *native) == 0
+    told = capsys.readouterr().out
+    assert 'resized' not in told and 'it was trained for 40 to 60 px' in told
+    with pytest.raises(SystemExit):
+        hydranet_run(path, photo, '-o', tmp_path / 'c', '--working-width', 'wide')
+    assert "The working width 'wide' is not native" in capsys.readouterr().err
 
 
 def test_one_damaged_image_does_not_stop_the_rest(

@@ -84,6 +84,7 @@ def specs(tmp_path_factory: pytest.TempPathFactory) -> list[ProcessSpec]:
     defaults = {name: default for name, (default, _) in LAUNCH_ARGUMENTS.items()}
     everything = {name: default or name for name, default in defaults.items()}
     everything |= {'params_file': str(config_path('hydranet.yaml')), 'autostart': 'false'}
+    everything['working_width'] = 'native'
     with pytest.MonkeyPatch.context() as patch:
         source_rviz(patch, folder)
         replays = [

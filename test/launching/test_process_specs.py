@@ -107,6 +107,10 @@ def test_launch_arguments_arrive(installed_rviz):
     assert node.parameters == {'use_sim_time': True, 'autostart': False, 'model': 'm'}
     assert rviz.executable == 'rviz2' and rviz.parameters == {'use_sim_time': True}
     assert len(launched_processes(DEFAULTS)) == 1
+    (node,) = launched_processes({**DEFAULTS, 'working_width': 'native'})
+    assert node.parameters == {'working_width': -1}
+    with pytest.raises(HydranetError, match="working width '9' is not native"):
+        launched_processes({**DEFAULTS, 'working_width': '9'})
     with pytest.raises(HydranetError, match="rviz must be true or false, not 'perhaps'"):
         launched_processes({**DEFAULTS, 'rviz': 'perhaps'})
 

@@ -113,6 +113,7 @@ def key_values(report: Report) -> dict[str, str]:
     facts = report.input_facts
     if facts is not None:
         values['image size'] = f'{facts.width}x{facts.height}'
+        values['network input size'] = facts.working_size
         values['image frame_id'] = facts.frame_id
         values['camera_info'] = 'used' if facts.calibrated else 'none for this frame_id'
         values['depth scale'] = 'assumed' if facts.scale_assumed else 'known'

@@ -19,6 +19,7 @@ from std_msgs.msg import Header
 
 from hydranet_ros.camera.calibration import calibration_fault, camera_of_frame
 from hydranet_ros.camera.camera import RayTable
+from hydranet_ros.camera.resize import resize_image
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.images import LowBitsCheck, message_to_rgb
 from hydranet_ros.messages.stamps import NANOSECONDS
@@ -27,6 +28,7 @@ from hydranet_ros.node.perception.parameters import Settings
 from hydranet_ros.node.perception.polling_subscription import Arrival
 from hydranet_ros.node.perception.statistics import Statistics
 from hydranet_ros.runtime.predictor import Predictor
+from hydranet_ros.runtime.working_size import untrained_fault
 
 
 class MessagePublisher(Protocol):
@@ -63,6 +65,7 @@ class InputFacts:
     frame_id: str
     calibrated: bool
     scale_assumed: bool
+    working_size: str = ''  # width and height that the network sees, e.g. 640x480
     fault: str = ''  # what is suspicious about the input
 
 
@@ -209,11 +212,23 @@ class FrameProcessor:
         fault = ''
         if info is not None:
             fault = calibration_fault(info, width, height, rectified=settings.image_rectified)
+        working = prediction.working
+        assert working is not None
+        fault = fault or untrained_fault(self.predictor.metadata, working)
         if fault:
             self._warn_once(fault)
         self.input_facts = InputFacts(
-            width, height, header.frame_id, info is not None, prediction.scale_assumed, fault
+            width,
+            height,
+            header.frame_id,
+            calibrated=info is not None,
+            scale_assumed=prediction.scale_assumed,
+            working_size=f'{working.width}x{working.height}',
+            fault=fault,
         )
+        if self.predictor.output_size == 'working':
+            rgb = resize_image(rgb, working.size)
+            camera = camera.scaled(*working.size) if camera else None
         return Frame(
             header=header,
             prediction=prediction,

@@ -16,7 +16,9 @@ import math
 import textwrap
 from typing import Any
 
+from hydranet_ros.camera.working_width import MINIMUM_SIZE
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.runtime.predictor import OUTPUT_SIZES, OutputSize
 
 IMAGE_TRANSPORTS = ('raw', 'compressed')
 DEPTH_ENCODINGS = ('32FC1', '16UC1')
@@ -126,6 +128,22 @@ PARAMETERS: Mapping[str, Parameter] = {
             unit='px',
             minimum=32,
             maximum=8192,
+        ),
+        Parameter(
+            'working_width',
+            0,
+            'Width to which images are resized for the network. 0: the nearest for which the '
+            'model was trained; -1: images are not resized.',
+            unit='px',
+            minimum=-1,
+            maximum=8192,
+        ),
+        Parameter(
+            'output_size',
+            'input',
+            'Size of the outputs: input is the size of the image, working the smaller or larger '
+            'size at which the network sees it.',
+            choices=OUTPUT_SIZES,
         ),
         Parameter(
             'image_transport',
@@ -242,6 +260,8 @@ class Settings:
     precision: str
     warm_up_height: int
     warm_up_width: int
+    working_width: int
+    output_size: OutputSize
     image_transport: str
     autostart: bool
     depth_encoding: str
@@ -264,6 +284,11 @@ class Settings:
             fault = PARAMETERS[name].fault(value)
             if fault:
                 raise HydranetError(fault)
+        if 0 < values['working_width'] < MINIMUM_SIZE:
+            raise HydranetError(
+                f"Parameter 'working_width' must be -1, 0 or at least {MINIMUM_SIZE} px, not "
+                f'{values["working_width"]}.'
+            )
         for lower, upper in _ORDERED:
             if not values[lower] < values[upper]:
                 raise HydranetError(

@@ -307,6 +307,8 @@ def _load_model(settings: Settings) -> Predictor:
         # An exported graph has fixed outputs.
         fields=None if isinstance(loaded, ExportedModel) and not extra else fields,
         warm_up_size=(settings.warm_up_height, settings.warm_up_width),
+        working_width=settings.working_width,
+        output_size=settings.output_size,
     )
 
 

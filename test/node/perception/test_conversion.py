@@ -17,6 +17,7 @@ from std_msgs.msg import Header
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.encodings import ENCODINGS
 from hydranet_ros.messages.images import compressed_to_rgb, image_to_rgb
+from hydranet_ros.messages.planar_images import PLANAR_FORMATS
 from hydranet_ros.node.perception.output_messages import array_to_image
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40))
@@ -120,16 +121,85 @@ def test_bayer_mosaics(pattern, size, bits):
     assert inner.max() <= 6
 
 
-def yuv422(rgb, order):
-    """Encode RGB as BT.601 (16 to 235), with one colour per pair of pixels."""
+def yuv601(rgb):
+    """Return Y, U and V of BT.601 (16 to 235), as floats."""
     r, g, b = (rgb[..., i].astype(float) for i in range(3))
     y = 16 + 0.257 * r + 0.504 * g + 0.098 * b
     u = 128 - 0.148 * r - 0.291 * g + 0.439 * b
     v = 128 + 0.439 * r - 0.368 * g - 0.071 * b
+    return y, u, v
+
+
+def yuv422(rgb, order):
+    """Encode RGB with one colour per pair of pixels."""
+    y, u, v = yuv601(rgb)
     shared = np.empty_like(y)
     shared[:, 0::2], shared[:, 1::2] = u[:, 0::2], v[:, 0 : 2 * (y.shape[1] // 2) : 2]
     pair = (shared, y) if order == 'uyvy' else (y, shared)
     return np.rint(np.dstack(pair)).astype(np.uint8)
+
+
+def planar(rgb, encoding, padding=0):
+    """Encode RGB in planes with padded rows, as a driver would."""
+    y, u, v = (np.rint(plane).astype(np.uint8) for plane in yuv601(rgb))
+    height, width = y.shape
+    step = width + padding
+    halved = encoding not in ('nv24', 'yuv444')
+    if halved:
+        u, v = u[::2, ::2], v[::2, ::2]
+    stride = (step + 1) // 2 if halved else step
+    first, second = (v, u) if encoding in ('nv21', 'yv12') else (u, v)
+    if encoding.startswith('nv'):
+        pairs = np.dstack([first, second]).reshape(len(u), -1)
+        planes = [(y, step), (pairs, 2 * stride)]
+    else:
+        planes = [(y, step), (first, stride), (second, stride)]
+    rows = [np.pad(p, [(0, 0), (0, s - p.shape[1])], constant_values=0xA5) for p, s in planes]
+    data = b''.join(plane.tobytes() for plane in rows)
+    return Image(
+        height=height, width=width, encoding=encoding, step=step, data=array.array('B', data)
+    )
+
+
+@pytest.mark.parametrize('encoding', PLANAR_FORMATS)
+@pytest.mark.parametrize('size', [(48, 64), (33, 65), (49, 34), (1, 1), (2, 1), (1, 3)])
+@pytest.mark.parametrize('padding', [0, 1, 6])
+def test_planes_of_even_and_odd_sizes(encoding, size, padding):
+    rgb = smooth_rgb(*size)
+    decoded = image_to_rgb(planar(rgb, encoding, padding))
+    assert decoded.shape == rgb.shape and decoded.dtype == np.uint8
+    assert np.abs(decoded.astype(int) - rgb).max() <= 6
+
+
+@pytest.mark.parametrize('encoding', PLANAR_FORMATS)
+def test_every_colour_of_planes_is_exact(encoding):
+    """Blocks of 2x2 pixels have one colour, so sharing colours loses nothing."""
+    rgb = random_rgb(10, 12).repeat(2, axis=0).repeat(2, axis=1)
+    decoded = image_to_rgb(planar(rgb, encoding))
+    assert np.abs(decoded.astype(int) - rgb).max() <= 3  # rounding of Y, U and V
+
+
+def test_yuv444_may_be_packed():
+    rgb = random_rgb(7, 9)
+    pixels = np.rint(np.dstack(yuv601(rgb))).astype(np.uint8)
+    decoded = image_to_rgb(message(pixels, 'yuv444', padding=4))
+    assert np.abs(decoded.astype(int) - rgb).max() <= 3
+
+
+@pytest.mark.parametrize(
+    ('changes', 'sentence'),
+    [
+        ({'width': 0}, 'is empty'),
+        ({'step': 63}, 'has a step of 63 bytes; a row needs 64'),
+        ({'height': 50}, 'needs 4800 bytes of data and has 4608'),
+    ],
+)
+def test_planes_that_do_not_fit_are_refused_in_one_sentence(changes, sentence):
+    sent = planar(smooth_rgb(48, 64), 'nv12')
+    for name, value in changes.items():
+        setattr(sent, name, value)
+    with pytest.raises(HydranetError, match=sentence):
+        image_to_rgb(sent)
 
 
 @pytest.mark.parametrize('encoding', ['yuv422', 'uyvy', 'yuv422_yuy2', 'yuyv'])
@@ -191,7 +261,7 @@ def test_what_does_not_fit_is_refused_in_one_sentence(changes, sentence):
         width=st.integers(0, 70),
         step=st.integers(0, 300),
         data=st.binary(max_size=300).map(lambda data: array.array('B', data)),
-        encoding=st.sampled_from([*ENCODINGS, 'rgb', '']),
+        encoding=st.sampled_from([*ENCODINGS, *PLANAR_FORMATS, 'rgb', '']),
         is_bigendian=st.integers(0, 1),
     )
 )
@@ -281,14 +351,14 @@ class StandInForCvBridge(types.ModuleType):
         """A bridge that converts one encoding."""
 
         def imgmsg_to_cv2(self, image, desired_encoding):
-            if image.encoding != 'nv21' or desired_encoding != 'rgb8':
+            if image.encoding != 'yuv411' or desired_encoding != 'rgb8':
                 raise StandInForCvBridge.CvBridgeError('unknown')
             return np.full((image.height, image.width, 3), 9, np.uint8)
 
 
 def test_cv_bridge_is_asked_about_other_encodings(monkeypatch):
     monkeypatch.setitem(sys.modules, 'cv_bridge', StandInForCvBridge('cv_bridge'))
-    sent = message(random_rgb(4, 6), 'nv21')
+    sent = message(random_rgb(4, 6), 'yuv411')
     np.testing.assert_array_equal(image_to_rgb(sent), np.full((4, 6, 3), 9))
     sent.encoding = 'h264'
     with pytest.raises(HydranetError, match="encoding 'h264' are not supported"):
@@ -298,8 +368,8 @@ def test_cv_bridge_is_asked_about_other_encodings(monkeypatch):
 def test_a_broken_cv_bridge_is_as_good_as_none(monkeypatch):
     # A cv_bridge for NumPy 1 is empty if it is imported with NumPy 2.
     monkeypatch.setitem(sys.modules, 'cv_bridge', types.ModuleType('cv_bridge'))
-    with pytest.raises(HydranetError, match="encoding 'nv21' are not supported"):
-        image_to_rgb(message(random_rgb(4, 6), 'nv21'))
+    with pytest.raises(HydranetError, match="encoding 'yuv411' are not supported"):
+        image_to_rgb(message(random_rgb(4, 6), 'yuv411'))
 
 
 def test_agrees_with_cv_bridge():

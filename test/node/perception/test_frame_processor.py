@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """One frame from its bytes to the outputs, with a real model and recording publishers."""
 
+from dataclasses import replace
 import threading
 import time
 
@@ -15,6 +16,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage
 from std_msgs.msg import Header
 
 from hydranet_ros.camera.calibration import CameraInfoBuffer
+from hydranet_ros.camera.working_width import NATIVE
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.node.perception.frame_processor import FrameProcessor, Publication
@@ -168,6 +170,35 @@ def test_suspicious_inputs_are_named_once(predictor):
     assert '10 or 12 bits' in pipeline.warnings[0]
     assert 'for images of 40x40' in pipeline.warnings[1]
     assert pipeline.processor.input_facts.fault == pipeline.warnings[1]
+
+
+def test_outputs_of_the_working_size_have_its_calibration():
+    bundle = published_bundle('nyud40_normals', canonical_focal=500.0)
+    small = Predictor(bundle, warm_up_size=None, working_width=104, output_size='working')
+    topics = {'segmentation', 'depth', 'depth/camera_info', 'overlay', 'points'}
+    pipeline = Pipeline(small, topics)
+    k = [500.0, 0.0, 26.0, 0.0, 500.0, 20.0, 0.0, 0.0, 1.0]
+    pipeline.camera_infos.put(CameraInfo(header=header(), width=52, height=40, k=k))
+    published = pipeline.send(image())
+    assert {(m.width, m.height) for (m,) in published.values()} == {(104, 80)}
+    info = published['depth/camera_info'][0]
+    assert (info.k[0], info.k[2], info.k[5]) == (1000.0, 52.5, 40.5)
+    assert pipeline.processor.input_facts.working_size == '104x80'
+
+
+def test_a_focal_length_that_the_model_was_not_trained_for_is_named_once():
+    bundle = published_bundle('nyud40_normals', canonical_focal=500.0)
+    limited = replace(bundle, metadata=replace(bundle.metadata, focal_range=(200.0, 250.0)))
+    pipeline = Pipeline(
+        Predictor(limited, warm_up_size=None, working_width=NATIVE), {'segmentation'}
+    )
+    k = [500.0, 0.0, 26.0, 0.0, 500.0, 20.0, 0.0, 0.0, 1.0]
+    pipeline.camera_infos.put(CameraInfo(header=header(), width=52, height=40, k=k))
+    for _ in range(2):
+        pipeline.send(image())
+    (warning,) = pipeline.warnings
+    assert 'a focal length of 500 px, but it was trained for 200 to 250 px' in warning
+    assert pipeline.processor.input_facts.fault == warning
 
 
 def test_a_dark_image_of_16_bits_is_not_suspicious(predictor):

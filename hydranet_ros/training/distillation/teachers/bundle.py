@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.camera.working_width import NATIVE
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.bundle import load_bundle
 from hydranet_ros.model.tasks import CONFIDENCE_LEVELS
@@ -62,6 +63,7 @@ class BundleTeacher(Teacher):
             precision='float32',
             label_set=settings.label_set,
             fields=[field for task in tasks for field in _FIELDS[task]],
+            working_width=NATIVE,  # the views choose the size
         )
         self._views = settings.views
         self.gives_depth = 'depth' in tasks
