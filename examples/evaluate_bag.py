@@ -9,7 +9,8 @@ Measure a model on a bag with ground truth: ``python evaluate_bag.py BAG [MODEL]
 from pathlib import Path
 import sys
 
-from hydranet_ros.evaluation.bag_evaluation import evaluate_bag, find_topics
+from hydranet_ros.bags.topics import find_topics
+from hydranet_ros.evaluation.bag_evaluation import evaluate_bag
 from hydranet_ros.evaluation.bag_report import write_report
 from hydranet_ros.evaluation.measures import EvaluationProtocol
 from hydranet_ros.runtime.predictor import Predictor

@@ -60,7 +60,9 @@ class FakePredictor:
         """Predict one image."""
         self.focal_lengths.append(fx)
         depth = (1 + rgb[..., 0] / np.float32(25)) * np.float32((fx or 1.0) / FOCAL)
-        return Prediction(labels=rgb[..., 1] // 43, depth=depth.astype(np.float32))
+        return Prediction(
+            labels=rgb[..., 1] // 43, depth=depth.astype(np.float32), scale_assumed=fx is None
+        )
 
     def warm_up(self, _height: int, _width: int) -> float:
         """Do nothing."""

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hydranet_ros.bags.bag_files import BagMessage, BagReader
 from hydranet_ros.bags.message_types import TF_TYPE
-from hydranet_ros.bags.topics import choose_image_topic
+from hydranet_ros.bags.topics import BagTopics, choose_image_topic, find_topics
 from hydranet_ros.camera.calibration import camera_of, CameraInfoBuffer
 from hydranet_ros.camera.poses import FrameTree, Track
 from hydranet_ros.data.sample import Sample
@@ -22,11 +22,10 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.annotations import read_depth, read_labels
 from hydranet_ros.messages.images import message_to_rgb
 from hydranet_ros.messages.stamps import NANOSECONDS, stamp_nanoseconds
-from hydranet_ros.messages.topic_names import camera_info_topic
 
 POSE_TYPES = ('geometry_msgs/msg/PoseStamped', 'nav_msgs/msg/Odometry')
-_TOLERANCE = NANOSECONDS // 50
-"""Largest difference, in nanoseconds, between the stamps of an image and its depth or labels."""
+TOLERANCE = 0.02
+"""Largest difference in seconds between the stamps of an image and its depth or labels."""
 
 PoseAt = Callable[[str, int], NDArray[np.float64] | None]
 
@@ -35,21 +34,31 @@ def open_bag_samples(
     path: Path,
     selection: Selection = ALL,
     *,
-    image_topic: str | None = None,  # None: the only image topic besides results and truth
-    depth_topic: str | None = None,  # 32FC1 metres or 16UC1 millimetres, registered to the images
-    label_topic: str | None = None,  # class ids (mono8), with the size and stamps of the images
-    pose_topic: str | None = None,  # poses of the camera's optical frame; None uses /tf
+    image: str | None = None,
+    camera_info: str | None = None,
+    truths: Mapping[str, str] | None = None,
+    pose: str | None = None,  # topic of poses of the camera's optical frame; None uses /tf
     fixed_frame: str | None = None,  # world frame in /tf; None is the root of the tree
+    tolerance: float = TOLERANCE,
 ) -> SampleSource:
     """
-    Open the images of a bag as samples, with the ``camera_info`` next to them.
+    Open the images of a bag as samples, with calibration, true depth and labels, and poses.
 
     Raises HydranetError if the bag cannot be read or lacks one of the topics.
+
+    Parameters
+    ----------
+    image, camera_info, truths
+        Topics, as for `find_topics`. Depth and labels must be registered to the images.
+    tolerance
+        Largest difference in seconds between the stamps of an image and its depth or labels.
+
     """
     with BagReader(path) as bag:
-        image_topic = choose_image_topic(bag, image_topic)
-        bag.check_topics(filter(None, (depth_topic, label_topic, pose_topic)))
-        pose_at = _read_track(bag, pose_topic) if pose_topic else _read_frames(bag, fixed_frame)
+        topics = find_topics(bag, image=image, camera_info=camera_info, truths=truths)
+        image_topic = topics.image or choose_image_topic(bag)
+        bag.check_topics(filter(None, (pose,)))
+        pose_at = _read_track(bag, pose) if pose else _read_frames(bag, fixed_frame)
         count = selection.count(bag.topics[image_topic].count)
 
     def samples() -> Iterator[Sample]:
@@ -58,9 +67,9 @@ def open_bag_samples(
                 bag,
                 selection,
                 image_topic,
-                depth_topic=depth_topic,
-                label_topic=label_topic,
+                topics,
                 pose_at=pose_at,
+                tolerance=round(tolerance * NANOSECONDS),
             )
 
     return SampleSource(path.name, count, samples)
@@ -70,14 +79,15 @@ def _samples(
     bag: BagReader,
     selection: Selection,
     image_topic: str,
+    topics: BagTopics,
     *,
-    depth_topic: str | None,
-    label_topic: str | None,
     pose_at: PoseAt,
+    tolerance: int,
 ) -> Iterator[Sample]:
-    infos = _Calibrations(bag, camera_info_topic(image_topic))
-    depths = _Feed(bag, depth_topic, read_depth) if depth_topic else None
-    labels = _Feed(bag, label_topic, read_labels) if label_topic else None
+    infos = _Calibrations(bag, topics.camera_info)
+    depth_topic, label_topic = topics.truths.get('depth'), topics.truths.get('segmentation')
+    depths = _Feed(bag, depth_topic, read_depth, tolerance) if depth_topic else None
+    labels = _Feed(bag, label_topic, read_labels, tolerance) if label_topic else None
     first = None
     for index, message in selection.of(enumerate(bag.messages((image_topic,)))):
         stamp = message.stamp
@@ -100,9 +110,9 @@ def _samples(
 class _Calibrations:
     """Chooses the calibration of each image as the node does; images must be given in order."""
 
-    def __init__(self, bag: BagReader, topic: str) -> None:
+    def __init__(self, bag: BagReader, topic: str | None) -> None:
         self._bag = bag
-        self._messages = bag.messages((topic,)) if topic in bag.topics else iter(())
+        self._messages = bag.messages((topic,)) if topic else iter(())
         self._next: BagMessage | None = next(self._messages, None)
         self._buffer = CameraInfoBuffer()
 
@@ -122,9 +132,12 @@ class _Calibrations:
 class _Feed:
     """Depth or label images, searched by stamp while the colour images are read in order."""
 
-    def __init__(self, bag: BagReader, topic: str, read: Callable[[Any], NDArray]) -> None:
+    def __init__(
+        self, bag: BagReader, topic: str, read: Callable[[Any], NDArray], tolerance: int
+    ) -> None:
         self._bag = bag
         self._read = read
+        self._tolerance = tolerance
         self._messages = bag.messages((topic,))
         self._next: BagMessage | None = next(self._messages, None)
 
@@ -132,7 +145,7 @@ class _Feed:
         """Return the values for the image with this stamp, None if there are none."""
         while self._next is not None and self._is_before(self._next, stamp):
             self._next = next(self._messages, None)
-        if self._next is None or abs(self._next.stamp - stamp) > _TOLERANCE:
+        if self._next is None or abs(self._next.stamp - stamp) > self._tolerance:
             return None
         values = self._read(self._bag.decode(self._next))
         if values.shape != shape:
@@ -143,9 +156,8 @@ class _Feed:
             )
         return values
 
-    @staticmethod
-    def _is_before(message: BagMessage, stamp: int) -> bool:
-        return message.stamp < stamp - _TOLERANCE
+    def _is_before(self, message: BagMessage, stamp: int) -> bool:
+        return message.stamp < stamp - self._tolerance
 
 
 def _read_track(bag: BagReader, topic: str) -> PoseAt:

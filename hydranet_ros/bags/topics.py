@@ -1,42 +1,168 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""Find the topic in a bag that carries the camera's images."""
+"""Find the topics of a bag: the camera's images, their calibration, and ground truth."""
 
 from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 from hydranet_ros.bags.bag_files import BagReader
 from hydranet_ros.bags.message_types import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.messages.topic_names import COMPRESSED_SUFFIX, is_result_or_truth
+from hydranet_ros.messages.topic_names import (
+    base_topic,
+    camera_info_topic,
+    COMPRESSED_SUFFIX,
+    is_result_or_truth,
+    TRANSPORT_SUFFIXES,
+    TRUTH_PREFIX,
+)
+from hydranet_ros.model.tasks import TASKS
+
+_DEPTH_ENCODINGS = ('16UC1', '32FC1')
 
 
-def choose_image_topic(bag: BagReader, wanted: str | None = None) -> str:
+@dataclass(frozen=True)
+class BagTopics:
+    """The topics of one camera; a topic that the bag lacks is None or has no entry."""
+
+    image: str | None
+    camera_info: str | None
+    truths: Mapping[str, str]  # ground truth: topic by task
+    predictions: Mapping[str, str]  # topic by task
+
+
+def find_topics(
+    bag: BagReader,
+    *,
+    image: str | None = None,
+    camera_info: str | None = None,
+    truths: Mapping[str, str] | None = None,
+    predictions: Mapping[str, str] | None = None,
+) -> BagTopics:
     """
-    Return ``wanted``; if it is None, the only image topic besides results and ground truth.
+    Find the topics of a camera; topics that the user names take precedence.
+
+    Predictions are looked for where the node publishes them (``/segmentation``, ``/depth`` …),
+    ground truth at ``/ground_truth/<task>``, each raw or compressed. True depth may also be that
+    of a depth camera: on the only other topic with depth images of the same size, such as
+    ``aligned_depth_to_color`` of a RealSense. Raises HydranetError if a named topic does not
+    exist, or several topics could have the images.
+    """
+    named = (truths or {}), (predictions or {})
+    bag.check_topics(filter(None, (image, camera_info, *named[0].values(), *named[1].values())))
+    true_ones = _topics_of_tasks(bag, TRUTH_PREFIX, named[0])
+    predicted = _topics_of_tasks(bag, '', named[1])
+    others = {*true_ones.values(), *predicted.values()}
+    chosen = None
+    if image is not None or _image_topics(bag, others):
+        chosen = choose_image_topic(bag, image, others)
+    if chosen is not None and 'depth' not in true_ones:
+        measured = _measured_depth(bag, {base_topic(chosen), *others}, _size(_first(bag, chosen)))
+        true_ones |= {'depth': measured} if measured else {}
+    beside = camera_info or (camera_info_topic(chosen) if chosen else None)
+    return BagTopics(chosen, beside if beside in bag.topics else None, true_ones, predicted)
+
+
+def _topics_of_tasks(bag: BagReader, prefix: str, named: Mapping[str, str]) -> dict[str, str]:
+    """
+    Return the topic of each task, by task: the named one, else ``<prefix>/<task>``.
+
+    Topics without messages are left out.
+    """
+    topics = {}
+    for task in TASKS:
+        usual = (f'{prefix}/{task}{suffix}' for suffix in TRANSPORT_SUFFIXES)
+        candidates = (named[task],) if task in named else usual
+        topic = next((t for t in candidates if t in bag.topics and bag.topics[t].count), None)
+        if topic is not None:
+            topics[task] = topic
+    return topics
+
+
+def choose_image_topic(
+    bag: BagReader, wanted: str | None = None, others: Collection[str] = ()
+) -> str:
+    """
+    Return ``wanted``; if it is None, the only topic of camera images that is not in ``others``.
 
     Raises HydranetError if the topic has no images, or several topics have images.
     """
-    candidates = {
-        name: topic
-        for name, topic in sorted(bag.topics.items())
-        if topic.type in (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE) and topic.count > 0
-    }
-    if not candidates:
+    with_images = _with_images(bag)
+    if not with_images:
         raise HydranetError(f'{bag.path} has no images; it has {", ".join(sorted(bag.topics))}.')
     if wanted is None:
-        others = {n: t for n, t in candidates.items() if not is_result_or_truth(n)}
-        candidates = others or candidates
-    names = ', '.join(candidates)
-    if wanted is None:
+        candidates = _image_topics(bag, others) or with_images
         if len(candidates) > 1:
             raise HydranetError(
-                f'{bag.path} has {len(candidates)} topics with images ({names}); '
-                'name one with --image-topic.'
+                f'{bag.path} has {len(candidates)} topics with images '
+                f'({", ".join(candidates)}); name one with --image.'
             )
-        (wanted,) = candidates
-    if wanted not in candidates:
-        raise HydranetError(f'{bag.path} has no images on {wanted}; it has them on {names}.')
+        return candidates[0]
+    if wanted not in with_images and wanted + COMPRESSED_SUFFIX in with_images:
+        return wanted + COMPRESSED_SUFFIX
+    if wanted not in with_images:
+        raise HydranetError(
+            f'{bag.path} has no images on {wanted}; it has them on {", ".join(with_images)}.'
+        )
     return wanted
+
+
+def _with_images(bag: BagReader) -> list[str]:
+    """Return all topics with messages of images."""
+    types = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE)
+    return [n for n, topic in sorted(bag.topics.items()) if topic.type in types and topic.count]
+
+
+def _image_topics(bag: BagReader, others: Collection[str]) -> list[str]:
+    """Return the topics that could be a camera's images: neither results, truth nor depth."""
+    free = [n for n in _with_images(bag) if n not in others and not is_result_or_truth(n)]
+    if len(free) < 2:
+        return free
+    # A camera of 16 bits has images of an encoding for depth, if there are no others.
+    return [name for name in free if not _is_depth(_first(bag, name))] or free
+
+
+def depth_cameras(bag: BagReader) -> list[str]:
+    """Return the topics of depth images, besides results and ground truth."""
+    names = [name for name in _with_images(bag) if not is_result_or_truth(name)]
+    return [name for name in names if _is_depth(_first(bag, name))]
+
+
+def _measured_depth(
+    bag: BagReader, others: Collection[str], size: tuple[int, int] | None
+) -> str | None:
+    """Return the only topic of depth images of this size (None: of any size)."""
+    candidates = [
+        name
+        for name in depth_cameras(bag)
+        if not {name, base_topic(name)} & set(others)
+        and (size is None or _size(_first(bag, name)) in (None, size))
+    ]
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def _first(bag: BagReader, topic: str) -> Any | None:
+    """Return the first message of a topic; None if it is damaged."""
+    try:
+        return bag.decode(next(bag.messages((topic,))))
+    except HydranetError:
+        return None
+
+
+def _is_depth(message: Any | None) -> bool:
+    if 'compressedDepth' in getattr(message, 'format', ''):
+        return True
+    return getattr(message, 'encoding', '') in _DEPTH_ENCODINGS
+
+
+def _size(message: Any | None) -> tuple[int, int] | None:
+    """Return width and height; None if they are unknown before decoding."""
+    if message is None or not hasattr(message, 'width'):
+        return None
+    return message.width, message.height
 
 
 def check_transport(bag: BagReader, topic: str) -> None:

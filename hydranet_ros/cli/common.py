@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 import signal
@@ -97,29 +97,58 @@ def open_predictor(arguments: argparse.Namespace, dataset_labels: str | None = N
     )
 
 
-def open_bag(
-    path: Path,
-    selection: Selection,
-    *,
-    image_topic: str | None = None,
-    depth_topic: str | None = None,
-    label_topic: str | None = None,
-    **poses: str | None,
-) -> SampleSource:
-    """Call `open_bag_samples`, by default with the ground-truth topics of ``make-bag``."""
-    from hydranet_ros.bags.bag_files import BagReader
-    from hydranet_ros.bags.conversion import TRUTH_DEPTH, TRUTH_LABELS
-    from hydranet_ros.bags.samples import open_bag_samples
+def add_topic_arguments(
+    parser: argparse.ArgumentParser, tasks: Iterable[str] = ('depth', 'segmentation')
+) -> argparse._ArgumentGroup:
+    """Declare the topics of a bag; every command that reads a camera from a bag has these."""
+    topics = parser.add_argument_group('topics of a bag')
+    topics.add_argument('--image', help='images (default: the only topic of camera images)')
+    topics.add_argument(
+        '--camera-info', help='calibration (default: camera_info in the namespace of the images)'
+    )
+    for task in tasks:
+        other = ', else the depth camera' if task == 'depth' else ''
+        topics.add_argument(
+            f'--true-{task}', help=f'true {task} (default: /ground_truth/{task}{other})'
+        )
+    topics.add_argument(
+        '--tolerance',
+        type=float,
+        metavar='SECONDS',
+        help='largest difference between the stamps of an image and its annotations',
+    )
+    return topics
 
-    with BagReader(path) as bag:
-        topics = bag.topics
+
+def add_pose_arguments(topics: argparse._ArgumentGroup) -> None:
+    """Declare where the poses of the camera in a bag come from."""
+    topics.add_argument(
+        '--pose', help="the camera's pose (PoseStamped or Odometry) instead of that in /tf"
+    )
+    topics.add_argument('--fixed-frame', help='fixed frame in /tf (default: the root of the tree)')
+
+
+def named_topics(arguments: argparse.Namespace, prefix: str) -> dict[str, str]:
+    """Return the topics in the arguments whose names start with a prefix, by task."""
+    from hydranet_ros.model.tasks import TASKS
+
+    topics = {task: getattr(arguments, f'{prefix}{task}', None) for task in TASKS}
+    return {task: topic for task, topic in topics.items() if topic}
+
+
+def open_bag(arguments: argparse.Namespace, path: Path, selection: Selection) -> SampleSource:
+    """Open the images of a bag, with the topics in the arguments."""
+    from hydranet_ros.bags.samples import open_bag_samples, TOLERANCE
+
     return open_bag_samples(
         path,
         selection,
-        image_topic=image_topic,
-        depth_topic=depth_topic or (TRUTH_DEPTH if TRUTH_DEPTH in topics else None),
-        label_topic=label_topic or (TRUTH_LABELS if TRUTH_LABELS in topics else None),
-        **poses,
+        image=arguments.image,
+        camera_info=arguments.camera_info,
+        truths=named_topics(arguments, 'true_'),
+        pose=arguments.pose,
+        fixed_frame=arguments.fixed_frame,
+        tolerance=TOLERANCE if arguments.tolerance is None else arguments.tolerance,
     )
 
 

@@ -46,6 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from hydranet_ros.evaluation.comparison import (
         compare_reports,
         comparison_table,
+        faults_of_reports,
         read_report,
     )
 
@@ -64,7 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
         for report in reports[1:]
     ]
-    table = comparison_table(_names(arguments.reports), comparisons, arguments.confidence)
+    names = _names(arguments.reports)
+    table = comparison_table(names, comparisons, arguments.confidence)
+    table = '\n'.join([table, *faults_of_reports(names, reports)])
     print(table)
     if arguments.output is not None:
         with naming_write_faults(arguments.output):

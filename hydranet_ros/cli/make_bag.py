@@ -8,12 +8,21 @@ import argparse
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
+import sys
 from typing import TYPE_CHECKING
 
-from hydranet_ros.cli.common import open_bag, parse_variables, positive
+from hydranet_ros.cli.common import (
+    add_pose_arguments,
+    add_topic_arguments,
+    named_topics,
+    open_bag,
+    parse_variables,
+    positive,
+)
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
+    from hydranet_ros.bags.conversion import Written
     from hydranet_ros.data.sample import Sample
     from hydranet_ros.data.sample_source import SampleSource, Selection
 
@@ -63,8 +72,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='format of the images (default: raw); ground truth is never compressed',
     )
     parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap')
-    parser.add_argument('--image', default='/image', help='topic of the images (default: /image)')
     parser.add_argument('--frame-id', default='camera', help='optical frame (default: camera)')
+    add_pose_arguments(add_topic_arguments(parser))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -77,27 +86,55 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.rate is not None and not arguments.rate > 0:
         raise HydranetError(f'--rate must be above 0, not {arguments.rate:g}.')
     selection = Selection(arguments.every, arguments.max_frames)
-    source = (_open_bag if arguments.extract else _open_source)(arguments, selection)
+    if arguments.extract:
+        source = open_bag(arguments, Path(arguments.source), selection)
+    else:
+        source = _open_source(arguments, selection)
     samples = tqdm(
         source.samples(), source.name, total=source.count, unit='frame', leave=False, disable=None
     )
     if arguments.extract:
         written = extract_samples(arguments.output, samples, arguments.depth_unit)
     else:
-        layout = BagLayout(
-            arguments.image, arguments.frame_id, arguments.format, arguments.storage
-        )
+        topic = arguments.image or BagLayout.image_topic
+        layout = BagLayout(topic, arguments.frame_id, arguments.format, arguments.storage)
         written = write_samples(arguments.output, _timed(samples, arguments), layout)
     print(
         f'{arguments.output}: {written.images} images, {written.labels} with labels, '
         f'{written.depth} with depth, {written.poses} with a pose'
     )
+    if arguments.extract:
+        _check_extracted(arguments, written)
     if written.other_calibrations:
         print(
             f'{written.other_calibrations} images have another calibration than the first image; '
             'camera-intrinsics.txt holds only that of the first.'
         )
     return 0
+
+
+def _check_extracted(arguments: argparse.Namespace, written: Written) -> None:
+    """Raise HydranetError if no stamp of an annotation fits; name depth that was not extracted."""
+    from hydranet_ros.bags.bag_files import BagReader
+    from hydranet_ros.bags.topics import depth_cameras, find_topics
+
+    with BagReader(Path(arguments.source)) as bag:
+        truths = find_topics(
+            bag, image=arguments.image, truths=named_topics(arguments, 'true_')
+        ).truths
+        cameras = depth_cameras(bag)
+    for task, count in (('depth', written.depth), ('segmentation', written.labels)):
+        if task in truths and not count:
+            raise HydranetError(
+                f'No image has {task}: no stamp on {truths[task]} is near enough to that of an '
+                'image; give a larger --tolerance.'
+            )
+    if cameras and 'depth' not in truths:
+        print(
+            f'The bag also has depth on {", ".join(cameras)}, which was not extracted: if it is '
+            'registered to the images, name it with --true-depth.',
+            file=sys.stderr,
+        )
 
 
 def _open_source(arguments: argparse.Namespace, selection: Selection) -> SampleSource:
@@ -117,16 +154,6 @@ def _open_source(arguments: argparse.Namespace, selection: Selection) -> SampleS
         depth_unit=arguments.depth_unit,
         focal_length=arguments.fx or drive_focal_length(path),
     )
-
-
-def _open_bag(arguments: argparse.Namespace, selection: Selection) -> SampleSource:
-    from hydranet_ros.bags.bag_files import BagReader
-
-    path = Path(arguments.source)
-    with BagReader(path) as bag:
-        images = (arguments.image, f'{arguments.image}/compressed')
-        found = next((topic for topic in images if topic in bag.topics), None)
-    return open_bag(path, selection, image_topic=found)
 
 
 def _timed(

@@ -233,7 +233,8 @@ class _BagTruth:
 
     def figures(self, predictor: Predictor) -> Mapping[str, Any]:
         """Measure a model on all images with ground truth."""
-        from hydranet_ros.evaluation.bag_evaluation import evaluate_bag, find_topics
+        from hydranet_ros.bags.topics import find_topics
+        from hydranet_ros.evaluation.bag_evaluation import evaluate_bag
         from hydranet_ros.evaluation.measures import EvaluationProtocol
 
         evaluation = evaluate_bag(
@@ -259,14 +260,14 @@ def _images_in_bag(path: Path, image_topic: str | None, limit: int) -> Iterator[
     """Yield evenly spaced images of a bag."""
     from hydranet_ros.bags.bag_files import BagReader
     from hydranet_ros.bags.samples import open_bag_samples
+    from hydranet_ros.bags.topics import find_topics
     from hydranet_ros.data.sample_source import Selection
-    from hydranet_ros.evaluation.bag_evaluation import find_topics
 
     with BagReader(path) as bag:
         topic = find_topics(bag, image=image_topic).image
         count = bag.topics[topic].count if topic else 0
     selection = Selection(max(1, -(-count // limit)), limit)
-    for sample in open_bag_samples(path, selection, image_topic=topic).samples():
+    for sample in open_bag_samples(path, selection, image=topic).samples():
         yield sample.image
 
 

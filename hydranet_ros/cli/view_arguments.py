@@ -8,7 +8,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hydranet_ros.cli.common import open_bag, positive
+from hydranet_ros.cli.common import (
+    add_pose_arguments,
+    add_topic_arguments,
+    open_bag,
+    positive,
+)
 
 if TYPE_CHECKING:
     from hydranet_ros.data.sample_source import SampleSource
@@ -35,23 +40,7 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.001,
         help='metres per step of a depth PNG (default: 0.001)',
     )
-    bag = parser.add_argument_group('bags')
-    bag.add_argument('--image-topic', help='topic of the images (default: the only image topic)')
-    bag.add_argument(
-        '--depth-topic',
-        help='topic of measured depth, registered to the images (default: /ground_truth/depth if '
-        'the bag has it)',
-    )
-    bag.add_argument(
-        '--label-topic',
-        help='topic of annotated class ids (default: /ground_truth/segmentation if the bag has '
-        'it)',
-    )
-    bag.add_argument(
-        '--pose-topic',
-        help="topic of the camera's pose (PoseStamped or Odometry) instead of /tf",
-    )
-    bag.add_argument('--fixed-frame', help='fixed frame in /tf (default: the root of the tree)')
+    add_pose_arguments(add_topic_arguments(parser))
 
 
 def open_input(arguments: argparse.Namespace) -> SampleSource:
@@ -62,15 +51,7 @@ def open_input(arguments: argparse.Namespace) -> SampleSource:
     selection = Selection(arguments.every, arguments.max_views, max(arguments.skip, 0))
     path = Path(arguments.input).expanduser()
     if is_bag(path):
-        return open_bag(
-            path,
-            selection,
-            image_topic=arguments.image_topic,
-            depth_topic=arguments.depth_topic,
-            label_topic=arguments.label_topic,
-            pose_topic=arguments.pose_topic,
-            fixed_frame=arguments.fixed_frame,
-        )
+        return open_bag(arguments, path, selection)
     return open_samples(
         arguments.input,
         selection,

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from hydranet_ros.bags.bag_files import BagMessage, BagReader
 from hydranet_ros.bags.message_types import CAMERA_INFO_TYPE, COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
 from hydranet_ros.bags.playback import belongings_first
 from hydranet_ros.bags.recovery import open_damaged_bag
-from hydranet_ros.bags.topics import choose_image_topic
+from hydranet_ros.bags.topics import BagTopics
 from hydranet_ros.camera.calibration import camera_of_frame, CameraInfoBuffer
 from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.errors import HydranetError
@@ -26,26 +26,12 @@ from hydranet_ros.evaluation.frame_evaluation import FrameEvaluation, MatchedFra
 from hydranet_ros.evaluation.measures import EvaluationProtocol, MEASURES
 from hydranet_ros.messages.frame_sync import FrameStream, StampedFrame
 from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp
-from hydranet_ros.messages.topic_names import (
-    camera_info_topic,
-    is_result_or_truth,
-    TRANSPORT_SUFFIXES,
-    TRUTH_PREFIX,
-)
 
-_TOLERANCE = NANOSECONDS // 20
+_RECORDED_TOLERANCE = NANOSECONDS // 20
 """Messages without a stamp belong to one frame if recorded at most this far apart, nanoseconds."""
+_NEAR = NANOSECONDS // 10
+"""Stamps with a smaller difference, in nanoseconds, could be of one frame."""
 _TYPES_WITH_HEADER = (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE, CAMERA_INFO_TYPE)
-
-
-@dataclass(frozen=True)
-class EvaluatedTopics:
-    """The topics that are compared; a topic that the bag lacks is None or has no entry."""
-
-    image: str | None
-    camera_info: str | None
-    predictions: Mapping[str, str]  # topic by task
-    truths: Mapping[str, str]
 
 
 @dataclass
@@ -53,71 +39,19 @@ class BagEvaluation:
     """The result of evaluating a bag."""
 
     frames: FrameEvaluation
-    topics: EvaluatedTopics
+    topics: BagTopics
     faults: list[str] = field(default_factory=list)  # sentences on what is wrong with the bag
-
-
-def find_topics(
-    bag: BagReader,
-    *,
-    image: str | None = None,
-    camera_info: str | None = None,
-    predictions: Mapping[str, str] | None = None,
-    truths: Mapping[str, str] | None = None,
-) -> EvaluatedTopics:
-    """
-    Find the topics to compare; topics that the user names take precedence.
-
-    Predictions are looked for where the node publishes them (``/segmentation``, ``/depth`` …),
-    ground truth at ``/ground_truth/<task>``, each raw or compressed. Raises HydranetError if a
-    named topic does not exist, or several topics could hold the images.
-    """
-    named = [image, camera_info, *(predictions or {}).values(), *(truths or {}).values()]
-    bag.check_topics(filter(None, named))
-    found = _present(bag, '', predictions or {})
-    true_ones = _present(bag, TRUTH_PREFIX, truths or {})
-    chosen = image or _only_image_topic(bag, {*found.values(), *true_ones.values()})
-    beside = camera_info or (camera_info_topic(chosen) if chosen else None)
-    return EvaluatedTopics(chosen, beside if beside in bag.topics else None, found, true_ones)
-
-
-def _present(bag: BagReader, prefix: str, named: Mapping[str, str]) -> dict[str, str]:
-    """Return the topic of each task, by task; topics without messages are left out."""
-    topics = {}
-    for task in MEASURES:
-        usual = (f'{prefix}/{task}{suffix}' for suffix in TRANSPORT_SUFFIXES)
-        candidates = (named[task],) if task in named else usual
-        topic = next((t for t in candidates if t in bag.topics and bag.topics[t].count), None)
-        if topic is not None:
-            topics[task] = topic
-    return topics
-
-
-def _only_image_topic(bag: BagReader, others: set[str]) -> str | None:
-    """Return the only topic with images that is not among ``others``; None if there is none."""
-    candidates = [
-        name
-        for name, topic in sorted(bag.topics.items())
-        if topic.type in (IMAGE_TYPE, COMPRESSED_IMAGE_TYPE)
-        and topic.count
-        and name not in others
-        and not is_result_or_truth(name)
-    ]
-    if len(candidates) > 1:
-        raise HydranetError(
-            f'{bag.path} has images on {", ".join(candidates)}; name one with --image.'
-        )
-    return choose_image_topic(bag, candidates[0]) if candidates else None
 
 
 def evaluate_bag(
     path: Path,
-    choose_topics: Callable[[BagReader], EvaluatedTopics],
+    choose_topics: Callable[[BagReader], BagTopics],
     protocol: EvaluationProtocol,
     *,
     predictor: ImagePredictor | None = None,
     predicted_tasks: Iterable[str] = (),
     rectified: bool = False,
+    tolerance: float = 0.0,
     progress: Callable[[int], object] = lambda _count: None,
 ) -> BagEvaluation:
     """
@@ -135,6 +69,8 @@ def evaluate_bag(
         The model and its tasks; without a model, the recorded predictions are measured.
     rectified
         Whether the images are rectified; if so, the focal length is taken from ``P``.
+    tolerance
+        Largest difference in seconds between the stamps of the messages of a frame.
     progress
         Called with the number of messages read since the last call.
 
@@ -149,7 +85,14 @@ def evaluate_bag(
             raise HydranetError(_nothing_to_compare(bag, topics, predictor))
         evaluation = FrameEvaluation(tasks, protocol)
         result = BagEvaluation(evaluation, topics, [fault] if fault else [])
-        reader = _FrameReader(bag, topics, evaluation, predictor=predictor, rectified=rectified)
+        reader = _FrameReader(
+            bag,
+            topics,
+            evaluation,
+            predictor=predictor,
+            rectified=rectified,
+            stamps=_Stamps(round(tolerance * NANOSECONDS)),
+        )
         try:
             for frame in reader.frames(progress):
                 evaluation.add(reader.matched(frame))
@@ -159,16 +102,23 @@ def evaluate_bag(
             result.faults.append(f'Reading ended early: {error}')
             for frame in reader.rest():
                 evaluation.add(reader.matched(frame))
+        if not evaluation.rows:
+            raise HydranetError(_nothing_measured(path, reader, evaluation))
+        if reader.assumed:
+            result.faults.append(
+                f'The focal length of {reader.assumed} images was assumed, because they have no '
+                'camera_info: the scale of their depth may be wrong.'
+            )
         if reader.stamps.missing:
             result.faults.append(
                 f'{reader.stamps.missing} messages have no stamp; they were matched by their time '
-                f'of recording, within {1e3 * _TOLERANCE / NANOSECONDS:.0f} ms.'
+                f'of recording, within {1e3 * _RECORDED_TOLERANCE / NANOSECONDS:.0f} ms.'
             )
     return result
 
 
 def _nothing_to_compare(
-    bag: BagReader, topics: EvaluatedTopics, predictor: ImagePredictor | None
+    bag: BagReader, topics: BagTopics, predictor: ImagePredictor | None
 ) -> str:
     truths = ', '.join(topics.truths) or 'nothing'
     if predictor is not None:
@@ -184,29 +134,50 @@ def _nothing_to_compare(
     )
 
 
+def _nothing_measured(path: Path, reader: _FrameReader, evaluation: FrameEvaluation) -> str:
+    """Return why no frame could be measured, and what to do."""
+    nearest = reader.stamps.nearest
+    if nearest is not None and nearest <= _NEAR:
+        return (
+            f'{path}: no image and annotation have the same stamp. The nearest ones differ by '
+            f'{1e3 * nearest / NANOSECONDS:.3g} ms: if they belong together, give '
+            f'--tolerance {2 * nearest / NANOSECONDS:.2g}.'
+        )
+    reasons = '; '.join(f'{tally.count} {what}' for what, tally in evaluation.account.items())
+    return f'{path}: no frame could be measured. Frames: {reasons or "none"}.'
+
+
 class _Stamps:
     """
     The stamps of messages, by which the messages of a frame are found.
 
-    Drivers that do not fill in the header leave 0. Such messages get the time at which the first
-    message of their frame was recorded.
+    A message belongs to the frame with the nearest stamp within ``tolerance`` nanoseconds. Drivers
+    that do not fill in the header leave 0; such messages belong to the frame that was recorded at
+    about the same time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tolerance: int) -> None:
         self.missing = 0  # number of messages without a stamp
+        self.nearest: int | None = None  # smallest difference between stamps that was too large
+        self._tolerance = tolerance
         self._frames: deque[tuple[int, set[str]]] = deque(maxlen=64)  # time, and parts so far
 
     def of(self, part: str, message: BagMessage) -> int:
-        """Return the stamp in nanoseconds."""
-        if stamp := read_stamp(message.data):
-            return stamp
-        self.missing += 1
-        for time, parts in self._frames:
-            if part not in parts and abs(message.time - time) <= _TOLERANCE:
+        """Return the stamp of the message's frame in nanoseconds."""
+        time, tolerance = read_stamp(message.data), self._tolerance
+        if not time:
+            self.missing += 1
+            time, tolerance = message.time, _RECORDED_TOLERANCE
+        others = [frame for frame in self._frames if part not in frame[1]]
+        if others:
+            nearest, parts = min(others, key=lambda frame: abs(frame[0] - time))
+            difference = abs(nearest - time)
+            if difference <= tolerance:
                 parts.add(part)
-                return time
-        self._frames.append((message.time, {part}))
-        return message.time
+                return nearest
+            self.nearest = min(self.nearest or difference, difference)
+        self._frames.append((time, {part}))
+        return time
 
 
 class _FrameReader:
@@ -215,11 +186,12 @@ class _FrameReader:
     def __init__(
         self,
         bag: BagReader,
-        topics: EvaluatedTopics,
+        topics: BagTopics,
         evaluation: FrameEvaluation,
         *,
         predictor: ImagePredictor | None,
         rectified: bool,
+        stamps: _Stamps,
     ) -> None:
         tasks = list(evaluation.tasks)
         self._bag = bag
@@ -229,7 +201,8 @@ class _FrameReader:
         self._rectified = rectified
         self._decoder = FrameDecoder(bag.decode, evaluation.note)
         self._infos = CameraInfoBuffer()
-        self.stamps = _Stamps()
+        self.stamps = stamps
+        self.assumed = 0  # number of images whose focal length was assumed
         parts = {topics.truths[task]: true(task) for task in tasks}
         if predictor is None:
             parts |= {topics.predictions[task]: task for task in tasks}
@@ -293,5 +266,6 @@ class _FrameReader:
         height, width = rgb.shape[:2]
         camera = camera_of_frame(info, width, height, rectified=self._rectified)
         prediction = self._predictor.predict(rgb, camera.focal_length if camera else None)
+        self.assumed += prediction.scale_assumed
         fields = {task: getattr(prediction, MEASURES[task].field) for task in self._tasks}
         return {task: values for task, values in fields.items() if values is not None}

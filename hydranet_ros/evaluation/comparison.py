@@ -197,6 +197,15 @@ def block_weights(count: int, draws: int, block: int) -> NDArray[np.float64]:
     return weights
 
 
+def faults_of_reports(names: Sequence[str], reports: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return what is wrong with the recordings of the reports, such as an assumed focal length."""
+    return [
+        f'{name}: {fault}'
+        for name, report in zip(names, reports, strict=True)
+        for fault in report.get('faults', ())
+    ]
+
+
 def comparison_table(
     names: Sequence[str], comparisons: Sequence[Sequence[Difference]], confidence: float
 ) -> str:

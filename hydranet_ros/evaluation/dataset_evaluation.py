@@ -47,6 +47,7 @@ class Evaluation:
     figures: dict[str, dict[str, Any]]  # by task, see `Accumulator.figures`
     ranking: dict[str, list[ImageScore]]  # by task, best first; only images with ground truth
     milliseconds: dict[str, dict[str, float]]  # per prediction, by stage: median and p95
+    assumed: int = 0  # number of images whose focal length was assumed
 
 
 def evaluate(
@@ -69,6 +70,7 @@ def evaluate(
     ranking: dict[str, list[ImageScore]] = {task: [] for task in accumulator.totals}
     seen: set[tuple[int, ...]] = set()
     times: list[dict[str, float]] = []
+    assumed = 0
     for index in progress(chosen):
         sample = dataset.load(index)
         size = sample.image.shape[:2]
@@ -77,6 +79,7 @@ def evaluate(
             seen.add(size)
         prediction = predictor.predict(sample.image, sample.fx)
         times.append(prediction.timing)
+        assumed += prediction.scale_assumed
         for task, scores in ranking.items():
             truth = getattr(sample, task)
             if truth is not None:
@@ -93,6 +96,7 @@ def evaluate(
             if scores
         },
         milliseconds=_summary(times),
+        assumed=assumed,
     )
 
 

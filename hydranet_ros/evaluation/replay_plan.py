@@ -15,9 +15,8 @@ from pathlib import Path
 
 from hydranet_ros.bags.bag_files import BagReader
 from hydranet_ros.bags.message_types import COMPRESSED_IMAGE_TYPE, TF_TYPE
-from hydranet_ros.bags.topics import check_transport
+from hydranet_ros.bags.topics import BagTopics, check_transport, find_topics
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.evaluation.bag_evaluation import EvaluatedTopics, find_topics
 from hydranet_ros.evaluation.measures import MEASURES
 from hydranet_ros.launching.process_specs import (
     is_true,
@@ -40,6 +39,11 @@ REPORT_PATIENCE = 60.0
 _CLOCK_RATE = 100.0
 _EVALUATOR = 'evaluator_node'
 _RECORDER = 'bag_recorder'
+
+_NO_CALIBRATION = (
+    'The focal length was assumed, because the bag has no camera_info beside its images: the '
+    'scale of depth may be wrong.'
+)
 
 
 def plan_replay(arguments: Mapping[str, str]) -> Replay:
@@ -106,7 +110,7 @@ def plan_replay(arguments: Mapping[str, str]) -> Replay:
     return Replay(player, evaluator, tuple(others), duration)
 
 
-def _node(arguments: Mapping[str, str], topics: EvaluatedTopics, model: str) -> ProcessSpec:
+def _node(arguments: Mapping[str, str], topics: BagTopics, model: str) -> ProcessSpec:
     assert topics.image is not None
     return perception_process(
         params_file=arguments['params_file'],
@@ -121,7 +125,7 @@ def _node(arguments: Mapping[str, str], topics: EvaluatedTopics, model: str) -> 
 
 def _evaluator(
     arguments: Mapping[str, str],
-    topics: EvaluatedTopics,
+    topics: BagTopics,
     tasks: list[str],
     label_set: str,
     model: str,
@@ -140,6 +144,7 @@ def _evaluator(
             'crop': arguments['crop'],
             'source': arguments['bag'],
             'model': model,
+            'fault': '' if topics.camera_info else _NO_CALIBRATION,
         },
         remappings=(('image', base_topic(topics.image)), *truths),
         log_level=arguments['log_level'],
@@ -149,7 +154,7 @@ def _evaluator(
 
 def _player(
     arguments: Mapping[str, str],
-    topics: EvaluatedTopics,
+    topics: BagTopics,
     tasks: list[str],
     transforms: list[str],
 ) -> ProcessSpec:

@@ -38,6 +38,7 @@ def json_report(about: Mapping[str, Any], evaluation: Evaluation) -> str:
     content = {
         **about,
         'images': evaluation.images,
+        'focal_length_assumed': evaluation.assumed,
         'figures': evaluation.figures,
         'milliseconds': evaluation.milliseconds,
         'ranking': {

@@ -23,7 +23,7 @@ from hydranet_ros.bags.message_types import (
     new_typestore,
 )
 from hydranet_ros.bags.recovery import open_damaged_bag
-from hydranet_ros.bags.topics import check_transport, choose_image_topic
+from hydranet_ros.bags.topics import check_transport, choose_image_topic, find_topics
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.messages.stamps import NANOSECONDS, read_stamp, replace_stamp
 
@@ -306,3 +306,37 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
             for index in range(3):
                 image = image_message(np.zeros((1000, 1000, 3), np.uint8), index)
                 bag.write_message('/image', index, image)
+
+
+def test_several_cameras_must_be_named(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / 'two') as bag:
+        for name in ('/left/image', '/right/image'):
+            bag.add_topic(name, IMAGE_TYPE)
+            bag.write_message(name, START, image_message(np.zeros((1, 1, 3), np.uint8), START))
+    with BagReader(tmp_path / 'two') as bag:
+        for find in (choose_image_topic, find_topics):
+            with pytest.raises(HydranetError, match=r'2 topics with images .*with --image'):
+                find(bag)
+
+
+def test_depth_of_another_size_is_not_the_truth(tmp_path: Path) -> None:
+    """Depth that is not registered to the images would be compared with other pixels."""
+    with BagWriter(tmp_path / 'unregistered') as bag:
+        for name, pixels, encoding in (
+            ('/camera/color/image_raw', np.zeros((4, 6, 3), np.uint8), 'rgb8'),
+            ('/camera/depth/image_rect_raw', np.ones((4, 8), np.uint16), '16UC1'),
+        ):
+            bag.add_topic(name, IMAGE_TYPE)
+            bag.write_message(name, START, image_message(pixels, START, encoding=encoding))
+    with BagReader(tmp_path / 'unregistered') as bag:
+        topics = find_topics(bag)
+    assert topics.image == '/camera/color/image_raw' and topics.truths == {}
+
+
+def test_a_camera_of_16_bits_is_a_camera(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / 'thermal') as bag:
+        bag.add_topic('/thermal/image', IMAGE_TYPE)
+        heat = image_message(np.ones((4, 8), np.uint16), START, encoding='16UC1')
+        bag.write_message('/thermal/image', START, heat)
+    with BagReader(tmp_path / 'thermal') as bag:
+        assert find_topics(bag).image == '/thermal/image'

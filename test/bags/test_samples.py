@@ -83,7 +83,7 @@ def bag(tmp_path_factory):
 
 def test_samples_of_a_bag(bag):
     source = open_bag_samples(
-        bag, image_topic='/camera/image', depth_topic='/depth_camera/image', fixed_frame='map'
+        bag, image='/camera/image', truths={'depth': '/depth_camera/image'}, fixed_frame='map'
     )
     samples = list(source.samples())
     assert source.count == len(samples) == 6
@@ -99,14 +99,14 @@ def test_samples_of_a_bag(bag):
 
 def test_poses_of_a_topic_and_a_selection(bag):
     source = open_bag_samples(
-        bag, Selection(every=2, maximum=2), image_topic='/camera/image', pose_topic='/pose'
+        bag, Selection(every=2, maximum=2), image='/camera/image', pose='/pose'
     )
     samples = list(source.samples())
     assert source.count == 2
     assert [s.pose[0, 3] for s in samples] == [100.0, 102.0]
     assert [s.name for s in samples] == ['000000', '000002']
-    assert samples[0].depth is None
-    late = open_bag_samples(bag, Selection(2, 9, first=3), image_topic='/camera/image')
+    assert samples[0].depth is not None  # of the only depth camera
+    late = open_bag_samples(bag, Selection(2, 9, first=3), image='/camera/image')
     assert [s.name for s in late.samples()] == ['000003', '000005'] and late.count == 2
 
 
@@ -126,7 +126,7 @@ def test_each_image_has_its_own_calibration(tmp_path):
                 writer.write_message('/image', time, image_message(rgb, stamped * time))
                 depth_message = image_message(depth, stamped * time, encoding='32FC1')
                 writer.write_message('/depth', time + SECOND // 200, depth_message)
-        source = open_bag_samples(tmp_path / name, image_topic='/image', depth_topic='/depth')
+        source = open_bag_samples(tmp_path / name, image='/image', truths={'depth': '/depth'})
         samples = list(source.samples())
         assert [s.camera.focal_length for s in samples] == [50.0, 51.0, 52.0]
         assert [s.depth[0, 0] for s in samples] == [1.0, 2.0, 3.0]
@@ -136,13 +136,11 @@ def test_each_image_has_its_own_calibration(tmp_path):
 
 
 def test_faults_of_a_bag_are_named(bag):
-    with pytest.raises(HydranetError, match='--image-topic'):
-        open_bag_samples(bag)
     with pytest.raises(HydranetError, match='no topic /nothing'):
-        open_bag_samples(bag, image_topic='/camera/image', depth_topic='/nothing')
+        open_bag_samples(bag, image='/camera/image', truths={'depth': '/nothing'})
     with pytest.raises(HydranetError, match='poses are read from'):
-        open_bag_samples(bag, image_topic='/camera/image', pose_topic='/tf')
-    lost = open_bag_samples(bag, image_topic='/camera/image', fixed_frame='nowhere')
+        open_bag_samples(bag, image='/camera/image', pose='/tf')
+    lost = open_bag_samples(bag, image='/camera/image', fixed_frame='nowhere')
     assert next(lost.samples()).pose is None
 
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 
-from hydranet_ros.bags.bag_files import BagReader, STORAGES
+from hydranet_ros.bags.bag_files import BagReader, BagWriter, STORAGES
+from hydranet_ros.bags.message_types import image_message, IMAGE_TYPE
 from hydranet_ros.bags.topics import choose_image_topic
 from hydranet_ros.camera.poses import pose_matrix, quaternion
 from hydranet_ros.cli.main import main
@@ -96,6 +97,29 @@ def test_the_only_camera_of_a_bag_is_extracted(folder: Path, tmp_path: Path) -> 
     assert main(['make-bag', str(folder), bag, '--image', '/front/image_raw']) == 0
     assert main(['make-bag', '--extract', bag, str(back)]) == 0
     assert len(list((back / 'image').iterdir())) == len(list((back / 'depth').iterdir())) == COUNT
+
+
+def test_depth_that_does_not_fit_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, late, width in (('late', NANOSECONDS // 10, 8), ('unregistered', 0, 9)):
+        with BagWriter(tmp_path / name) as bag:
+            for topic, pixels, encoding, time in (
+                ('/color', np.zeros((4, 8, 3), np.uint8), 'rgb8', NANOSECONDS),
+                ('/depth_raw', np.ones((4, width), np.uint16), '16UC1', NANOSECONDS + late),
+            ):
+                bag.add_topic(topic, IMAGE_TYPE)
+                message = image_message(pixels, time, encoding=encoding)
+                bag.write_message(topic, time, message)
+    extract = ['make-bag', '--extract', str(tmp_path / 'late'), str(tmp_path / 'a')]
+    assert main(extract) == 1
+    assert 'no stamp on /depth_raw is near enough' in capsys.readouterr().err
+    assert main([*extract, '--tolerance', '0.2']) == 0
+    assert '1 with depth' in capsys.readouterr().out
+    assert (
+        main(['make-bag', '--extract', str(tmp_path / 'unregistered'), str(tmp_path / 'b')]) == 0
+    )
+    assert 'also has depth on /depth_raw' in capsys.readouterr().err
 
 
 def open_first_depth(folder: Path) -> np.ndarray:

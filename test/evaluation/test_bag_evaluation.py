@@ -28,10 +28,11 @@ from hydranet_ros.bags.message_types import (
     image_message,
     IMAGE_TYPE,
 )
+from hydranet_ros.bags.topics import BagTopics, find_topics
 from hydranet_ros.cli.main import main
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.evaluation import plots
-from hydranet_ros.evaluation.bag_evaluation import BagEvaluation, evaluate_bag, find_topics
+from hydranet_ros.evaluation.bag_evaluation import BagEvaluation, evaluate_bag
 from hydranet_ros.evaluation.bag_report import REPORT_NAMES, write_report
 from hydranet_ros.evaluation.frame_pictures import PictureKeeper
 from hydranet_ros.evaluation.measures import EvaluationProtocol, MEASURES
@@ -153,9 +154,69 @@ def test_wrong_encodings_are_told_and_the_rest_is_measured(
 
 def test_unusable_images_leave_nothing_to_measure(bag: Path, tmp_path: Path) -> None:
     path = copy_bag(bag, tmp_path / 'odd', encodings={'/image': 'nv99'})
-    evaluation = evaluate(path, FakePredictor())
-    assert evaluation.frames.rows == []
-    assert evaluation.frames.account['have no predicted depth'].count == COUNT
+    with pytest.raises(HydranetError, match=r'no frame could be measured.*5 have an unread'):
+        evaluate(path, FakePredictor())
+
+
+@pytest.mark.parametrize('with_model', [True, False])
+def test_stamps_that_differ_a_little(bag: Path, tmp_path: Path, with_model: bool) -> None:
+    """The clock of the depth camera is 3 ms late, as with most drivers."""
+    path, late = tmp_path / 'late', 3_000_000
+    recorded = copy_bag(bag, tmp_path / 'recorded', predictions=True)
+    with BagReader(recorded) as source, BagWriter(path) as target:
+        for name, topic in source.topics.items():
+            target.add_topic(name, topic.type)
+        for message in source.messages():
+            delay = late if message.topic.startswith('/ground_truth') else 0
+            data = replace_stamp(message.data, message.stamp + delay)
+            target.write(message.topic, message.time + delay, data)
+    predictor = FakePredictor() if with_model else None
+    with pytest.raises(HydranetError, match=r'differ by 3 ms: .* give --tolerance 0\.006\.'):
+        evaluate(path, predictor)
+    found = evaluate(path, predictor, tolerance=0.006).frames.summary()
+    expected = evaluate(recorded, predictor).frames.summary()
+    assert found['measured'] == COUNT and found['account'] == {}
+    assert found['figures'] == expected['figures']
+
+
+def test_a_depth_camera_is_the_truth(bag: Path, tmp_path: Path) -> None:
+    """A bag as the driver of a RealSense records it, without any name of ours."""
+    names = {
+        '/image': '/camera/color/image_raw',
+        '/camera_info': '/camera/color/camera_info',
+        TRUTHS['depth']: '/camera/aligned_depth_to_color/image_raw',
+    }
+    path = tmp_path / 'realsense'
+    with BagReader(bag) as source, BagWriter(path) as target:
+        for ours, theirs in names.items():
+            target.add_topic(theirs, source.topics[ours].type)
+        target.add_topic('/camera/infra1/image_rect_raw', IMAGE_TYPE)
+        for message in source.messages(names):
+            target.write(names[message.topic], message.time, message.data)
+    with BagReader(path) as opened:
+        topics = find_topics(opened)
+    assert topics == BagTopics(
+        names['/image'], names['/camera_info'], {'depth': names[TRUTHS['depth']]}, {}
+    )
+    found = evaluate(path, FakePredictor()).frames.summary()['figures']
+    assert found == {'depth': evaluate(bag, FakePredictor()).frames.summary()['figures']['depth']}
+    files = tmp_path / 'files'
+    assert main(['make-bag', '--extract', str(path), str(files)]) == 0
+    assert len(list((files / 'depth').iterdir())) == COUNT
+
+
+def test_an_assumed_focal_length_is_told(bag: Path, tmp_path: Path) -> None:
+    path = tmp_path / 'uncalibrated'
+    wanted = ('/image', TRUTHS['depth'])
+    with BagReader(bag) as source, BagWriter(path) as target:
+        for name in wanted:
+            target.add_topic(name, source.topics[name].type)
+        for message in source.messages(wanted):
+            target.write(message.topic, message.time, message.data)
+    predictor = FakePredictor()
+    (fault,) = evaluate(path, predictor).faults
+    assert fault.startswith(f'The focal length of {COUNT} images was assumed')
+    assert predictor.focal_lengths == [None] * COUNT
 
 
 def test_truth_of_another_size_is_told(bag: Path, tmp_path: Path) -> None:

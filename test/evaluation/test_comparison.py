@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 import pytest
 
+from hydranet_ros.bags.topics import find_topics
 from hydranet_ros.cli.main import main
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.evaluation.bag_evaluation import evaluate_bag, find_topics
+from hydranet_ros.evaluation.bag_evaluation import evaluate_bag
 from hydranet_ros.evaluation.bag_report import write_report
 from hydranet_ros.evaluation.comparison import block_weights, compare_reports, read_report
 from hydranet_ros.evaluation.measures import EvaluationProtocol

@@ -21,8 +21,9 @@ from sourced import source_rviz
 from hydranet_ros.bags.bag_files import BagReader
 from hydranet_ros.bags.conversion import BagLayout
 from hydranet_ros.bags.playback import Stopwatch
+from hydranet_ros.bags.topics import find_topics
 from hydranet_ros.errors import HydranetError
-from hydranet_ros.evaluation.bag_evaluation import evaluate_bag, find_topics
+from hydranet_ros.evaluation.bag_evaluation import evaluate_bag
 from hydranet_ros.evaluation.live_evaluation import LiveEvaluation
 from hydranet_ros.evaluation.measures import EvaluationProtocol
 from hydranet_ros.evaluation.replay_plan import plan_replay

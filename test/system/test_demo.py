@@ -118,11 +118,9 @@ def test_a_bag_of_the_user_is_shown_with_a_model_of_theirs(
     with pytest.raises(HydranetError, match='2 topics with images'):
         hydranet_demo('--video', bag_path, '--model', model, '-o', output)
     with pytest.raises(HydranetError, match='no images on /lidar'):
-        hydranet_demo(
-            '--video', bag_path, '--model', model, '-o', output, '--image-topic', '/lidar'
-        )
+        hydranet_demo('--video', bag_path, '--model', model, '-o', output, '--image', '/lidar')
     arguments = ['--video', bag_path, '--model', model, '-o', output]
-    assert hydranet_demo(*arguments, '--image-topic', FRONT) == 0
+    assert hydranet_demo(*arguments, '--image', FRONT) == 0
     text = capsys.readouterr().out
     assert 'UNTRAINED' not in text
     assert 'no calibration on /robot/front/camera_info' in text

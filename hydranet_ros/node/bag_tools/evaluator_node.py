@@ -56,6 +56,7 @@ PARAMETERS = {
     'crop': ('', 'Crop in which depth is evaluated: garg, eigen or nyud; empty for none.'),
     'source': ('live', 'Name of the recording, for the report.'),
     'model': ('', 'Name of the model, for the report.'),
+    'fault': ('', 'A sentence on what is wrong with the recording, for the report.'),
 }
 
 QUEUE_DEPTH = 64
@@ -190,7 +191,8 @@ class EvaluatorNode(Node):
             'node': posixpath.dirname(self._topics[IMAGE]),
         }
         folder = Path(self._settings['output'])
-        write_report(folder, about, self._live.passes)
+        faults = [fault] if (fault := str(self._settings['fault'])) else []
+        write_report(folder, about, self._live.passes, faults)
         measured = len(fullest(self._live.passes).rows)
         return f'{measured} frames evaluated; report: {report_place(folder)}'
 
