@@ -46,6 +46,7 @@ setup(
         'runtime': [
             'numpy>=1.21',
             'opencv-python-headless>=4.5,<5',
+            'Pillow',
             'PyYAML',
             'safetensors>=0.4',
             'torch>=2.1',

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hydranet_ros.bags.message_types import TF_TYPE
 from hydranet_ros.bags.topics import BagTopics, choose_image_topic, find_topics
 from hydranet_ros.camera.calibration import camera_of, CameraInfoBuffer
 from hydranet_ros.camera.poses import FrameTree, Track
+from hydranet_ros.data.media import FrameSource, SourceImage
 from hydranet_ros.data.sample import Sample
 from hydranet_ros.data.sample_source import ALL, SampleSource, Selection
 from hydranet_ros.errors import HydranetError
@@ -73,6 +75,39 @@ def open_bag_samples(
             )
 
     return SampleSource(path.name, count, samples)
+
+
+def open_bag_frames(
+    path: Path, *, image: str | None = None, camera_info: str | None = None
+) -> FrameSource:
+    """
+    Open the images of a bag with their calibration; each is decoded when it is read.
+
+    So a damaged image does not end the others. The topics are those of `open_bag_samples`.
+    """
+    with BagReader(path) as bag:
+        topics = find_topics(bag, image=image, camera_info=camera_info)
+        topic = topics.image or choose_image_topic(bag)
+        count = bag.topics[topic].count
+        rate = (count - 1) / bag.duration if count > 1 and bag.duration > 0 else None
+
+    def frames() -> Iterator[SourceImage]:
+        with BagReader(path) as bag:
+            infos = _Calibrations(bag, topics.camera_info)
+            for index, message in enumerate(bag.messages((topic,))):
+                name = f'{index:06d}'
+                read = partial(_read_frame, bag, infos, message, name)
+                yield SourceImage(name, f'{path}, image {index}', read)
+
+    return FrameSource(path.resolve().stem, count, rate, frames)
+
+
+def _read_frame(bag: BagReader, infos: _Calibrations, message: BagMessage, name: str) -> Sample:
+    image = bag.decode(message)
+    rgb = message_to_rgb(image)
+    height, width = rgb.shape[:2]
+    info = infos.of(image.header, message.stamp)
+    return Sample(name, rgb, camera=None if info is None else camera_of(info, width, height))
 
 
 def _samples(

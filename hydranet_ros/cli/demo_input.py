@@ -117,7 +117,7 @@ def _write_video_bag(
             disable=None,  # disabled unless on a terminal
         )
         for index, frame in enumerate(frames):
-            rgb = frame.read()
+            rgb = frame.read().image
             height, width = rgb.shape[:2]
             fx = focal_length or float(width)
             # Any time except 0, which means "not set"; the player replaces it.

@@ -286,4 +286,4 @@ def _calibration_images(
     images = open_source(source)
     every = max(1, -(-(images.count or 0) // limit))
     frames = itertools.islice(images.frames(), 0, every * limit, every)
-    return (frame.read() for frame in frames)
+    return (frame.read().image for frame in frames)

@@ -11,7 +11,12 @@ from pathlib import Path
 import sys
 from typing import TYPE_CHECKING
 
-from hydranet_ros.cli.common import add_runtime_arguments, add_working_width, open_predictor
+from hydranet_ros.cli.common import (
+    add_runtime_arguments,
+    add_topic_arguments,
+    add_working_width,
+    open_predictor,
+)
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
@@ -19,18 +24,23 @@ if TYPE_CHECKING:
     from hydranet_ros.pictures.result_writer import ResultWriter
     from hydranet_ros.runtime.predictor import Predictor
 
-HELP = 'predict an image, a folder, a video or a camera, and write the results to files'
+HELP = 'predict an image, a folder, a video, a bag or a camera, and write the results to files'
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('model', help='model file, or the name of a shipped model')
-    parser.add_argument('input', help='image, folder of images, video, or index of a camera')
+    parser.add_argument(
+        'input',
+        help='image, folder of images, folder with image/ and camera-intrinsics.txt, video, bag, '
+        'or index of a camera',
+    )
     parser.add_argument('-o', '--output', type=Path, required=True, help='folder for the results')
     parser.add_argument('--label-set', help='label set of the model (default: the first)')
     parser.add_argument(
         '--fx',
         type=float,
-        help='focal length of the camera in pixels, for models that need it to scale depth',
+        help='focal length of the camera in pixels (default: from camera_info of a bag, '
+        'camera-intrinsics.txt of a folder, or EXIF of a photo)',
     )
     parser.add_argument(
         '--depth-format',
@@ -48,17 +58,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '0.5 to 80)',
     )
     parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')
+    add_topic_arguments(parser, tasks=())
     add_runtime_arguments(parser)
     add_working_width(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Predict every frame of the input; return 1 if any frame failed."""
-    from hydranet_ros.data.media import open_source
     from hydranet_ros.pictures.panels import depth_colors, Look
     from hydranet_ros.pictures.result_writer import ResultWriter
 
-    source = open_source(arguments.input)
+    source = _open_input(arguments)
     predictor = open_predictor(arguments)
     try:
         depth_range = depth_colors(predictor.metadata.depth_range, arguments.depth_colors)
@@ -76,6 +86,18 @@ def run(arguments: argparse.Namespace) -> int:
     if failed:
         print(f'hydranet run: {failed} frames failed, see above.', file=sys.stderr)
     return 1 if failed else 0
+
+
+def _open_input(arguments: argparse.Namespace) -> FrameSource:
+    """Open the input: a bag, or a source of `open_source`."""
+    from hydranet_ros.bags.bag_files import is_bag
+    from hydranet_ros.bags.samples import open_bag_frames
+    from hydranet_ros.data.media import open_source
+
+    path = Path(arguments.input).expanduser()
+    if is_bag(path):
+        return open_bag_frames(path, image=arguments.image, camera_info=arguments.camera_info)
+    return open_source(arguments.input)
 
 
 def _predict_all(
@@ -98,8 +120,9 @@ def _predict_all(
     with ending, tqdm(frames, total=total, unit='frame', disable=None) as progress:
         for frame in progress:
             try:
-                rgb = frame.read()
-                prediction = predictor.predict(rgb, arguments.fx)
+                sample = frame.read()
+                rgb = sample.image
+                prediction = predictor.predict(rgb, arguments.fx or sample.fx)
             except HydranetError as error:
                 failed += 1
                 progress.write(f'hydranet run: {frame.origin}: {error}', file=sys.stderr)

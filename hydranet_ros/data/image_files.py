@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+import math
 import os
 from pathlib import Path
 import re
@@ -26,6 +27,8 @@ IMAGE_SUFFIXES = ('.bmp', '.jpeg', '.jpg', '.pgm', '.png', '.ppm', '.tif', '.tif
 ANNOTATION_SUFFIXES = ('.exr', '.png', '.tif', '.tiff')
 POSE_SUFFIXES = ('.txt',)
 INTRINSICS_NAME = 'camera-intrinsics.txt'
+_EXIF_IFD, _FOCAL_LENGTH_35MM = 0x8769, 0xA405
+_DIAGONAL_35MM = math.hypot(36, 24)  # millimetres
 _PNG_SIGNATURE = b'\x89PNG\r\n\x1a\n'
 _PNG_HEADER_END = 33  # bytes: signature and first chunk, which describes the pixels
 _PNG_GREY, _PNG_PALETTE = 0, 3  # types of pixels
@@ -120,6 +123,27 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
     that were made without the orientation differ in size, which `Sample` rejects.
     """
     return np.asarray(cv2.cvtColor(_read(path, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def focal_length_in_exif(path: Path) -> float | None:
+    """
+    Return the focal length in pixels that the metadata of a photo tells; None if it does not.
+
+    Cameras store the focal length of a 35 mm camera with the same diagonal of view. Needs the
+    Python package Pillow; without it, the result is None.
+    """
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError:
+        return None
+    try:
+        with Image.open(path) as image:
+            stored = image.getexif().get_ifd(_EXIF_IFD).get(_FOCAL_LENGTH_35MM)
+            width, height = image.size
+    except (OSError, SyntaxError, ValueError, UnidentifiedImageError):
+        return None  # a fault of the file is reported when its pixels are read
+    focal = float(stored) if isinstance(stored, int | float) and stored > 0 else None
+    return focal and focal * math.hypot(width, height) / _DIAGONAL_35MM
 
 
 def read_segmentation(path: Path, form: SegmentationFormat) -> NDArray[np.uint8]:

@@ -16,10 +16,21 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from hydranet_ros.data.image_files import IMAGE_SUFFIXES, natural_order, read_rgb
-from hydranet_ros.data.sample import RgbImage
+from hydranet_ros.camera.camera import ideal_camera
+from hydranet_ros.data.image_files import (
+    focal_length_in_exif,
+    IMAGE_SUFFIXES,
+    Intrinsics,
+    INTRINSICS_NAME,
+    natural_order,
+    read_intrinsics,
+    read_rgb,
+)
+from hydranet_ros.data.sample import RgbImage, Sample
 from hydranet_ros.errors import HydranetError, naming_write_faults
 
+IMAGE_FOLDER = 'image'
+"""Folder of the images in a folder of samples."""
 DEFAULT_RATE = 25.0
 """Frames per second that are assumed if a video or camera does not report its rate."""
 
@@ -31,12 +42,15 @@ os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
 
 @dataclass(frozen=True)
 class SourceImage:
-    """One image of a source; `read` raises HydranetError if the image cannot be read."""
+    """
+    One image of a source; `read` raises HydranetError if the image cannot be read.
+
+    The sample has a camera if the image tells the focal length.
+    """
 
     name: str  # file name for results, without suffix; unique in its source
     origin: str  # name of the image in error messages
-    read: Callable[[], RgbImage] = field(repr=False)
-    time: float | None = None  # seconds since the first frame of a video
+    read: Callable[[], Sample] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -53,13 +67,16 @@ def open_source(where: str) -> FrameSource:
     """
     Open an image, a folder of images, a video, or a camera by its index, e.g. ``0``.
 
-    Raises HydranetError if the source does not exist or holds no images.
+    The images of a folder may be in its folder ``image``, beside ``camera-intrinsics.txt``. Raises
+    HydranetError if the source does not exist or holds no images.
     """
     path = Path(where).expanduser()
     if where.isdecimal() and not path.exists():
         return _open_video(int(where), f'camera{where}', f'Camera {where}')
     if path.is_dir():
-        return _open_images(path.resolve().name, _images_in(path))
+        inner = path / IMAGE_FOLDER
+        images = _images_in(inner if inner.is_dir() else path)
+        return _open_images(path.resolve().name, images, path / INTRINSICS_NAME)
     if not path.exists():
         raise HydranetError(f'There is no file or folder {path}.')
     if path.suffix.lower() in IMAGE_SUFFIXES:
@@ -150,16 +167,27 @@ def _images_in(folder: Path) -> list[Path]:
     return paths
 
 
-def _open_images(name: str, paths: list[Path]) -> FrameSource:
+def _open_images(name: str, paths: list[Path], intrinsics: Path | None = None) -> FrameSource:
     stems = Counter(path.stem for path in paths)
+    given = read_intrinsics(intrinsics) if intrinsics and intrinsics.is_file() else None
 
     def frames() -> Iterator[SourceImage]:
         for path in paths:
             # a.png and a.jpg must not give results of the same name.
             unique = path.stem if stems[path.stem] == 1 else path.name
-            yield SourceImage(unique, str(path), partial(read_rgb, path))
+            yield SourceImage(unique, str(path), partial(_read_photo, unique, path, given))
 
     return FrameSource(name, len(paths), None, frames)
+
+
+def _read_photo(name: str, path: Path, intrinsics: Intrinsics | None) -> Sample:
+    """Read an image file, with the given intrinsics, else the focal length in its metadata."""
+    rgb = read_rgb(path)
+    height, width = rgb.shape[:2]
+    camera = intrinsics.camera(width, height) if intrinsics else None
+    if camera is None and (fx := focal_length_in_exif(path)):
+        camera = ideal_camera(width, height, fx)
+    return Sample(name, rgb, camera=camera)
 
 
 def _open_video(where: str | int, name: str, origin: str) -> FrameSource:
@@ -182,12 +210,10 @@ def _open_video(where: str | int, name: str, origin: str) -> FrameSource:
                 if not good:
                     break
                 rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
-                yield SourceImage(
-                    f'{name}_{index:06d}',
-                    f'{origin}, frame {index}',
-                    partial(np.asarray, rgb),
-                    times.next(capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3),
-                )
+                time = times.next(capture.get(cv2.CAP_PROP_POS_MSEC) / 1e3)
+                unique = f'{name}_{index:06d}'
+                sample = Sample(unique, rgb, time=time)
+                yield SourceImage(unique, f'{origin}, frame {index}', partial(_same, sample))
                 index += 1
         finally:
             capture.release()
@@ -195,6 +221,10 @@ def _open_video(where: str | int, name: str, origin: str) -> FrameSource:
             raise HydranetError(f'{origin} holds no frame that can be decoded.')
 
     return FrameSource(name, count if count > 0 else None, rate, frames)
+
+
+def _same(sample: Sample) -> Sample:
+    return sample
 
 
 class FrameTimes:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from hydranet_ros.data.configuration import substitute
 from hydranet_ros.data.datasets import DatasetInMemory
+from hydranet_ros.data.media import IMAGE_FOLDER
 from hydranet_ros.data.readers import READERS
 from hydranet_ros.data.sample import Dataset
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.resources import config_file, read_yaml
 
-IMAGE_FOLDER = 'image'
 _SENSOR_INVALID = [0, 65535]
 """Values that depth sensors store for "nothing measured"."""
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from hydranet_ros.camera.camera import ideal_camera
-from hydranet_ros.data.media import open_source
-from hydranet_ros.data.open_dataset import IMAGE_FOLDER, open_folder
+from hydranet_ros.data.media import IMAGE_FOLDER, open_source
+from hydranet_ros.data.open_dataset import open_folder
 from hydranet_ros.data.sample import Dataset, Sample
 
 T = TypeVar('T')
@@ -67,7 +67,7 @@ def open_samples(
 
     def samples() -> Iterator[Sample]:
         for frame in selection.of(source.frames()):
-            yield with_camera(Sample(frame.name, frame.read(), time=frame.time), focal_length)
+            yield with_camera(frame.read(), focal_length)
 
     count = None if source.count is None else selection.count(source.count)
     return SampleSource(source.name, count, samples)

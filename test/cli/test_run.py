@@ -13,9 +13,17 @@ import numpy as np
 from published import published_bundle, VARIANTS
 import pytest
 
+from hydranet_ros.bags.bag_files import BagWriter
+from hydranet_ros.bags.message_types import (
+    camera_info_message,
+    CAMERA_INFO_TYPE,
+    image_message,
+    IMAGE_TYPE,
+)
 from hydranet_ros.cli import run
 from hydranet_ros.data.media import open_source, VideoWriter, write_image
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.messages.stamps import NANOSECONDS
 from hydranet_ros.model.bundle import save_bundle
 from hydranet_ros.runtime.predictor import Predictor
 
@@ -137,6 +145,28 @@ def test_a_photo_of_many_pixels_is_resized_and_told(
     assert "The working width 'wide' is not native" in capsys.readouterr().err
 
 
+def test_a_bag_with_a_damaged_image(models: dict[str, Path], tmp_path: Path) -> None:
+    path = tmp_path / 'ride'
+    with BagWriter(path) as bag:
+        bag.add_topic('/camera/image', IMAGE_TYPE)
+        bag.add_topic('/camera/camera_info', CAMERA_INFO_TYPE)
+        for index in range(3):
+            time = (index + 1) * NANOSECONDS // 10
+            info = camera_info_message(70, 45, 1000.0, time)
+            image = image_message(picture(index), time)
+            image.step = 1 if index == 1 else image.step
+            bag.write_message('/camera/camera_info', time, info)
+            bag.write_message('/camera/image', time, image)
+    bundle = published_bundle('kitti6', canonical_focal=500.0)
+    model = save_bundle(tmp_path / 'm.safetensors', bundle).path
+    output = tmp_path / 'output'
+    assert hydranet_run(model, path, '-o', output, '--depth-format', 'npy') == 1
+    assert {p.name for p in (output / 'depth').iterdir()} == {'000000.npy', '000002.npy'}
+    expected = Predictor(model).predict(picture(2), 1000.0).depth
+    np.testing.assert_array_equal(np.load(output / 'depth/000002.npy'), expected)
+    assert (output / 'ride.mp4').is_file()
+
+
 def test_one_damaged_image_does_not_stop_the_rest(
     models: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,7 +194,7 @@ def test_a_video_gives_a_film_too(models: dict[str, Path], tmp_path: Path) -> No
     film = open_source(str(output / 'ride.mp4'))
     assert (film.count, film.rate) == (3, 5.0)
     # Image and overlay above, segmentation and depth below.
-    assert next(film.frames()).read().shape == (2 * 44, 2 * 70, 3)
+    assert next(film.frames()).read().image.shape == (2 * 44, 2 * 70, 3)
 
 
 def test_faults_end_in_one_sentence(models: dict[str, Path], street: Path, tmp_path: Path) -> None:

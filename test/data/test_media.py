@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 import pytest
 
 from hydranet_ros.data.image_files import read_rgb
@@ -54,7 +55,7 @@ def test_single_image(tmp_path: Path) -> None:
     (frame,) = source.frames()
     assert (source.name, source.count, source.rate) == ('street', 1, None)
     assert frame.name == 'street'
-    np.testing.assert_array_equal(frame.read(), picture())
+    np.testing.assert_array_equal(frame.read().image, picture())
 
 
 def test_folder_is_read_in_order_and_names_stay_apart(tmp_path: Path) -> None:
@@ -64,7 +65,7 @@ def test_folder_is_read_in_order_and_names_stay_apart(tmp_path: Path) -> None:
     (tmp_path / 'notes.txt').write_text('no image')
     frames = frames_of(tmp_path)
     assert [frame.name for frame in frames] == ['a.bmp', 'a.png', 'b', 'c']
-    np.testing.assert_array_equal(frames[2].read(), picture(seed=0))
+    np.testing.assert_array_equal(frames[2].read().image, picture(seed=0))
 
 
 def test_damaged_image_is_named_when_it_is_read(tmp_path: Path) -> None:
@@ -75,7 +76,7 @@ def test_damaged_image_is_named_when_it_is_read(tmp_path: Path) -> None:
     for frame in (first, second):
         with pytest.raises(HydranetError, match=r'[ab]\.(png|jpg) is damaged or not an image'):
             frame.read()
-    assert third.read().shape == (20, 30, 3)
+    assert third.read().image.shape == (20, 30, 3)
 
 
 def test_video_reads_back(tmp_path: Path) -> None:
@@ -87,14 +88,14 @@ def test_video_reads_back(tmp_path: Path) -> None:
     assert [frame.name for frame in frames] == ['film_000000', 'film_000001', 'film_000002']
     for frame, color in zip(frames, colors, strict=True):
         # The codec loses a little; channels must not be swapped.
-        assert np.abs(frame.read().mean((0, 1)) - color).max() < 12
+        assert np.abs(frame.read().image.mean((0, 1)) - color).max() < 12
 
 
 def test_video_of_odd_and_changing_sizes(tmp_path: Path) -> None:
     with VideoWriter(tmp_path / 'film.mp4', 10) as video:
         video.write(picture(49, 65))
         video.write(picture(120, 33))
-    assert [f.read().shape for f in frames_of(tmp_path / 'film.mp4')] == [(48, 64, 3)] * 2
+    assert [f.read().image.shape for f in frames_of(tmp_path / 'film.mp4')] == [(48, 64, 3)] * 2
 
 
 def test_faults_are_named(tmp_path: Path) -> None:
@@ -133,3 +134,41 @@ def test_a_folder_named_like_a_camera(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [frame.name for frame in open_source('00').frames()] == ['a']
     with pytest.raises(HydranetError, match='no camera 99999999999'):
         open_source('99999999999')
+
+
+def photo(path: Path, size: tuple[int, int], **tags: float) -> Path:
+    """Write a photo with the metadata of a phone."""
+    image = Image.new('RGB', size)
+    exif = Image.Exif()
+    if tags:
+        exif.get_ifd(0x8769)[0xA405] = tags['focal_length_35mm']
+    image.save(path, exif=exif)
+    return path
+
+
+def test_a_photo_tells_its_focal_length(tmp_path: Path) -> None:
+    # The diagonal of 36x24 mm is 43.27 mm, that of 4000x3000 pixels is 5000 pixels.
+    path = photo(tmp_path / 'a.jpg', (4000, 3000), focal_length_35mm=26)
+    (frame,) = frames_of(path)
+    assert frame.read().fx == pytest.approx(26 / 43.2666 * 5000, rel=1e-4)
+    # A copy of half the size shows the same view.
+    half = photo(tmp_path / 'b.jpg', (2000, 1500), focal_length_35mm=26)
+    assert frames_of(half)[0].read().fx == pytest.approx(26 / 43.2666 * 2500, rel=1e-4)
+    assert frames_of(photo(tmp_path / 'c.jpg', (40, 30)))[0].read().fx is None
+    # Scanners and editors write 0 for "unknown".
+    unknown = photo(tmp_path / 'd.jpg', (40, 30), focal_length_35mm=0)
+    assert frames_of(unknown)[0].read().fx is None
+    # The intrinsics of a folder take precedence.
+    (tmp_path / 'camera-intrinsics.txt').write_text('50 0 20\n0 50 15\n0 0 1\n')
+    assert {frame.read().fx for frame in frames_of(tmp_path)} == {50.0}
+
+
+def test_the_images_of_a_folder_of_samples(tmp_path: Path) -> None:
+    for name in ('image', 'depth'):
+        write_image(tmp_path / name / '0.png', picture())
+    (tmp_path / 'camera-intrinsics.txt').write_text('50 0 20\n0 60 15\n0 0 1\n')
+    (frame,) = frames_of(tmp_path)
+    sample = frame.read()
+    np.testing.assert_array_equal(sample.image, picture())
+    assert sample.camera is not None
+    assert (sample.camera.matrix[1, 1], sample.depth) == (60.0, None)
