@@ -37,6 +37,9 @@ Maps each subcommand to its module. A module has ``HELP``, ``add_arguments(parse
 ``run(arguments) -> exit status``. It imports heavy and optional packages only in ``run``.
 """
 
+_ASSIGNMENTS = ('overrides', 'variables')
+"""Names of the argument that holds NAME=VALUE; each command has at most one of them."""
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Build the parser of all subcommands."""
@@ -53,6 +56,19 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _parse(words: Sequence[str]) -> argparse.Namespace:
+    """Parse a command line; NAME=VALUE may also follow options, which argparse does not allow."""
+    parser = build_parser()
+    parsed, rest = parser.parse_known_args(words)
+    known = next((key for key in _ASSIGNMENTS if hasattr(parsed, key)), None)
+    if rest and (known is None or any(w.startswith('-') or '=' not in w for w in rest)):
+        parser.error(f'unrecognized arguments: {" ".join(rest)}')
+    if known is not None:
+        setattr(parsed, known, [*getattr(parsed, known), *rest])
+    parsed.typed = ['hydranet', *words]
+    return parsed
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """
     Run ``hydranet``.
@@ -60,8 +76,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     The exit status is 0 for success, 1 after an error (which is printed in one sentence), 2 for
     wrong usage and 130 after an interrupt.
     """
+    words = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        parsed = build_parser().parse_args(arguments)
+        parsed = _parse(words)
     except ImportError as error:
         print(f'hydranet: {missing_package(error)}', file=sys.stderr)
         return 1

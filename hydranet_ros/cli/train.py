@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     recipe, variables = load_recipe(arguments.recipe, arguments.overrides)
     directory = arguments.output or Path('runs') / recipe.name
     trainer = Trainer(
-        recipe, variables, directory, arguments.overrides, accelerator=arguments.accelerator
+        recipe, variables, directory, arguments.typed, accelerator=arguments.accelerator
     )
     model = trainer.run()
     if trainer.fabric.is_global_zero:

@@ -65,6 +65,20 @@ def substitute(
     return walk(content)
 
 
+def beside(value: str, source: Path) -> str:
+    """
+    Return a path that a file names: relative to that file, else to the working directory.
+
+    Values that are no relative path of an existing file or folder are returned as they are.
+    """
+    candidate = source.parent / value
+    if not value or Path(value).is_absolute() or not candidate.exists():
+        return value
+    if Path(value).exists() and Path(value).samefile(candidate):
+        return value
+    return str(candidate.resolve())
+
+
 def own_variables(content: Mapping[str, Any]) -> dict[str, str]:
     """Return the file's own variables; the environment overrides their values."""
     return {

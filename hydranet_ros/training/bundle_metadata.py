@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 import dataclasses
 import platform
+import re
 from typing import Any
 
 import cv2
@@ -90,15 +91,14 @@ def describe_training(
     recipe: Recipe,
     datasets: Sequence[Dataset],
     step: int,
-    overrides: Sequence[str],
+    command: Sequence[str],
     made_with: Mapping[str, Any],
 ) -> dict[str, Any]:
     """
     Return how a network was trained, in plain JSON types.
 
-    ``overrides`` are settings of the command line; those with paths are omitted, since paths
-    differ between machines. ``made_with`` is the provenance of code and files, recorded when the
-    training began.
+    ``command`` has the words of the command line. ``made_with`` is the provenance of code and
+    files, recorded when the training began.
     """
     started_from = {}
     if recipe.encoder.endswith('.safetensors'):
@@ -106,9 +106,7 @@ def describe_training(
         started_from = {'started_from': {'name': start.name, **start.provenance}}
     return {
         'description': recipe.description,
-        'command': ' '.join(
-            ['hydranet train', recipe.name, *(text for text in overrides if '/' not in text)]
-        ),
+        'command': ' '.join(map(_without_folders, command)),
         'recipe': without_paths(dataclasses.asdict(recipe)),
         'steps_done': step,
         **started_from,
@@ -121,6 +119,21 @@ def describe_training(
             'opencv': cv2.__version__,
         },
     }
+
+
+def inherited_license(recipe: Recipe) -> str:
+    """Return the licence of a trained network: the recipe's, and that of the starting weights."""
+    if not recipe.encoder.endswith('.safetensors'):
+        return recipe.license
+    start = load_bundle(recipe.encoder).metadata
+    if start.license in ('unknown', recipe.license):
+        return recipe.license
+    return f'{recipe.license}; starts from {start.name}: {start.license}'
+
+
+def _without_folders(word: str) -> str:
+    """Shorten absolute paths to their last part, since folders differ between machines."""
+    return re.sub(r'(?<![\w.])[~/][^\s=,]*/(?=[^\s/=,]+)', '…/', word)
 
 
 def _describe_data(dataset: Dataset) -> dict[str, Any]:

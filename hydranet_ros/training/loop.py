@@ -26,7 +26,12 @@ from hydranet_ros.model.bundle import Bundle, save_bundle
 from hydranet_ros.model.network import HydraNet
 from hydranet_ros.model.provenance import provenance_of
 from hydranet_ros.training.batches import account_of_data, load_batches, TrainingBatches
-from hydranet_ros.training.bundle_metadata import describe_training, metadata_of, trained_focals
+from hydranet_ros.training.bundle_metadata import (
+    describe_training,
+    inherited_license,
+    metadata_of,
+    trained_focals,
+)
 from hydranet_ros.training.checkpoint import load_state, save_state, TrainingState
 from hydranet_ros.training.distributed import launch, Reduction
 from hydranet_ros.training.initial_weights import new_network
@@ -60,8 +65,8 @@ class Trainer:
         Values of the variables in the dataset files.
     directory
         Folder for checkpoints, logs and model files.
-    overrides
-        Settings from the command line, for the provenance.
+    command
+        The words of the command line, for the provenance.
     accelerator
         Accelerator of Lightning Fabric: ``auto``, ``cpu``, ``cuda`` or ``mps``.
 
@@ -72,12 +77,12 @@ class Trainer:
         recipe: Recipe,
         variables: Mapping[str, str],
         directory: Path,
-        overrides: Sequence[str] = (),
+        command: Sequence[str] = (),
         accelerator: str = 'auto',
     ) -> None:
         self.recipe = recipe
         self.directory = directory
-        self.overrides = tuple(overrides)
+        self.command = tuple(command)
         directory.mkdir(parents=True, exist_ok=True)
 
         # Processes, threads, seed.
@@ -276,9 +281,10 @@ class Trainer:
 
     def _write_model(self, name: str, figures: Figures) -> None:
         provenance = describe_training(
-            self.recipe, self.datasets, self.step, self.overrides, self.made_with
+            self.recipe, self.datasets, self.step, self.command, self.made_with
         )
         metadata = metadata_of(self.recipe, provenance, figures, self.focal_range)
+        metadata = dataclasses.replace(metadata, license=inherited_license(self.recipe))
         bundle = Bundle.from_network(metadata, self._shipped_network())
         save_bundle(self.directory / f'{name}.safetensors', bundle)
 
@@ -292,7 +298,12 @@ class Trainer:
         }
         self.monitor.scalars(self.step, 'training', values)
         text = ', '.join(f'{name} {value:.4g}' for name, value in values.items())
-        self._print(f'step {self.step}/{self.recipe.steps}: {text}')
+        seconds = self.recipe.batch * self.recipe.optimization.accumulate / rate
+        end = time.localtime(time.time() + seconds * (self.recipe.steps - self.step))
+        self._print(
+            f'step {self.step}/{self.recipe.steps}: {text}; {seconds:.3g} s a step, training ends '
+            f'about {time.strftime("%H:%M on %d %b", end)}'
+        )
 
     def _print(self, text: str) -> None:
         if self.fabric.is_global_zero:

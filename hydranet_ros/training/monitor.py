@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from torch.utils.tensorboard import SummaryWriter
 
+from hydranet_ros.data.media import write_image
 from hydranet_ros.data.sample import RgbImage, Sample
 from hydranet_ros.model.labels import load_label_set
 from hydranet_ros.pictures.panels import lay_out
@@ -43,7 +44,7 @@ class RateMeter:
 
 class Monitor:
     """
-    Writes ``log.jsonl`` and TensorBoard events into a directory.
+    Writes ``log.jsonl``, pictures and TensorBoard events into a directory.
 
     ``first_step`` is the number of steps done so far: TensorBoard drops what a killed run logged
     after this step. Of several processes, only the ``active`` one writes.
@@ -51,6 +52,7 @@ class Monitor:
 
     def __init__(self, directory: Path, first_step: int, active: bool = True) -> None:
         self._log = directory / LOG_NAME
+        self._pictures = directory / 'pictures'
         self._writer: SummaryWriter | None = None
         if active:
             self._writer = SummaryWriter(str(directory / 'tensorboard'), purge_step=first_step)
@@ -65,9 +67,10 @@ class Monitor:
             file.write(json.dumps({'step': step, 'group': group, **values}) + '\n')
 
     def picture(self, step: int, name: str, picture: RgbImage) -> None:
-        """Log an RGB picture."""
+        """Log an RGB picture, also as ``pictures/NAME/STEP.png``."""
         if self._writer is not None:
             self._writer.add_image(name, picture, step, dataformats='HWC')
+            write_image(self._pictures / name / f'{step:06d}.png', picture)
 
     def close(self) -> None:
         """Write pending events."""

@@ -20,7 +20,11 @@ from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.bundle import Bundle, save_bundle
 from hydranet_ros.model.encoders import Stage
 from hydranet_ros.model.network import HydraNet, TRAINED_UPSAMPLING
-from hydranet_ros.training.bundle_metadata import describe_training, metadata_of
+from hydranet_ros.training.bundle_metadata import (
+    describe_training,
+    inherited_license,
+    metadata_of,
+)
 from hydranet_ros.training.initial_weights import initialize, start_network, typical_depth
 from hydranet_ros.training.recipe import Ingredient, Recipe
 
@@ -272,8 +276,27 @@ def test_a_start_from_a_model_keeps_its_depth_and_is_told(tmp_path: Path) -> Non
     save_bundle(path, Bundle.from_network(metadata, network))
     second = replace(recipe, name='second', encoder=str(path))
     assert start_network(second, 9.0)[0].get_submodule('depth').bias.item() == 4.0
-    told = describe_training(second, [], 2, [], {})['started_from']
-    assert told == {'name': 'first', 'steps_done': 1}
+    typed = [
+        'hydranet',
+        'train',
+        '/home/me/second.yaml',
+        'start=/big/first.safetensors',
+        'steps=2',
+    ]
+    told = describe_training(second, [], 2, typed, {})
+    assert told['started_from'] == {'name': 'first', 'steps_done': 1}
+    assert told['command'] == 'hydranet train …/second.yaml start=…/first.safetensors steps=2'
+
+
+def test_a_model_inherits_the_licence_of_its_starting_weights(tmp_path: Path) -> None:
+    first = small_recipe(tmp_path, name='first', license='non-commercial research')
+    network = HydraNet(first.channels(), TRAINED_UPSAMPLING)
+    path = tmp_path / 'first.safetensors'
+    save_bundle(path, Bundle.from_network(metadata_of(first), network))
+    second = replace(first, name='second', license='MIT', encoder=str(path))
+    assert inherited_license(second) == 'MIT; starts from first: non-commercial research'
+    assert inherited_license(replace(second, license=first.license)) == first.license
+    assert inherited_license(first) == first.license
 
 
 def test_training_starts_at_the_depth_of_its_data(tmp_path: Path) -> None:

@@ -18,7 +18,9 @@ from training_data import small_recipe, street, write_streets
 from training_runs import assert_same, state_of, train
 import yaml
 
+from hydranet_ros.camera.working_width import NATIVE
 from hydranet_ros.cli.main import main
+from hydranet_ros.data.image_files import read_rgb
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.bundle import load_bundle
 from hydranet_ros.runtime.predictor import Predictor
@@ -62,18 +64,24 @@ def test_two_images_are_learned_by_heart(tmp_path: Path) -> None:
     path = tmp_path / 'toy.yaml'
     path.write_text(yaml.safe_dump(recipe))
     output = tmp_path / 'run'
-    command = ['train', str(path), f'streets={dataset}', 'seed=3', '--accelerator', 'cpu']
+    # Settings may also follow options.
+    command = ['train', str(path), f'streets={dataset}', '--accelerator', 'cpu', 'seed=3']
     assert main([*command, '--output', str(output)]) == 0
 
     bundle = load_bundle(output / 'toy.safetensors')
     assert bundle.metadata.canonical_focal == 100.0
     assert bundle.metadata.interpolation == 'bilinear'
     assert bundle.metadata.provenance['recipe']['seed'] == 3
+    assert bundle.metadata.provenance['command'] == (
+        'hydranet train …/toy.yaml streets=…/streets.yaml --accelerator cpu seed=3 --output …/run'
+    )
+    # Metadata tell the scale of objects: the camera's focal length, resized by 1.
+    assert bundle.metadata.focal_range == pytest.approx((100.0, 100.0))
     assert bundle.metadata.provenance['data']['streets/all']['images'] == 2
     # Folders of the machine that trained mean nothing elsewhere.
     assert str(tmp_path) not in bundle.metadata.to_json()
     arrays = street(1)
-    predictor = Predictor(bundle, device='cpu')
+    predictor = Predictor(bundle, device='cpu', working_width=NATIVE)
     prediction = predictor.predict(arrays['image'].astype(np.uint8), fx=100.0)
     twice = predictor.predict(arrays['image'].astype(np.uint8), fx=200.0)
     predictor.close()
@@ -92,6 +100,8 @@ def test_two_images_are_learned_by_heart(tmp_path: Path) -> None:
     assert evaluated[-1]['mean_iou'] > 0.8 and evaluated[-1]['abs_rel'] < 0.2
     assert bundle.metadata.figures['streets/all']['mean_iou'] == evaluated[-1]['mean_iou']
     assert list((output / 'tensorboard').iterdir())
+    pictures = sorted(output.glob('pictures/streets/all/*/*.png'))
+    assert pictures and read_rgb(pictures[0]).shape[2] == 3
 
 
 @pytest.mark.parametrize('method', ['sgd', 'adamw'])

@@ -7,10 +7,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from hydranet_ros.data.configuration import substitute
+from hydranet_ros.data.media import write_image
 from hydranet_ros.data.open_dataset import load_dataset
 from hydranet_ros.data.readers import READERS
 from hydranet_ros.errors import HydranetError
@@ -125,6 +127,45 @@ def test_wrong_recipes_are_explained(tmp_path: Path, text: str, message: str) ->
     path.write_text(yaml.safe_dump({**content, **yaml.safe_load(text)}))
     with pytest.raises(HydranetError, match=message):
         load_recipe(path)
+
+
+def test_paths_are_relative_to_the_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder with recipe, dataset file, labels and images can be used from anywhere."""
+    project, elsewhere = tmp_path / 'project', tmp_path / 'elsewhere'
+    for folder in (project / 'images' / 'image', project / 'images' / 'segmentation', elsewhere):
+        folder.mkdir(parents=True)
+    write_image(project / 'images' / 'image' / '0.png', np.zeros((4, 6, 3), np.uint8))
+    write_image(project / 'images' / 'segmentation' / '0.png', np.ones((4, 6), np.uint8))
+    labels = {'name': 'own', 'classes': [{'name': n, 'color': [9, 9, 9]} for n in 'ab']}
+    files = {
+        'own.yaml': labels,
+        'rooms.yaml': {
+            'root': 'images',
+            'splits': {'train': {}},
+            'segmentation': {'label_set': 'own.yaml'},
+        },
+        'recipe.yaml': {
+            'tasks': ['segmentation'],
+            'label_sets': ['own.yaml'],
+            'steps': 1,
+            'mixture': [{'dataset': 'rooms.yaml'}],
+            'evaluation': [{'dataset': 'rooms.yaml', 'split': 'train'}],
+        },
+    }
+    for name, content in files.items():
+        (project / name).write_text(yaml.safe_dump(content))
+    for place in (elsewhere, project, tmp_path):
+        monkeypatch.chdir(place)
+        recipe, variables = load_recipe(os.path.relpath(project / 'recipe.yaml', place))
+        assert recipe.channels() == {'segmentation': 2}
+        for part in (*recipe.mixture, *recipe.evaluation):
+            sample = load_dataset(part.dataset, part.split, variables).load(0)
+            assert sample.segmentation is not None and sample.label_set in recipe.label_sets
+    # A file that is not beside the recipe is relative to the working directory.
+    (project / 'rooms.yaml').rename(elsewhere / 'rooms.yaml')
+    monkeypatch.chdir(elsewhere)
+    recipe, _ = load_recipe(project / 'recipe.yaml')
+    assert recipe.mixture[0].dataset == 'rooms.yaml'
 
 
 def test_overrides(tmp_path: Path) -> None:
