@@ -20,6 +20,7 @@ COMMANDS = {
     'export': 'hydranet_ros.cli.export',
     'bench': 'hydranet_ros.cli.bench',
     'quantize': 'hydranet_ros.cli.quantize',
+    'check': 'hydranet_ros.cli.check',
     'train': 'hydranet_ros.cli.train',
     'distill': 'hydranet_ros.cli.distill',
     'evaluate': 'hydranet_ros.cli.evaluate',

@@ -47,7 +47,7 @@ class FileDataset:
     A dataset whose samples are files.
 
     The format of an annotation is needed if any record has the annotation. ``about`` is as in
-    `Dataset`.
+    `Dataset`. ``unmatched`` are annotations without an image.
     """
 
     def __init__(
@@ -59,6 +59,7 @@ class FileDataset:
         about: Mapping[str, str] | None = None,
         *,
         normals_format: NormalsFormat | None = None,
+        unmatched: Sequence[Path] = (),
     ) -> None:
         if not records:
             raise HydranetError(f'Dataset {name} has no images; check its root and split.')
@@ -67,6 +68,7 @@ class FileDataset:
         self.segmentation_format = segmentation_format
         self.depth_format = depth_format
         self.normals_format = normals_format
+        self.unmatched = tuple(unmatched)
         self.about = dict(about or {})
         self.label_set = segmentation_format.label_set if segmentation_format else None
 

@@ -189,6 +189,9 @@ def read_folders(content: Mapping[str, Any], split: str, source: str) -> FileDat
         places['depth'].format() if places['depth'] else None,
         {'license': layout.license, **{task: places[task].origin for task in annotations}},
         normals_format=places['normals'].format() if places['normals'] else None,
+        unmatched=[
+            files[stem] for files in annotations.values() for stem in files if stem not in images
+        ],
     )
 
 
