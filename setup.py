@@ -36,7 +36,11 @@ setup(
     maintainer='The hydranet_ros Authors',
     maintainer_email='hydranet-ros@users.noreply.github.com',
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
-    package_data={PACKAGE: ['py.typed'], f'{PACKAGE}.evaluation': ['templates/*.jinja']},
+    package_data={
+        PACKAGE: ['py.typed'],
+        f'{PACKAGE}.evaluation': ['templates/*.jinja'],
+        f'{PACKAGE}.pictures': ['templates/*.jinja'],
+    },
     data_files=shared_files(),
     python_requires='>=3.10',
     # On a robot, the dependencies come from rosdep and the distribution (package.xml), and pip

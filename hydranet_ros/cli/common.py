@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 import signal
+import sys
 from typing import Any, TYPE_CHECKING
 
 from hydranet_ros import __version__
@@ -87,6 +88,13 @@ def open_predictor(arguments: argparse.Namespace, dataset_labels: str | None = N
 
     model = read_model(model_path(arguments.model))
     matching = model.metadata.slice_of(dataset_labels)
+    names = [piece.labels.name for piece in model.metadata.label_slices]
+    if len(names) > 1 and not (arguments.label_set or matching):
+        print(
+            f'Label set: {names[0]}. The model also has {", ".join(names[1:])}; choose with '
+            '--label-set.',
+            file=sys.stderr,
+        )
     return Predictor(
         model,
         device=arguments.device,

@@ -5,16 +5,21 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from pathlib import Path
+import textwrap
 from typing import Any, TYPE_CHECKING
 
 from hydranet_ros.cli.common import image_size
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
-    from hydranet_ros.model.bundle import Bundle
+    from hydranet_ros.model.bundle import Bundle, BundleMetadata
 
 HELP = 'print the contents of a model file'
+
+_SCREEN_WIDTH = 100
+_MAIN_FIGURES = ('mean_iou', 'abs_rel', 'rmse', 'delta1', 'mean')
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='also write a picture with the colours and names of the classes',
     )
     parser.add_argument('--label-set', help="label set of the legend (default: the model's first)")
+    parser.add_argument(
+        '--all',
+        action='store_true',
+        help='print colours of classes, the recipe and all figures, too',
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -48,7 +58,9 @@ def run(arguments: argparse.Namespace) -> int:
             f'{path} is an exported graph; give the .safetensors file of the model '
             f'{bundle.metadata.name!r} instead.'
         )
-    print(describe(bundle, arguments.size))
+    print(describe(bundle, arguments.size, everything=arguments.all))
+    if not arguments.all:
+        print('\nThe colours of the classes, the recipe and all figures: --all')
     if arguments.legend is not None:
         write_legend(bundle, arguments.label_set, arguments.legend)
     return 0
@@ -71,8 +83,12 @@ def write_legend(bundle: Bundle, label_set: str | None, path: Path) -> None:
     write_image(path, legend(piece.labels))
 
 
-def describe(bundle: Bundle, size: tuple[int, int]) -> str:
-    """Describe a model in text; operations are for an image of ``size`` (width and height)."""
+def describe(bundle: Bundle, size: tuple[int, int], *, everything: bool = False) -> str:
+    """
+    Describe a model in text; operations are for an image of ``size`` (width and height).
+
+    With ``everything``, the text has all provenance and figures; else it fits a screen.
+    """
     from hydranet_ros.model.network import count_macs, count_parameters
 
     metadata = bundle.metadata
@@ -111,18 +127,50 @@ def describe(bundle: Bundle, size: tuple[int, int]) -> str:
     if metadata.focal_range:
         lowest, highest = metadata.focal_range
         rows.append(('trained focal lengths', f'{lowest:.0f} to {highest:.0f} px'))
+    rows += _everything(metadata) if everything else _summary(metadata)
+    indent = max(len(key) for key, _ in rows) + 2
+    if everything:
+        return '\n'.join(f'{key:{indent}}{value}' for key, value in rows)
+    return '\n'.join(
+        textwrap.fill(
+            f'{key:{indent}}{value}',
+            _SCREEN_WIDTH,
+            subsequent_indent=' ' * indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for key, value in rows
+    )
+
+
+def _summary(metadata: BundleMetadata) -> Iterator[tuple[str, Any]]:
+    """Yield label sets, how the model was made, and its main figures."""
+    for piece in metadata.label_slices:
+        classes = ', '.join(piece.labels.classes)
+        yield f'label set {piece.labels.name}', f'{piece.labels.size} classes: {classes}'
+    made = metadata.provenance
+    if data := made.get('data'):
+        parts = (f'{name} ({content["images"]})' for name, content in data.items())
+        yield 'trained on', ', '.join(parts) + ' images'
+    for key, value in made.items():
+        if isinstance(value, str | int):
+            yield key.replace('_', ' '), value
+    for place, figures in metadata.figures.items():
+        if isinstance(figures, dict):
+            main = {name: figures[name] for name in _MAIN_FIGURES if name in figures}
+            yield place, ', '.join(f'{name} {value:.3g}' for name, value in main.items())
+
+
+def _everything(metadata: BundleMetadata) -> Iterator[tuple[str, Any]]:
+    """Yield label sets with the colours of their classes, all provenance and all figures."""
     for piece in metadata.label_slices:
         labels = piece.labels
         where = f'logits {piece.start} to {piece.stop - 1}, ignored id {labels.ignore_id}'
-        rows.append((f'label set {labels.name}', where))
-        rows.extend(
-            (f'  {index:3d} {name}', 'rgb ' + ' '.join(f'{int(v):3d}' for v in color))
-            for index, (name, color) in enumerate(zip(labels.classes, labels.colors, strict=True))
-        )
+        yield f'label set {labels.name}', where
+        for index, (name, color) in enumerate(zip(labels.classes, labels.colors, strict=True)):
+            yield f'  {index:3d} {name}', 'rgb ' + ' '.join(f'{int(v):3d}' for v in color)
     for title, content in (('provenance', metadata.provenance), ('figures', metadata.figures)):
-        rows.extend(_flatten(title, content))
-    indent = max(len(key) for key, _ in rows) + 2
-    return '\n'.join(f'{key:{indent}}{value}' for key, value in rows)
+        yield from _flatten(title, content)
 
 
 def _numbers(values: tuple[float, ...]) -> str:

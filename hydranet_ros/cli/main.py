@@ -62,7 +62,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser = build_parser()
     parsed, rest = parser.parse_known_args(words)
     known = next((key for key in _ASSIGNMENTS if hasattr(parsed, key)), None)
-    if rest and (known is None or any(w.startswith('-') or '=' not in w for w in rest)):
+    if rest and (known is None or any(word.startswith('-') for word in rest)):
         parser.error(f'unrecognized arguments: {" ".join(rest)}')
     if known is not None:
         setattr(parsed, known, [*getattr(parsed, known), *rest])

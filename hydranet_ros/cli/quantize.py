@@ -27,6 +27,12 @@ HELP = 'quantise a model to 8-bit integers, and measure the loss of accuracy'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('model', help='model file, or the name of a shipped model')
     parser.add_argument(
+        'variables',
+        nargs='*',
+        metavar='NAME=VALUE',
+        help='variables of the dataset file, such as data=FOLDER',
+    )
+    parser.add_argument(
         '--data',
         required=True,
         metavar='DATASET_OR_BAG',
@@ -42,21 +48,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--image', metavar='TOPIC', help='topic of the images of a bag')
     parser.add_argument(
-        '--set',
-        nargs='+',
-        default=[],
-        metavar='NAME=VALUE',
-        help='variables of the dataset file, such as data=FOLDER',
-    )
-    parser.add_argument(
         '--calibration-images',
         type=int,
         default=128,
         help='calibrate on at most N images (default: 128)',
     )
     parser.add_argument(
-        '--images',
+        '--limit',
         type=int,
+        metavar='N',
         default=200,
         help='measure at most N images of a dataset (default: 200)',
     )
@@ -83,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
     from hydranet_ros.runtime.predictor import Predictor
     from hydranet_ros.runtime.quantization import quantize
 
-    for name in ('images', 'calibration_images'):
+    for name in ('limit', 'calibration_images'):
         if getattr(arguments, name) < 1:
             raise HydranetError(f'--{name.replace("_", "-")} must be at least 1.')
     bundle = load_bundle(model_path(arguments.model))
@@ -165,7 +165,7 @@ def _open_truth(arguments: argparse.Namespace) -> _Truth:
     if is_bag(path):
         return _BagTruth(path, arguments.image)
     return _DatasetTruth(
-        arguments.data, arguments.split, parse_variables(arguments.set), arguments.images
+        arguments.data, arguments.split, parse_variables(arguments.variables), arguments.limit
     )
 
 

@@ -54,8 +54,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=float,
         nargs=2,
         metavar=('NEAR', 'FAR'),
-        help="depths in metres at the ends of the colour map (default: the model's range within "
-        '0.5 to 80)',
+        help='depths in metres at the ends of the colour map (default: fitted to the first '
+        'frames)',
     )
     parser.add_argument('--max-frames', type=int, metavar='N', help='stop after N frames')
     add_topic_arguments(parser, tasks=())
@@ -77,7 +77,9 @@ def run(arguments: argparse.Namespace) -> int:
         with ResultWriter(
             arguments.output,
             look,
+            fit_depth=arguments.depth_colors is None,
             depth_format=arguments.depth_format,
+            title=f'{predictor.metadata.name} on {source.name}',
             film=None if source.rate is None else (film, source.rate),
         ) as writer:
             failed = _predict_all(source, predictor, writer, arguments)
@@ -130,17 +132,21 @@ def _predict_all(
             writer.write(frame.name, rgb, prediction)
             seconds.append(prediction.timing['total'])
             last = rgb.shape[1::-1], prediction
-    if seconds:
-        median = sorted(seconds)[len(seconds) // 2]
-        print(f'{len(seconds)} frames, {1e3 * median:.0f} ms each (median): {arguments.output}')
     if last is None:
         return failed
     size, prediction = last
     assert prediction.working is not None
-    about = about_resizing(prediction.working, *size)
-    fault = untrained_fault(predictor.metadata, prediction.working)
-    for sentence in filter(None, (about, fault)):
-        print(sentence)
+    sentences = [
+        about_resizing(prediction.working, *size),
+        untrained_fault(predictor.metadata, prediction.working),
+    ]
     if prediction.scale_assumed:
-        print('Depth is scaled with an assumed focal length; give the true one with --fx.')
+        sentences.append(
+            'Depth is scaled with an assumed focal length; give the true one with --fx.'
+        )
+    writer.notes += filter(None, sentences)
+    median = sorted(seconds)[len(seconds) // 2]
+    print(f'{len(seconds)} frames, {1e3 * median:.0f} ms each (median): {arguments.output}')
+    for sentence in writer.notes:
+        print(sentence)
     return failed

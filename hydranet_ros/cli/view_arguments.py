@@ -30,7 +30,7 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
         '--every', type=positive, default=1, metavar='N', help='use every N-th image'
     )
     parser.add_argument('--skip', type=int, default=0, metavar='N', help='skip the first N images')
-    parser.add_argument('--max-views', type=positive, metavar='N', help='stop after N images')
+    parser.add_argument('--max-frames', type=positive, metavar='N', help='stop after N images')
     parser.add_argument(
         '--fx', type=float, help='focal length in pixels, if the input has no calibration'
     )
@@ -48,7 +48,7 @@ def open_input(arguments: argparse.Namespace) -> SampleSource:
     from hydranet_ros.bags.bag_files import is_bag
     from hydranet_ros.data.sample_source import open_samples, Selection
 
-    selection = Selection(arguments.every, arguments.max_views, max(arguments.skip, 0))
+    selection = Selection(arguments.every, arguments.max_frames, max(arguments.skip, 0))
     path = Path(arguments.input).expanduser()
     if is_bag(path):
         return open_bag(arguments, path, selection)

@@ -21,6 +21,7 @@ from hydranet_ros.pictures.render import (
     colorize_normals,
     depth_legend,
     legend,
+    name_regions,
     overlay,
     write_text,
 )
@@ -52,8 +53,10 @@ class Panel:
 
 def _label_panels(rgb: RgbImage, labels: NDArray, look: Look) -> list[Panel]:
     assert look.label_set is not None
+    mixed = overlay(rgb, labels, look.label_set)
+    name_regions(mixed, labels, look.label_set)
     return [
-        Panel('overlay', overlay(rgb, labels, look.label_set)),
+        Panel('overlay', mixed),
         Panel('segmentation', colorize_labels(labels, look.label_set)),
     ]
 

@@ -19,6 +19,8 @@ TEXT_SCALE = 0.45
 
 _SMALLEST_TEXT_SCALE = 0.3
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_REGION_WIDTH = 320  # pixels of the picture in which regions are found
+_NAMED_SHARE = 0.015  # smallest share of the picture for which a class is named
 BACKGROUND = (24, 24, 24)
 _FOREGROUND = (235, 235, 235)
 
@@ -59,6 +61,34 @@ def overlay_legend(picture: RgbImage, labels: NDArray[np.uint8], label_set: Labe
     scale = min(TEXT_SCALE, max(_SMALLEST_TEXT_SCALE, width / 1600))
     drawn = legend(label_set, seen.tolist(), width, scale)[:height]
     picture[height - len(drawn) :] = drawn
+
+
+def name_regions(picture: RgbImage, labels: NDArray[np.uint8], label_set: LabelSet) -> None:
+    """
+    Write the name of each large class into its largest region, in place.
+
+    So classes of similar colours can be told apart, also by people who see few colours.
+    """
+    height, width = labels.shape
+    scale = min(TEXT_SCALE, max(_SMALLEST_TEXT_SCALE, width / 1600))
+    # Regions are found on a small picture: details do not matter, and it is much faster.
+    factor = min(1.0, _REGION_WIDTH / width)
+    size = (max(1, round(width * factor)), max(1, round(height * factor)))
+    small = np.asarray(cv2.resize(labels, size, interpolation=cv2.INTER_NEAREST_EXACT))
+    counts = np.bincount(small.ravel(), minlength=256)[: label_set.size]
+    for class_id in np.flatnonzero(counts >= _NAMED_SHARE * small.size):
+        inside = np.pad((small == class_id).astype(np.uint8), 1)
+        depth = cv2.distanceTransform(inside, cv2.DIST_L2, 3)[1:-1, 1:-1]
+        row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+        name = label_set.classes[class_id].replace('_', ' ')
+        text_width = _text_width(name, scale)
+        left = round((column + 0.5) * width / size[0] - text_width / 2)
+        left = min(max(left, 0), max(width - text_width, 0))
+        baseline = round((row + 0.5) * height / size[1] + 9 * scale)
+        for color, thickness in ((BACKGROUND, 3), (_FOREGROUND, 1)):
+            cv2.putText(
+                picture, name, (left, baseline), _FONT, scale, color, thickness, cv2.LINE_AA
+            )
 
 
 def colorize_depth(depth: NDArray[np.float32], minimum: float, maximum: float) -> RgbImage:

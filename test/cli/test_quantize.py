@@ -121,8 +121,8 @@ def test_a_loss_that_is_no_number_is_not_acceptable():
 @pytest.mark.parametrize(
     ('arguments', 'what'),
     [
-        (['--images', '0'], 'at least 1'),
-        (['--set', 'data'], 'NAME=VALUE'),
+        (['--limit', '0'], 'at least 1'),
+        (['data'], 'NAME=VALUE'),
         (['-o', 'small.onnx'], r'.xml'),
     ],
 )

@@ -7,6 +7,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
+import re
+from urllib.parse import unquote
 
 import cv2
 import numpy as np
@@ -58,6 +60,13 @@ def hydranet_run(*arguments: object) -> int:
     return run.run(parser.parse_args([str(argument) for argument in arguments]))
 
 
+def check_page(page: Path) -> None:
+    """Every picture of a page exists."""
+    sources = re.findall(r'src="([^"]+)"', page.read_text())
+    assert len(sources) > 4
+    assert not [source for source in sources if not (page.parent / unquote(source)).is_file()]
+
+
 def stored(path: Path) -> np.ndarray:
     return cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
 
@@ -77,12 +86,14 @@ def test_files_hold_what_was_predicted(
     assert expected.depth is not None
     millimetres = np.where(expected.depth > 65.535, 0, expected.depth * 1000)
     np.testing.assert_allclose(depth, millimetres, atol=0.51)
-    kinds = {'segmentation', 'depth', 'overlay', 'segmentation_color', 'depth_color'}
+    kinds = {'segmentation', 'depth', 'overlay', 'segmentation_color', 'depth_color', 'image'}
     if expected.normals is not None:
         kinds |= {'normals', 'normals_color'}
         np.testing.assert_array_equal(np.load(output / 'normals/street.npy'), expected.normals)
-    assert {path.name for path in output.iterdir()} == kinds
-    for kind in kinds - {'segmentation', 'depth', 'normals'}:
+    pages = {'index.html', 'legend.png', 'metres.png'}
+    assert {path.name for path in output.iterdir()} == kinds | pages
+    check_page(output / 'index.html')
+    for kind in kinds - {'segmentation', 'depth', 'normals', 'image'}:
         assert stored(output / kind / 'street.png').shape == (*SIZE, 3)
 
 
