@@ -52,7 +52,7 @@ $(DEVELOPMENT): .ci/requirements-dev.txt $(RUNTIME)
 
 demo: $(RUNTIME)
 	$(BIN)/hydranet demo --output $(DEMO_OUTPUT) $(if $(VIDEO),--video $(VIDEO)) \
-	  $(if $(MODEL),--model $(MODEL)) $(if $(IMAGE_TOPIC),--image-topic $(IMAGE_TOPIC))
+	  $(if $(MODEL),--model $(MODEL)) $(if $(IMAGE_TOPIC),--image $(IMAGE_TOPIC))
 
 replay: $(RUNTIME)
 	$(BIN)/hydranet replay $(BAG) $(if $(MODEL),--model $(MODEL)) \

@@ -38,7 +38,7 @@ setup(
     packages=find_packages(include=[PACKAGE, f'{PACKAGE}.*']),
     package_data={
         PACKAGE: ['py.typed'],
-        f'{PACKAGE}.evaluation': ['templates/*.jinja'],
+        f'{PACKAGE}.evaluation': ['templates/*'],
         f'{PACKAGE}.pictures': ['templates/*.jinja'],
     },
     data_files=shared_files(),

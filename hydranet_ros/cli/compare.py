@@ -38,7 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0.95,
         help='confidence level of the intervals (default: 0.95)',
     )
-    parser.add_argument('-o', '--output', type=Path, help='also write the table into this file')
+    parser.add_argument(
+        '-o',
+        '--output',
+        type=Path,
+        help='also write the comparison into this file: .html, else Markdown',
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -67,9 +72,14 @@ def run(arguments: argparse.Namespace) -> int:
     ]
     names = _names(arguments.reports)
     table = comparison_table(names, comparisons, arguments.confidence)
-    table = '\n'.join([table, *faults_of_reports(names, reports)])
+    faults = faults_of_reports(names, reports)
+    table = '\n'.join([table, *faults])
     print(table)
     if arguments.output is not None:
+        if arguments.output.suffix == '.html':
+            from hydranet_ros.evaluation.html_report import html_comparison
+
+            table = html_comparison(names, comparisons, arguments.confidence, faults)
         with naming_write_faults(arguments.output):
             arguments.output.write_text(table, encoding='utf-8')
     return 0

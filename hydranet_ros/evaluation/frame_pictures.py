@@ -15,7 +15,7 @@ from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.evaluation.measures import MEASURES
 from hydranet_ros.pictures.panels import lay_out, Look
 
-PICTURE_WIDTH = 340
+PICTURE_WIDTH = 480
 """Width of each of the four panels, pixels."""
 _CANDIDATES = 32
 _GAP = 4

@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+import html
 import io
+import json
 import math
 from typing import Any
 
@@ -35,7 +37,12 @@ _NO_METADATA = dict.fromkeys(('Creator', 'Date', 'Format', 'Type'))
 
 
 def line_plot(title: str, x: Sequence[float], y: Sequence[float], x_label: str, unit: str) -> str:
-    """Plot a curve with gaps where values are not finite; the vertical axis starts at 0."""
+    """
+    Plot a curve with gaps where values are not finite; the vertical axis starts at 0.
+
+    The attribute ``data-points`` of the SVG element holds the values with their places in the
+    drawing, so that the page can show the value at the pointer.
+    """
     places, values = np.array(x, float), np.array(y, float)
     known = np.isfinite(values)
     alone = known & ~np.append(known[1:], False) & ~np.append(False, known[:-1])
@@ -46,7 +53,9 @@ def line_plot(title: str, x: Sequence[float], y: Sequence[float], x_label: str, 
         axes.set(xlabel=x_label, ylabel=unit)
         _from_zero(axes, values[known].tolist())
 
-    return _svg(title, draw)
+    return _svg(
+        title, draw, points=list(zip(places[known].tolist(), values[known].tolist(), strict=True))
+    )
 
 
 def curves_plot(
@@ -81,14 +90,24 @@ def histogram_plot(title: str, edges: Sequence[float], counts: Sequence[int], x_
 def bar_plot(
     title: str, names: Sequence[str], shares: Sequence[float | None], colors: NDArray[np.uint8]
 ) -> str:
-    """Plot shares from 0 to 1 as horizontal bars in percent; ``colors`` is n×3 RGB."""
-    known = [None if s is None or not math.isfinite(s) else 100 * s for s in shares]
-    texts = ['absent' if share is None else f'{share:.1f}' for share in known]
-    places = range(len(names))
+    """
+    Plot shares from 0 to 1 as horizontal bars in percent; ``colors`` is n×3 RGB.
+
+    Classes without a share, which are absent in the ground truth, have no bar.
+    """
+    known = [
+        (name, 100 * share, color)
+        for name, share, color in zip(names, shares, colors / 255, strict=True)
+        if share is not None and math.isfinite(share)
+    ]
+    names = [name for name, _, _ in known]
+    texts = [f'{share:.1f}' for _, share, _ in known]
+    places = range(len(known))
 
     def draw(axes: Axes) -> None:
-        widths = [share or 0.0 for share in known]
-        bars = axes.barh(places, widths, color=colors / 255, edgecolor='#888', linewidth=0.5)
+        widths = [share for _, share, _ in known]
+        drawn = [color for _, _, color in known]
+        bars = axes.barh(places, widths, color=drawn, edgecolor='#888', linewidth=0.5)
         axes.bar_label(bars, texts, padding=4)
         axes.set(xlabel='%', xlim=(0, 108))
         axes.set_xticks(range(0, 101, 20))
@@ -105,7 +124,12 @@ def confusion_plot(title: str, names: Sequence[str], counts: NDArray[np.integer]
 
     ``counts`` is n×n, or n×(n + 1) with predictions that are not a class in the last column.
     """
-    columns = [*names, 'none'][: counts.shape[1]]
+    # Classes that are neither true nor predicted would only take room.
+    seen = (counts.sum(axis=1) > 0) | (counts[:, : len(names)].sum(axis=0) > 0)
+    columns = [name for name, kept in zip(names, seen, strict=True) if kept]
+    counts = counts[seen][:, [*np.flatnonzero(seen), *range(len(names), counts.shape[1])]]
+    names = columns
+    columns = [*columns, 'none'][: counts.shape[1]]
     shares = 100 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
 
     def draw(axes: Axes) -> None:
@@ -127,9 +151,13 @@ def confusion_plot(title: str, names: Sequence[str], counts: NDArray[np.integer]
 
 
 def _svg(
-    title: str, draw: Callable[[Axes], None], height: float = _HEIGHT, width: float = _WIDTH
+    title: str,
+    draw: Callable[[Axes], None],
+    height: float = _HEIGHT,
+    width: float = _WIDTH,
+    points: Sequence[tuple[float, float]] = (),
 ) -> str:
-    """Return an SVG element of a plot."""
+    """Return an SVG element of a plot; ``points`` have tooltips."""
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(width, height), layout='constrained')
         axes = figure.add_subplot()
@@ -137,8 +165,19 @@ def _svg(
         draw(axes)
         buffer = io.StringIO()
         figure.savefig(buffer, format='svg', metadata=_NO_METADATA)
+        drawn = axes.transData.transform(np.array(points)) if points else np.empty((0, 2))
     document = buffer.getvalue()
-    return document[document.index('<svg') :].rstrip()
+    element = document[document.index('<svg') :].rstrip()
+    if not points:
+        return element
+    # SVG counts points of 1/72 inch from the top.
+    scale = 72 / figure.dpi
+    rows = [
+        [round(px * scale, 1), round((height * 72) - py * scale, 1), x, y]
+        for (px, py), (x, y) in zip(drawn.tolist(), points, strict=True)
+    ]
+    data = html.escape(json.dumps(rows), quote=True)
+    return element.replace('<svg', f'<svg data-points="{data}"', 1)
 
 
 def _from_zero(axes: Axes, values: Sequence[float]) -> None:

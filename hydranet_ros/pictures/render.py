@@ -19,6 +19,7 @@ TEXT_SCALE = 0.45
 
 _SMALLEST_TEXT_SCALE = 0.3
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
+_FEWEST_TICKS = 3
 _REGION_WIDTH = 320  # pixels of the picture in which regions are found
 _NAMED_SHARE = 0.015  # smallest share of the picture for which a class is named
 BACKGROUND = (24, 24, 24)
@@ -191,7 +192,12 @@ def _text_width(text: str, scale: float) -> int:
 
 
 def _round_depths(minimum: float, maximum: float) -> list[float]:
-    """Return the numbers in the range that are 1, 2 or 5 times a power of ten."""
+    """Return round numbers in the range: 1, 2 or 5 times a power of ten, or finer steps."""
     exponents = range(int(np.floor(np.log10(minimum))), int(np.ceil(np.log10(maximum))) + 1)
-    values = [digit * 10.0**exponent for exponent in exponents for digit in (1, 2, 5)]
-    return [value for value in values if minimum <= value <= maximum]
+    values: list[float] = []
+    for digits in ((1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
+        rounds = [digit * 10.0**exponent for exponent in exponents for digit in digits]
+        values = [value for value in rounds if minimum <= value <= maximum]
+        if len(values) >= _FEWEST_TICKS:
+            break
+    return values

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from hydranet_ros.data.media import write_image
@@ -23,17 +23,19 @@ def write_page(
     names: Sequence[str],
     kinds: Sequence[tuple[str, str]],
     look: Look,
+    classes: Collection[int],
 ) -> None:
     """
     Write ``index.html`` with all pictures, the legend of the classes and a bar of metres.
 
-    ``names`` are the frames, ``kinds`` the folders of their pictures with the suffix of the files.
+    ``names`` are the frames, ``kinds`` the folders of their pictures with the suffix of the files,
+    and ``classes`` the ids in the legend.
     Without the package jinja2, only the legends are written.
     """
     legends = {}
     folders = {kind for kind, _ in kinds}
     if look.label_set is not None and 'segmentation_color' in folders:
-        legends['legend.png'] = legend(look.label_set, width=960)
+        legends['legend.png'] = legend(look.label_set, sorted(classes), 960)
     if 'depth_color' in folders:
         legends['metres.png'] = depth_legend(*look.depth_range, width=640)
     for name, picture in legends.items():

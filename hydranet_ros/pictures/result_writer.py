@@ -108,6 +108,7 @@ class ResultWriter:
         self._title = title
         self._names: list[str] = []
         self._kinds: list[str] = []
+        self._classes: set[int] = set()  # ids that were predicted
         self._first: list[_Frame] | None = [] if fit_depth else None
         """Frames that wait for the range of depth."""
 
@@ -127,6 +128,7 @@ class ResultWriter:
                 names=self._names,
                 kinds=kinds,
                 look=self._look,
+                classes=self._classes,
             )
 
     def write(self, name: str, rgb: RgbImage, prediction: Prediction) -> None:
@@ -135,6 +137,8 @@ class ResultWriter:
         for field, raw in self._raw.items():
             if values[field] is not None:
                 raw.write(self._folder / raw.folder / name, values[field])
+        if prediction.labels is not None:
+            self._classes.update(np.unique(prediction.labels).tolist())
         frame = _Frame(name, rgb, values)
         if self._first is None:
             self._draw(frame)

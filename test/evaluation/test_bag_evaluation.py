@@ -360,6 +360,8 @@ def test_report_is_one_file(bag: Path, tmp_path: Path) -> None:
     html = paths[2].read_text()
     assert '<fault>' not in html
     assert not re.search(r'(src|href)="(?!data:|#)', html)
+    assert re.findall(r'class="tile"><b>([\d.]+)', html)[0] == str(COUNT)
+    assert html.count('alt="legend"') == 2  # classes, metres
     plots = re.findall(r'<svg.*?</svg>', html, re.DOTALL)
     assert len(plots) == 6
     for plot in plots:

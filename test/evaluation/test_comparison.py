@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+import re
 from typing import Any
 
 from evaluated_bags import FakePredictor, make_bag
@@ -121,6 +122,28 @@ def test_interval_holds_the_truth_as_often_as_it_says() -> None:
             covered[block] += first.low <= 0.1 <= first.high
     assert covered[20] >= 0.7 * trials
     assert covered[1] <= 0.6 * trials
+
+
+def test_the_page_shows_what_the_table_shows(
+    reports: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / 'comparison.html'
+    assert main(['compare', *map(str, reports), '-o', str(page)]) == 0
+    table, html = capsys.readouterr().out, page.read_text()
+    assert html.count('class="interval"') == table.count(' … ') > 2
+    for verdict in ('better', 'worse', 'unclear'):
+        assert html.count(f'<tr class="{verdict}">') == table.count(f'| {verdict} |')
+    assert not re.search(r'(src|href)=', html)
+
+
+def test_an_assumed_focal_length_is_told(
+    reports: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = {**read_report(reports[0]), 'faults': ['The focal length was assumed.']}
+    path = tmp_path / 'assumed.json'
+    path.write_text(json.dumps(content))
+    assert main(['compare', str(reports[0]), str(path)]) == 0
+    assert f'{path}: The focal length was assumed.' in capsys.readouterr().out
 
 
 def test_faults_are_named(
