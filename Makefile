@@ -9,7 +9,9 @@
 #   make test      linters, type checks and tests
 #   make test-all  make test, and the slow tests and those that need data
 #   make tables    write the tables of the documentation, and config/hydranet.yaml, from the code
-#   make env       make only the virtual environment
+#   make env       make only the virtual environment: node, models, bags, reports
+#   make env-training   also training and distillation
+#   make env-all        everything: also export, the viewer, tests and linters
 
 PYTHON ?= $(firstword $(shell command -v python3.11 python3))
 VENV ?= .venv
@@ -31,9 +33,15 @@ BAG ?=
 export ROS_AUTOMATIC_DISCOVERY_RANGE ?= LOCALHOST
 export ROS_LOG_DIR ?= $(CURDIR)/log
 
-.PHONY: env demo replay test test-all check tables pin clean
+.PHONY: env env-training env-all demo replay test test-all check tables pin clean
 
 env: $(RUNTIME)
+
+env-training: $(RUNTIME)
+	$(PIP) install -c .ci/requirements.txt -c .ci/requirements-dev.txt \
+	  lightning-fabric tensorboard h5py ai-edge-litert onnxruntime
+
+env-all: $(DEVELOPMENT)
 
 # ROS 2 wheels beside a sourced distribution would shadow its rclpy.
 $(VENV)/bin/python:

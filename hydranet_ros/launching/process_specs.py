@@ -275,13 +275,17 @@ def command_line(spec: ProcessSpec) -> list[str]:
     """
     Return the command that starts a process without ``launch``.
 
-    Executables of this package run as modules of the current interpreter, so that they also run
-    from a checkout; others are found on the ``PATH``.
+    Executables of this package are those beside the current interpreter. In a checkout without an
+    installation, they run as modules; that fails in the folder that holds the checkout, because
+    Python takes the checkout for the package. Other executables are found on the ``PATH``.
     """
-    if spec.package == PACKAGE:
-        command = [sys.executable, '-m', EXECUTABLES[spec.executable]]
-    else:
+    installed = Path(sys.executable).with_name(spec.executable)
+    if spec.package != PACKAGE:
         command = [spec.executable]
+    elif installed.is_file():
+        command = [str(installed)]
+    else:
+        command = [sys.executable, '-m', EXECUTABLES[spec.executable]]
     command += [*spec.arguments, '--ros-args', '-r', f'__node:={spec.name}']
     if spec.namespace:
         command += ['-r', f'__ns:={posixpath.join("/", spec.namespace)}']

@@ -41,7 +41,11 @@ def installed_rviz(tmp_path, monkeypatch):
     source_rviz(monkeypatch, tmp_path)
 
 
-def test_command_line_of_the_node(tmp_path):
+@pytest.mark.parametrize('installed', [True, False])
+def test_command_line_of_the_node(tmp_path, monkeypatch, installed):
+    monkeypatch.setattr(sys, 'executable', str(tmp_path / 'python'))
+    if installed:
+        (tmp_path / 'perception_node').touch()
     parameters = tmp_path / 'params.yaml'
     parameters.touch()
     spec = perception_process(
@@ -53,7 +57,8 @@ def test_command_line_of_the_node(tmp_path):
         log_level='debug',
     )
     command, options = ros_arguments(command_line(spec))
-    assert command == [sys.executable, '-m', 'hydranet_ros.node.perception.perception_node']
+    module = [sys.executable, '-m', 'hydranet_ros.node.perception.perception_node']
+    assert command == ([str(tmp_path / 'perception_node')] if installed else module)
     assert options == [
         ('-r', '__node:=perception_node'),
         ('-r', '__ns:=/robot'),
