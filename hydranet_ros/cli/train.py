@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     except ModuleNotFoundError as error:
         raise HydranetError(
             f'Training needs the package {error.name}; install it with '
-            "`pip install -e '.[runtime,training]'`."
+            "`pip install 'hydranet_ros[runtime,training]'`."
         ) from error
 
     recipe, variables = load_recipe(arguments.recipe, arguments.overrides)

@@ -279,10 +279,9 @@ def command_line(spec: ProcessSpec) -> list[str]:
     installation, they run as modules; that fails in the folder that holds the checkout, because
     Python takes the checkout for the package. Other executables are found on the ``PATH``.
     """
-    installed = Path(sys.executable).with_name(spec.executable)
     if spec.package != PACKAGE:
         command = [spec.executable]
-    elif installed.is_file():
+    elif (installed := Path(sys.executable).with_name(spec.executable)).is_file():
         command = [str(installed)]
     else:
         command = [sys.executable, '-m', EXECUTABLES[spec.executable]]
