@@ -93,16 +93,17 @@ def describe_training(
     step: int,
     command: Sequence[str],
     made_with: Mapping[str, Any],
+    *,
+    start: BundleMetadata | None = None,
 ) -> dict[str, Any]:
     """
     Return how a network was trained, in plain JSON types.
 
     ``command`` has the words of the command line. ``made_with`` is the provenance of code and
-    files, recorded when the training began.
+    files, and ``start`` that of the starting weights, both recorded when the training began.
     """
     started_from = {}
-    if recipe.encoder.endswith('.safetensors'):
-        start = load_bundle(recipe.encoder).metadata
+    if start is not None:
         started_from = {'started_from': {'name': start.name, **start.provenance}}
     return {
         'description': recipe.description,
@@ -121,12 +122,15 @@ def describe_training(
     }
 
 
-def inherited_license(recipe: Recipe) -> str:
+def starting_model(recipe: Recipe) -> BundleMetadata | None:
+    """Return the metadata of the model whose weights a training starts from, if it is one."""
+    is_model = recipe.encoder.endswith('.safetensors')
+    return load_bundle(recipe.encoder).metadata if is_model else None
+
+
+def inherited_license(recipe: Recipe, start: BundleMetadata | None) -> str:
     """Return the licence of a trained network: the recipe's, and that of the starting weights."""
-    if not recipe.encoder.endswith('.safetensors'):
-        return recipe.license
-    start = load_bundle(recipe.encoder).metadata
-    if start.license in ('unknown', recipe.license):
+    if start is None or start.license in ('unknown', recipe.license):
         return recipe.license
     return f'{recipe.license}; starts from {start.name}: {start.license}'
 

@@ -30,6 +30,7 @@ from hydranet_ros.training.bundle_metadata import (
     describe_training,
     inherited_license,
     metadata_of,
+    starting_model,
     trained_focals,
 )
 from hydranet_ros.training.checkpoint import load_state, save_state, TrainingState
@@ -123,8 +124,9 @@ class Trainer:
             self._restore(load_state(directory / STATE_NAME))
         else:
             self._print(model.start)
-        # Compute hashes of code and input files now: both may change during a long training.
+        # Read code, input files and starting weights now: they may change during a long training.
         self.made_with = provenance_of(__name__)
+        self.start = starting_model(recipe)
         self.monitor = Monitor(directory, self.step, self.fabric.is_global_zero)
 
     def run(self) -> Path | None:
@@ -189,11 +191,12 @@ class Trainer:
                 rate.add(recipe.batch * options.accumulate)
                 if self.step % recipe.log_every == 0:
                     self._log(losses, factor, rate.restart())
-                if self.step % recipe.evaluate_every == 0 and self.step < recipe.steps:
-                    self.evaluate()
-                    rate.restart()
                 if self.step % recipe.save_every == 0 or self.step == recipe.steps:
                     self.save()
+                if self.step % recipe.evaluate_every == 0 and self.step < recipe.steps:
+                    self.evaluate()
+                    self.save()  # the value of the best model
+                    rate.restart()
                 if stop.requested and self.step < recipe.steps:
                     self.save()
                     return None
@@ -281,10 +284,12 @@ class Trainer:
 
     def _write_model(self, name: str, figures: Figures) -> None:
         provenance = describe_training(
-            self.recipe, self.datasets, self.step, self.command, self.made_with
+            self.recipe, self.datasets, self.step, self.command, self.made_with, start=self.start
         )
         metadata = metadata_of(self.recipe, provenance, figures, self.focal_range)
-        metadata = dataclasses.replace(metadata, license=inherited_license(self.recipe))
+        metadata = dataclasses.replace(
+            metadata, license=inherited_license(self.recipe, self.start)
+        )
         bundle = Bundle.from_network(metadata, self._shipped_network())
         save_bundle(self.directory / f'{name}.safetensors', bundle)
 

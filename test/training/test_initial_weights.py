@@ -24,6 +24,7 @@ from hydranet_ros.training.bundle_metadata import (
     describe_training,
     inherited_license,
     metadata_of,
+    starting_model,
 )
 from hydranet_ros.training.initial_weights import initialize, start_network, typical_depth
 from hydranet_ros.training.recipe import Ingredient, Recipe
@@ -283,7 +284,7 @@ def test_a_start_from_a_model_keeps_its_depth_and_is_told(tmp_path: Path) -> Non
         'start=/big/first.safetensors',
         'steps=2',
     ]
-    told = describe_training(second, [], 2, typed, {})
+    told = describe_training(second, [], 2, typed, {}, start=starting_model(second))
     assert told['started_from'] == {'name': 'first', 'steps_done': 1}
     assert told['command'] == 'hydranet train …/second.yaml start=…/first.safetensors steps=2'
 
@@ -294,9 +295,10 @@ def test_a_model_inherits_the_licence_of_its_starting_weights(tmp_path: Path) ->
     path = tmp_path / 'first.safetensors'
     save_bundle(path, Bundle.from_network(metadata_of(first), network))
     second = replace(first, name='second', license='MIT', encoder=str(path))
-    assert inherited_license(second) == 'MIT; starts from first: non-commercial research'
-    assert inherited_license(replace(second, license=first.license)) == first.license
-    assert inherited_license(first) == first.license
+    start = starting_model(second)
+    assert inherited_license(second, start) == 'MIT; starts from first: non-commercial research'
+    assert inherited_license(replace(second, license=first.license), start) == first.license
+    assert inherited_license(first, starting_model(first)) == first.license
 
 
 def test_training_starts_at_the_depth_of_its_data(tmp_path: Path) -> None:
