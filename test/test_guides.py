@@ -22,7 +22,9 @@ from hydranet_ros.bags.message_types import (
     IMAGE_TYPE,
 )
 from hydranet_ros.cli.main import main
+from hydranet_ros.data.media import write_image
 from hydranet_ros.messages.stamps import NANOSECONDS
+from hydranet_ros.model.bundle import load_bundle
 
 WIDTH, HEIGHT = 320, 240
 
@@ -90,3 +92,51 @@ def test_a_recording_of_a_depth_camera(
     assert '2 images, 0 with labels, 2 with depth' in told
     for page in ('before/report.html', 'after/report.html', 'comparison.html'):
         assert (tmp_path / page).is_file()
+
+
+def block(guide: str, marker: str) -> str:
+    """Return the first YAML block of a guide after a text."""
+    text = (CHECKOUT / 'docs' / 'guides' / guide).read_text(encoding='utf-8')
+    found = re.search(r'```yaml\n(.*?)```', text[text.index(marker) :], re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.slow
+def test_own_rooms_with_own_classes_by_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a recording to a trained model, with the files of two guides, in a few tiny steps."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv('HYDRANET_DATA', str(tmp_path))
+    record_depth_camera(tmp_path / 'rooms')
+    (extract,) = (words for words in commands('own_rooms.md') if words[0] == 'make-bag')
+    assert main([*extract[:-1], '1']) == 0  # every image of this short recording
+    for image in (tmp_path / 'rooms_data' / 'image').iterdir():
+        labels = np.zeros((HEIGHT, WIDTH), np.uint8)
+        labels[:100], labels[100:150, :80] = 1, 4
+        write_image(tmp_path / 'rooms_data' / 'segmentation' / image.name, labels)
+    classes = block('own_classes.md', 'Write `floor_and_things.yaml`')
+    Path('floor_and_things.yaml').write_text(classes)
+    dataset = block('own_rooms.md', 'Describe the dataset')
+    for old, new in (('002699', '000003'), ('002700', '000004'), ('ade20k32', '{}.yaml')):
+        assert old in dataset
+        dataset = dataset.replace(old, new.format('floor_and_things'))
+    Path('my_rooms.yaml').write_text(dataset)
+    recipe = block('own_rooms.md', 'Write `my_recipe.yaml`')
+    Path('my_recipe.yaml').write_text(recipe.replace('ade20k32', 'floor_and_things.yaml'))
+
+    assert main(['check', 'my_rooms.yaml', '--split', 'train']) == 0
+    (train,) = (words for words in commands('own_rooms.md') if words[0] == 'train')
+    start = CHECKOUT / 'models' / 'street_kitchen.safetensors'
+    train = [f'start={start}' if word.startswith('start=') else word for word in train]
+    tiny = ['steps=2', 'batch=2', 'crops=[[96, 128]]', 'workers=0', 'evaluate_every=1']
+    assert main([*train, *tiny, '--accelerator', 'cpu']) == 0
+    model = 'runs/my_rooms/my_rooms.safetensors'
+    metadata = load_bundle(Path(model)).metadata
+    assert [piece.labels.classes[-1] for piece in metadata.label_slices] == ['charging_station']
+    assert 'street_kitchen' in metadata.license and metadata.focal_range is not None
+    (evaluate,) = (words for words in commands('own_rooms.md') if words[0] == 'evaluate')
+    assert main(evaluate) == 0
+    assert main(['evaluate', model, 'my_rooms.yaml', '--tasks', 'segmentation']) == 0
+    assert main(['run', model, 'rooms_data', '-o', 'results', '--max-frames', '1']) == 0
