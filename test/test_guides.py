@@ -90,7 +90,7 @@ def test_a_recording_of_a_depth_camera(
     told = capsys.readouterr().out
     assert 'depth: 6 images, 100.0% of the pixels, 1.5 to 2 m' in told
     assert '2 images, 0 with labels, 2 with depth' in told
-    for page in ('before/report.html', 'after/report.html', 'comparison.html'):
+    for page in ('report_rooms/report.html', 'report_street/report.html', 'comparison.html'):
         assert (tmp_path / page).is_file()
 
 

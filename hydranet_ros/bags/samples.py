@@ -83,7 +83,8 @@ def open_bag_frames(
     """
     Open the images of a bag with their calibration; each is decoded when it is read.
 
-    So a damaged image does not end the others. The topics are those of `open_bag_samples`.
+    A damaged image does not stop the reading of later ones. The topics are those of
+    `open_bag_samples`.
     """
     with BagReader(path) as bag:
         topics = find_topics(bag, image=image, camera_info=camera_info)

@@ -46,8 +46,8 @@ def find_topics(
     Find the topics of a camera; topics that the user names take precedence.
 
     Predictions are looked for where the node publishes them (``/segmentation``, ``/depth`` …),
-    ground truth at ``/ground_truth/<task>``, each raw or compressed. True depth may also be that
-    of a depth camera: on the only other topic with depth images of the same size, such as
+    ground truth at ``/ground_truth/<task>``, each raw or compressed. If there is none, true depth
+    is taken from a depth camera: the only other topic with depth images of the same size, such as
     ``aligned_depth_to_color`` of a RealSense. Raises HydranetError if a named topic does not
     exist, or several topics could have the images.
     """
@@ -121,7 +121,7 @@ def _image_topics(bag: BagReader, others: Collection[str]) -> list[str]:
     free = [n for n in _with_images(bag) if n not in others and not is_result_or_truth(n)]
     if len(free) < 2:
         return free
-    # A camera of 16 bits has images of an encoding for depth, if there are no others.
+    # 16UC1 may also be a 16-bit camera: if all topics look like depth, keep them all.
     return [name for name in free if not _is_depth(_first(bag, name))] or free
 
 

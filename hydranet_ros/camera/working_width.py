@@ -7,7 +7,7 @@ from __future__ import annotations
 from hydranet_ros.errors import HydranetError
 
 MODEL_CHOICE, NATIVE = 0, -1
-"""Working widths with a meaning; others are a number of pixels."""
+"""Special working widths; other values are pixels."""
 MINIMUM_SIZE = 32
 """Smallest height and width of an image in pixels: one cell of the network's coarsest level."""
 
@@ -18,7 +18,7 @@ def parse_working_width(text: str) -> int:
         return NATIVE
     if not text.isdecimal() or 0 < int(text) < MINIMUM_SIZE:
         raise HydranetError(
-            f"The working width {text!r} is not native, 0 (the model's choice) or a width of at "
+            f'The working width {text!r} is invalid: give native, 0 (the model chooses) or at '
             f'least {MINIMUM_SIZE} pixels.'
         )
     return int(text)

@@ -55,8 +55,8 @@ def add_working_width(parser: argparse.ArgumentParser, default: str = '0') -> No
         type=working_width,
         default=default,
         metavar='WIDTH',
-        help='width in pixels to which images are resized for the network; 0: the nearest for '
-        f'which the model was trained; native: not resized (default: {default})',
+        help="width of the network's input in pixels; 0: as close to the image's width as the "
+        f"model's trained focal lengths allow; native: not resized (default: {default})",
     )
 
 
@@ -106,7 +106,9 @@ def open_predictor(arguments: argparse.Namespace, dataset_labels: str | None = N
 
 
 def add_topic_arguments(
-    parser: argparse.ArgumentParser, tasks: Iterable[str] = ('depth', 'segmentation')
+    parser: argparse.ArgumentParser,
+    tasks: Iterable[str] = ('depth', 'segmentation'),
+    tolerance: float = 0.02,
 ) -> argparse._ArgumentGroup:
     """Declare the topics of a bag; every command that reads a camera from a bag has these."""
     topics = parser.add_argument_group('topics of a bag')
@@ -122,8 +124,10 @@ def add_topic_arguments(
     topics.add_argument(
         '--tolerance',
         type=float,
+        default=tolerance,
         metavar='SECONDS',
-        help='largest difference between the stamps of an image and its annotations',
+        help='largest difference between the stamps of an image and its annotations (default: '
+        f'{tolerance:g})',
     )
     return topics
 
@@ -146,7 +150,7 @@ def named_topics(arguments: argparse.Namespace, prefix: str) -> dict[str, str]:
 
 def open_bag(arguments: argparse.Namespace, path: Path, selection: Selection) -> SampleSource:
     """Open the images of a bag, with the topics in the arguments."""
-    from hydranet_ros.bags.samples import open_bag_samples, TOLERANCE
+    from hydranet_ros.bags.samples import open_bag_samples
 
     return open_bag_samples(
         path,
@@ -156,7 +160,7 @@ def open_bag(arguments: argparse.Namespace, path: Path, selection: Selection) ->
         truths=named_topics(arguments, 'true_'),
         pose=arguments.pose,
         fixed_frame=arguments.fixed_frame,
-        tolerance=TOLERANCE if arguments.tolerance is None else arguments.tolerance,
+        tolerance=arguments.tolerance,
     )
 
 

@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='folder of the report; several bags have one subfolder each (default: evaluation)',
     )
     add_protocol_arguments(parser)
-    topics = add_topic_arguments(parser, TASKS)
+    topics = add_topic_arguments(parser, TASKS, tolerance=0.0)
     for task in TASKS:
         topics.add_argument(f'--{task}', help=f'predicted {task} (default: /{task})')
     parser.add_argument(
@@ -148,7 +148,7 @@ def _evaluate(
                 predictor=predictor,
                 predicted_tasks=predictor.metadata.tasks if predictor else (),
                 rectified=arguments.rectified,
-                tolerance=arguments.tolerance or 0.0,
+                tolerance=arguments.tolerance,
                 progress=bar.update,
             )
     except HydranetError as error:

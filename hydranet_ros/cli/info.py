@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--all',
         action='store_true',
-        help='print colours of classes, the recipe and all figures, too',
+        help='also print class colours, the recipe and all metrics',
     )
 
 
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     print(describe(bundle, arguments.size, everything=arguments.all))
     if not arguments.all:
-        print('\nThe colours of the classes, the recipe and all figures: --all')
+        print('\nUse --all to print class colours, the recipe and all metrics.')
     if arguments.legend is not None:
         write_legend(bundle, arguments.label_set, arguments.legend)
     return 0

@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check_extracted(arguments: argparse.Namespace, written: Written) -> None:
-    """Raise HydranetError if no stamp of an annotation fits; name depth that was not extracted."""
+    """Raise HydranetError if no annotation matches an image; report depth not extracted."""
     from hydranet_ros.bags.bag_files import BagReader
     from hydranet_ros.bags.topics import depth_cameras, find_topics
 
@@ -126,8 +126,8 @@ def _check_extracted(arguments: argparse.Namespace, written: Written) -> None:
     for task, count in (('depth', written.depth), ('segmentation', written.labels)):
         if task in truths and not count:
             raise HydranetError(
-                f'No image has {task}: no stamp on {truths[task]} is near enough to that of an '
-                'image; give a larger --tolerance.'
+                f'No message on {truths[task]} is close enough in time to an image; give a larger '
+                '--tolerance.'
             )
     if cameras and 'depth' not in truths:
         print(

@@ -67,9 +67,9 @@ def substitute(
 
 def beside(value: str, source: Path) -> str:
     """
-    Return a path that a file names: relative to that file, else to the working directory.
+    Resolve a path in a configuration file, relative to that file.
 
-    Values that are no relative path of an existing file or folder are returned as they are.
+    A value is returned unchanged if it is absolute or does not exist there.
     """
     candidate = source.parent / value
     if not value or Path(value).is_absolute() or not candidate.exists():

@@ -127,10 +127,10 @@ def read_rgb(path: Path) -> NDArray[np.uint8]:
 
 def focal_length_in_exif(path: Path) -> float | None:
     """
-    Return the focal length in pixels that the metadata of a photo tells; None if it does not.
+    Return the focal length in pixels from the EXIF data of a photo; None if it is missing.
 
-    Cameras store the focal length of a 35 mm camera with the same diagonal of view. Needs the
-    Python package Pillow; without it, the result is None.
+    Cameras store the 35 mm equivalent focal length (same diagonal field of view). Needs the Python
+    package Pillow; without it, the result is None.
     """
     try:
         from PIL import Image, UnidentifiedImageError

@@ -45,7 +45,7 @@ class SourceImage:
     """
     One image of a source; `read` raises HydranetError if the image cannot be read.
 
-    The sample has a camera if the image tells the focal length.
+    The sample has a camera if the focal length is known.
     """
 
     name: str  # file name for results, without suffix; unique in its source

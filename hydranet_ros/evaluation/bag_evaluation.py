@@ -139,8 +139,8 @@ def _nothing_measured(path: Path, reader: _FrameReader, evaluation: FrameEvaluat
     nearest = reader.stamps.nearest
     if nearest is not None and nearest <= _NEAR:
         return (
-            f'{path}: no image and annotation have the same stamp. The nearest ones differ by '
-            f'{1e3 * nearest / NANOSECONDS:.3g} ms: if they belong together, give '
+            f'{path}: the stamps of no messages match. The nearest ones differ by '
+            f'{1e3 * nearest / NANOSECONDS:.3g} ms: if they belong to one frame, give '
             f'--tolerance {2 * nearest / NANOSECONDS:.2g}.'
         )
     reasons = '; '.join(f'{tally.count} {what}' for what, tally in evaluation.account.items())

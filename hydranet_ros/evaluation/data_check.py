@@ -66,7 +66,7 @@ class DataCheck:
 
     @property
     def depth_range(self) -> tuple[float, float] | None:
-        """Return colours' ends in metres, 99 % of depth between them; None without depth."""
+        """Return the colour range: percentiles 1 and 99 of depth, metres; None without depth."""
         values = np.concatenate(self.depths) if self.depths else np.empty(0)
         if not values.size:
             return None
@@ -148,7 +148,7 @@ class DataCheck:
             yield f'Depth images without a valid pixel: {empty}.'
         if values.size and not _SENSIBLE_DEPTH[0] < np.median(values) < _SENSIBLE_DEPTH[1]:
             yield (
-                f'Half of the depth is below {np.median(values):.3g} m: is the unit right '
+                f'The median depth is {np.median(values):.3g} m: is the unit right '
                 '(`units_per_metre`, `--depth-unit`)?'
             )
 

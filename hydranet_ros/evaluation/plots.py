@@ -124,7 +124,7 @@ def confusion_plot(title: str, names: Sequence[str], counts: NDArray[np.integer]
 
     ``counts`` is n×n, or n×(n + 1) with predictions that are not a class in the last column.
     """
-    # Classes that are neither true nor predicted would only take room.
+    # Classes that are neither true nor predicted would only take up space.
     seen = (counts.sum(axis=1) > 0) | (counts[:, : len(names)].sum(axis=0) > 0)
     columns = [name for name, kept in zip(names, seen, strict=True) if kept]
     counts = counts[seen][:, [*np.flatnonzero(seen), *range(len(names), counts.shape[1])]]

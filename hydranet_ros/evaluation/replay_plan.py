@@ -41,7 +41,7 @@ _EVALUATOR = 'evaluator_node'
 _RECORDER = 'bag_recorder'
 
 _NO_CALIBRATION = (
-    'The focal length was assumed, because the bag has no camera_info beside its images: the '
+    'The focal length was assumed, because the bag has no camera_info for its images: the '
     'scale of depth may be wrong.'
 )
 

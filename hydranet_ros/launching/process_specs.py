@@ -178,8 +178,8 @@ def ament_prefixes() -> list[Path]:
 
 _WORKING_WIDTH = (
     '',
-    'Width in pixels to which images are resized for the network; 0: the nearest for which the '
-    'model was trained; native: not resized; empty for the value in the parameter file.',
+    "Width of the network's input in pixels; 0: as close to the image's width as the model's "
+    'trained focal lengths allow; native: not resized; empty for the value in the parameter file.',
 )
 
 LAUNCH_ARGUMENTS: Mapping[str, tuple[str, str]] = {
@@ -275,9 +275,9 @@ def command_line(spec: ProcessSpec) -> list[str]:
     """
     Return the command that starts a process without ``launch``.
 
-    Executables of this package are those beside the current interpreter. In a checkout without an
-    installation, they run as modules; that fails in the folder that holds the checkout, because
-    Python takes the checkout for the package. Other executables are found on the ``PATH``.
+    This package's executables are taken from the folder of the current interpreter. Without an
+    installation, they run as modules; this fails in the parent folder of a checkout, because
+    Python then imports the checkout itself as the package. Others are found on the ``PATH``.
     """
     if spec.package != PACKAGE:
         command = [spec.executable]

@@ -1,11 +1,10 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
 """
-Camera images whose brightness and colours are in separate planes; without ROS.
+Decode camera images with separate luma (Y) and chroma (U, V) planes; without ROS.
 
-Hardware of Jetsons and phones, and libcamera, deliver these formats. The planes follow each other
-in the data. ``height`` and ``width`` are those of the image, ``step`` is the row length of the
-first plane, the brightness.
+Jetsons, phones and libcamera deliver these formats. The planes follow each other in the data.
+``height`` and ``width`` are those of the image, ``step`` is the row length of the luma plane.
 """
 
 from __future__ import annotations
@@ -32,10 +31,10 @@ _RGB_OF_YUV = np.array(
 
 @dataclass(frozen=True)
 class PlanarFormat:
-    """How the colour planes U and V are stored."""
+    """How the chroma planes U and V are stored."""
 
     interleaved: bool  # one plane of pairs instead of two planes
-    halved: bool  # whether 2x2 pixels share a colour
+    halved: bool  # whether 2x2 pixels share their chroma
     v_first: bool = False
 
 
@@ -70,21 +69,19 @@ def planar_to_rgb(message: Any) -> NDArray[np.uint8]:
     needed = planes[-1].end
     if len(message.data) < needed:
         raise HydranetError(f'{what}, needs {needed} bytes of data and has {len(message.data)}.')
-    brightness, *colors = (plane.view(message.data) for plane in planes)
-    if not colors:
-        return _full_colors(brightness.reshape(height, width, 3))
+    luma, *chroma = (plane.view(message.data) for plane in planes)
+    if not chroma:
+        return _full_chroma(luma.reshape(height, width, 3))
     pairs = (
-        colors[0].reshape(*colors[0].shape[:1], -1, 2) if layout.interleaved else np.dstack(colors)
+        chroma[0].reshape(*chroma[0].shape[:1], -1, 2) if layout.interleaved else np.dstack(chroma)
     )
     if layout.v_first:
         pairs = pairs[..., ::-1]
     if not layout.halved:
-        return _full_colors(np.dstack([brightness, pairs]))
-    # OpenCV wants pixels for both halves of every colour: repeat the last row and column.
-    missing = [
-        (0, 2 * shared - own) for shared, own in zip(pairs.shape, brightness.shape, strict=False)
-    ]
-    even = np.pad(brightness, missing, mode='edge')
+        return _full_chroma(np.dstack([luma, pairs]))
+    # OpenCV needs an even width and height: if odd, repeat the last column or row.
+    missing = [(0, 2 * shared - own) for shared, own in zip(pairs.shape, luma.shape, strict=False)]
+    even = np.pad(luma, missing, mode='edge')
     rgb = cv2.cvtColorTwoPlane(even, np.ascontiguousarray(pairs), cv2.COLOR_YUV2RGB_NV12)
     return np.ascontiguousarray(rgb[:height, :width])
 
@@ -112,17 +109,17 @@ class _Plane:
 def _planes(layout: PlanarFormat, height: int, width: int, step: int) -> list[_Plane]:
     rows, columns = ((height + 1) // 2, (width + 1) // 2) if layout.halved else (height, width)
     stride = (step + 1) // 2 if layout.halved else step
-    brightness = _Plane(0, height, width, step)
+    luma = _Plane(0, height, width, step)
     start = height * step
     if layout.interleaved:
-        return [brightness, _Plane(start, rows, 2 * columns, 2 * stride)]
+        return [luma, _Plane(start, rows, 2 * columns, 2 * stride)]
     return [
-        brightness,
+        luma,
         _Plane(start, rows, columns, stride),
         _Plane(start + rows * stride, rows, columns, stride),
     ]
 
 
-def _full_colors(yuv: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Convert H×W×3 YUV, one colour per pixel."""
+def _full_chroma(yuv: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Convert H×W×3 YUV, chroma for each pixel."""
     return np.asarray(cv2.transform(yuv, _RGB_OF_YUV), np.uint8)

@@ -178,8 +178,9 @@ class BundleMetadata:
         Return the focal length of an image in pixels, and whether it is assumed.
 
         ``fx`` is that of the camera, in pixels of the image. If it is None, the default focal
-        length is assumed, which grows with the side of the image, or, if there is no default, the
-        canonical one. A model for one camera needs no focal length, so it assumes none.
+        length is assumed, scaled with the square root of the number of pixels if the model has a
+        ``default_size``; without a default, the canonical one. A model for one camera needs no
+        focal length, so it assumes none.
         """
         if fx is not None:
             if not (math.isfinite(fx) and fx > 0):

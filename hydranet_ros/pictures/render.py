@@ -68,7 +68,7 @@ def name_regions(picture: RgbImage, labels: NDArray[np.uint8], label_set: LabelS
     """
     Write the name of each large class into its largest region, in place.
 
-    So classes of similar colours can be told apart, also by people who see few colours.
+    So classes of similar colours can be told apart, also by colour-blind people.
     """
     height, width = labels.shape
     scale = min(TEXT_SCALE, max(_SMALLEST_TEXT_SCALE, width / 1600))

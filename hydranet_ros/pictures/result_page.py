@@ -1,6 +1,10 @@
 # Copyright 2026 The hydranet_ros Authors
 # SPDX-License-Identifier: Apache-2.0
-"""The results of a run as an HTML page beside their files; needs the extra ``report``."""
+"""
+Write the results of a run as an HTML page beside their files.
+
+The page needs jinja2 (extra ``report``); without it, only the legends are written.
+"""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ class Predictor:
         if working.size != (only_width, only_height):
             raise HydranetError(
                 f'The model was exported for images of {only_width}x{only_height} pixels, and '
-                f'{width}x{height} has other proportions; export it again without --size.'
+                f'{width}x{height} has another aspect ratio; export it again without --size.'
             )
         return working
 

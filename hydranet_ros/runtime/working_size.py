@@ -3,9 +3,10 @@
 """
 The size at which the network sees an image.
 
-A network knows objects at the scales of its training. In an image of another resolution, the same
-objects are larger or smaller, so classes and metres are wrong. The focal length in pixels tells
-the scale: the image is resized until its focal length is one of those seen in training.
+A network recognises objects only near the scales of its training. In an image of another
+resolution, the same objects are larger or smaller, so classes and metres are wrong. The focal
+length in pixels determines the scale: the image is resized until its focal length is in the
+trained range.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from hydranet_ros.camera.working_width import MINIMUM_SIZE, MODEL_CHOICE
 from hydranet_ros.model.bundle import BundleMetadata
 
 _STEP = 32
-"""Working widths are multiples, so that a zoom camera does not need a new graph per frame."""
+"""Working widths are multiples of this, so that zooming does not need a new graph per frame."""
 _ENLARGED_PIXELS = 640 * 480
-"""An image is enlarged to at most this number of pixels."""
+"""Largest number of pixels that an image may have after enlarging."""
 _AFFORDABLE_PIXELS = 1280 * 1024
-"""The model's choice has at most this number of pixels."""
+"""Largest number of pixels of a working size that the model chooses."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class WorkingSize:
     height: int
     focal: float | None  # focal length in pixels of the resized image; None if unknown
     trained: bool
-    """Whether the model was trained for this focal length; True if the model does not tell."""
+    """Whether ``focal`` is in the model's range; True if the range or ``focal`` is unknown."""
 
     @property
     def size(self) -> tuple[int, int]:
@@ -64,7 +65,7 @@ def choose_working_size(
         wanted = working_width
     elif working_width == MODEL_CHOICE and metadata.focal_range and focal:
         wanted = _trained_width(metadata.focal_range, width, height, focal)
-    # An image that is far wider than high stays high enough for the network.
+    # Very wide or very high images: keep the shorter side large enough for the network.
     wanted = max(wanted, math.ceil(width * MINIMUM_SIZE / min(width, height)))
     scale = wanted / width
     focal = focal * scale if focal else None
@@ -96,7 +97,7 @@ def untrained_fault(metadata: BundleMetadata, working: WorkingSize) -> str:
 
 
 def _trained_width(focal_range: tuple[float, float], width: int, height: int, focal: float) -> int:
-    """Return the width that brings the focal length into the range, limited by its cost."""
+    """Return the width that brings the focal length into the range, within the pixel limits."""
     lowest, highest = focal_range
     enlarged, affordable = (
         math.sqrt(limit / (width * height)) for limit in (_ENLARGED_PIXELS, _AFFORDABLE_PIXELS)

@@ -59,9 +59,9 @@ def metadata_of(
 
 def trained_focals(recipe: Recipe, datasets: Sequence[Dataset]) -> tuple[float, float] | None:
     """
-    Return between which focal lengths, in pixels, the middle half of the training's samples lies.
+    Return the range of focal lengths, in pixels, of the middle half of the training samples.
 
-    Resizing an image multiplies its focal length. The rare smallest and largest ones are omitted,
+    Resizing an image multiplies its focal length. The lowest and highest quarters are omitted,
     because the network is less accurate there (docs/experiments/resolution.md). The result is None
     if no dataset has a focal length.
     """
@@ -100,7 +100,7 @@ def describe_training(
     Return how a network was trained, in plain JSON types.
 
     ``command`` has the words of the command line. ``made_with`` is the provenance of code and
-    files, and ``start`` that of the starting weights, both recorded when the training began.
+    files, ``start`` the metadata of the starting model; both were read when training began.
     """
     started_from = {}
     if start is not None:
@@ -123,7 +123,7 @@ def describe_training(
 
 
 def starting_model(recipe: Recipe) -> BundleMetadata | None:
-    """Return the metadata of the model whose weights a training starts from, if it is one."""
+    """Return the metadata of the starting model; None if the encoder is not a model file."""
     is_model = recipe.encoder.endswith('.safetensors')
     return load_bundle(recipe.encoder).metadata if is_model else None
 

@@ -195,7 +195,7 @@ class Trainer:
                     self.save()
                 if self.step % recipe.evaluate_every == 0 and self.step < recipe.steps:
                     self.evaluate()
-                    self.save()  # the value of the best model
+                    self.save()  # stores the best value so far
                     rate.restart()
                 if stop.requested and self.step < recipe.steps:
                     self.save()

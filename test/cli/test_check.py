@@ -78,7 +78,7 @@ def test_damaged_files_and_wrong_units(folder: Path, capsys: pytest.CaptureFixtu
     assert main([*command, '--depth-unit', '1']) == 1
     told = lines(capsys)
     assert any('1.png is damaged or not an image' in line for line in told)
-    assert any('below 2e+03 m: is the unit right' in line for line in told)
+    assert any('median depth is 2e+03 m: is the unit right' in line for line in told)
     assert any(line.startswith('segmentation (class ids without names)') for line in told)
 
 

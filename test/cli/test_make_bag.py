@@ -113,7 +113,7 @@ def test_depth_that_does_not_fit_is_named(
                 bag.write_message(topic, time, message)
     extract = ['make-bag', '--extract', str(tmp_path / 'late'), str(tmp_path / 'a')]
     assert main(extract) == 1
-    assert 'no stamp on /depth_raw is near enough' in capsys.readouterr().err
+    assert 'No message on /depth_raw is close enough in time' in capsys.readouterr().err
     assert main([*extract, '--tolerance', '0.2']) == 0
     assert '1 with depth' in capsys.readouterr().out
     assert (

@@ -153,7 +153,7 @@ def test_a_photo_of_many_pixels_is_resized_and_told(
     assert 'resized' not in told and 'it was trained for 40 to 60 px' in told
     with pytest.raises(SystemExit):
         hydranet_run(path, photo, '-o', tmp_path / 'c', '--working-width', 'wide')
-    assert "The working width 'wide' is not native" in capsys.readouterr().err
+    assert "The working width 'wide' is invalid" in capsys.readouterr().err
 
 
 def test_a_bag_with_a_damaged_image(models: dict[str, Path], tmp_path: Path) -> None:

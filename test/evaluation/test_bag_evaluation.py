@@ -171,7 +171,7 @@ def test_stamps_that_differ_a_little(bag: Path, tmp_path: Path, with_model: bool
             data = replace_stamp(message.data, message.stamp + delay)
             target.write(message.topic, message.time + delay, data)
     predictor = FakePredictor() if with_model else None
-    with pytest.raises(HydranetError, match=r'differ by 3 ms: .* give --tolerance 0\.006\.'):
+    with pytest.raises(HydranetError, match=r'differ by 3 ms: .*, give --tolerance 0\.006\.'):
         evaluate(path, predictor)
     found = evaluate(path, predictor, tolerance=0.006).frames.summary()
     expected = evaluate(recorded, predictor).frames.summary()

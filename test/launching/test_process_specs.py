@@ -114,7 +114,7 @@ def test_launch_arguments_arrive(installed_rviz):
     assert len(launched_processes(DEFAULTS)) == 1
     (node,) = launched_processes({**DEFAULTS, 'working_width': 'native'})
     assert node.parameters == {'working_width': -1}
-    with pytest.raises(HydranetError, match="working width '9' is not native"):
+    with pytest.raises(HydranetError, match="working width '9' is invalid"):
         launched_processes({**DEFAULTS, 'working_width': '9'})
     with pytest.raises(HydranetError, match="rviz must be true or false, not 'perhaps'"):
         launched_processes({**DEFAULTS, 'rviz': 'perhaps'})

@@ -100,7 +100,7 @@ def test_widths_that_users_give():
     assert parse_working_width('native') == NATIVE
     assert parse_working_width('0') == MODEL_CHOICE and parse_working_width('320') == 320
     for text in ('-3', '31', 'wide', '', '1.5'):
-        with pytest.raises(HydranetError, match='is not native, 0'):
+        with pytest.raises(HydranetError, match='is invalid: give native, 0'):
             parse_working_width(text)
 
 

@@ -132,8 +132,8 @@ PARAMETERS: Mapping[str, Parameter] = {
         Parameter(
             'working_width',
             0,
-            'Width to which images are resized for the network. 0: the nearest for which the '
-            'model was trained; -1: images are not resized.',
+            "Width of the network's input. 0: as close to the image's width as the model's "
+            'trained focal lengths allow; -1: images are not resized.',
             unit='px',
             minimum=-1,
             maximum=8192,
@@ -141,8 +141,7 @@ PARAMETERS: Mapping[str, Parameter] = {
         Parameter(
             'output_size',
             'input',
-            'Size of the outputs: input is the size of the image, working the smaller or larger '
-            'size at which the network sees it.',
+            "Size of the outputs. input: size of the image; working: size of the network's input.",
             choices=OUTPUT_SIZES,
         ),
         Parameter(
