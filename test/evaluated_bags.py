@@ -64,7 +64,7 @@ class FakePredictor:
             labels=rgb[..., 1] // 43, depth=depth.astype(np.float32), scale_assumed=fx is None
         )
 
-    def warm_up(self, _height: int, _width: int) -> float:
+    def warm_up(self, _height: int, _width: int, _fx: float | None = None) -> float:
         """Do nothing."""
         return 0.0
 

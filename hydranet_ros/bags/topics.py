@@ -6,16 +6,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+import posixpath
 from typing import Any
 
 from hydranet_ros.bags.bag_files import BagReader
 from hydranet_ros.bags.message_types import COMPRESSED_IMAGE_TYPE, IMAGE_TYPE
 from hydranet_ros.errors import HydranetError
+from hydranet_ros.messages.annotations import read_depth
+from hydranet_ros.messages.images import message_to_rgb
 from hydranet_ros.messages.topic_names import (
     base_topic,
     camera_info_topic,
     COMPRESSED_SUFFIX,
     is_result_or_truth,
+    RESULTS,
     TRANSPORT_SUFFIXES,
     TRUTH_PREFIX,
 )
@@ -47,12 +51,12 @@ def find_topics(
 
     Predictions are looked for where the node publishes them (``/segmentation``, ``/depth`` …),
     ground truth at ``/ground_truth/<task>``, each raw or compressed. If there is none, true depth
-    is taken from a depth camera: the only other topic with depth images of the same size, such as
-    ``aligned_depth_to_color`` of a RealSense. Raises HydranetError if a named topic does not
-    exist, or several topics could have the images.
+    is taken from a depth camera: the only other topic with depth images of the same size and
+    frame_id, such as ``aligned_depth_to_color`` of a RealSense. Raises HydranetError if a named
+    topic does not exist, or several topics could have the images.
     """
     named = (truths or {}), (predictions or {})
-    bag.check_topics(filter(None, (image, camera_info, *named[0].values(), *named[1].values())))
+    bag.check_topics(filter(None, (camera_info, *named[0].values(), *named[1].values())))
     true_ones = _topics_of_tasks(bag, TRUTH_PREFIX, named[0])
     predicted = _topics_of_tasks(bag, '', named[1])
     others = {*true_ones.values(), *predicted.values()}
@@ -60,7 +64,7 @@ def find_topics(
     if image is not None or _image_topics(bag, others):
         chosen = choose_image_topic(bag, image, others)
     if chosen is not None and 'depth' not in true_ones:
-        measured = _measured_depth(bag, {base_topic(chosen), *others}, _size(_first(bag, chosen)))
+        measured = _measured_depth(bag, {base_topic(chosen), *others}, _first(bag, chosen))
         true_ones |= {'depth': measured} if measured else {}
     beside = camera_info or (camera_info_topic(chosen) if chosen else None)
     return BagTopics(chosen, beside if beside in bag.topics else None, true_ones, predicted)
@@ -126,22 +130,38 @@ def _image_topics(bag: BagReader, others: Collection[str]) -> list[str]:
 
 
 def depth_cameras(bag: BagReader) -> list[str]:
-    """Return the topics of depth images, besides results and ground truth."""
-    names = [name for name in _with_images(bag) if not is_result_or_truth(name)]
-    return [name for name in names if _is_depth(_first(bag, name))]
+    """
+    Return the topics of depth images, besides results and ground truth.
+
+    Of a topic that was recorded in several transports, the raw one is returned.
+    """
+    found: dict[str, str] = {}
+    for name in _with_images(bag):
+        # Nodes with a namespace publish results there, e.g. /robot/depth.
+        result = is_result_or_truth(name) or posixpath.basename(base_topic(name)) in RESULTS
+        if not result and _is_depth(_first(bag, name)):
+            found.setdefault(base_topic(name), name)
+    return list(found.values())
 
 
-def _measured_depth(
-    bag: BagReader, others: Collection[str], size: tuple[int, int] | None
-) -> str | None:
-    """Return the only topic of depth images of this size (None: of any size)."""
+def _measured_depth(bag: BagReader, others: Collection[str], image: Any | None) -> str | None:
+    """Return the only topic of depth images with the size and frame_id of the camera's image."""
     candidates = [
         name
         for name in depth_cameras(bag)
-        if not {name, base_topic(name)} & set(others)
-        and (size is None or _size(_first(bag, name)) in (None, size))
+        if not {name, base_topic(name)} & set(others) and _registered(_first(bag, name), image)
     ]
     return candidates[0] if len(candidates) == 1 else None
+
+
+def _registered(depth: Any | None, image: Any | None) -> bool:
+    """Return whether depth seems to be that of the pixels of an image."""
+    if depth is None or image is None or depth.header.frame_id != image.header.frame_id:
+        return False
+    try:
+        return read_depth(depth).shape == message_to_rgb(image).shape[:2]
+    except HydranetError:
+        return False
 
 
 def _first(bag: BagReader, topic: str) -> Any | None:
@@ -153,16 +173,9 @@ def _first(bag: BagReader, topic: str) -> Any | None:
 
 
 def _is_depth(message: Any | None) -> bool:
-    if 'compressedDepth' in getattr(message, 'format', ''):
-        return True
-    return getattr(message, 'encoding', '') in _DEPTH_ENCODINGS
-
-
-def _size(message: Any | None) -> tuple[int, int] | None:
-    """Return width and height; None if they are unknown before decoding."""
-    if message is None or not hasattr(message, 'width'):
-        return None
-    return message.width, message.height
+    stored = getattr(message, 'format', '')  # of a compressed image, e.g. "16UC1; png compressed"
+    encoding = getattr(message, 'encoding', stored.partition(';')[0].strip())
+    return 'compressedDepth' in stored or encoding in _DEPTH_ENCODINGS
 
 
 def check_transport(bag: BagReader, topic: str) -> None:

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 import signal
@@ -107,7 +107,7 @@ def open_predictor(arguments: argparse.Namespace, dataset_labels: str | None = N
 
 def add_topic_arguments(
     parser: argparse.ArgumentParser,
-    tasks: Iterable[str] = ('depth', 'segmentation'),
+    tasks: Collection[str] = ('depth', 'segmentation'),
     tolerance: float = 0.02,
 ) -> argparse._ArgumentGroup:
     """Declare the topics of a bag; every command that reads a camera from a bag has these."""
@@ -121,6 +121,8 @@ def add_topic_arguments(
         topics.add_argument(
             f'--true-{task}', help=f'true {task} (default: /ground_truth/{task}{other})'
         )
+    if not tasks:
+        return topics
     topics.add_argument(
         '--tolerance',
         type=float,

@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Export, run the exported file, and compare it with the model."""
+    from hydranet_ros.camera.working_width import NATIVE
     from hydranet_ros.model.bundle import load_bundle
     from hydranet_ros.model.deployed_graph import DeployedGraph
     from hydranet_ros.model.export import export_graph
@@ -69,9 +70,16 @@ def run(arguments: argparse.Namespace) -> int:
         label_set=arguments.label_set,
         fields=arguments.fields,
         warm_up_size=None,
+        working_width=NATIVE,  # the size of the export
     )
     # Both in float32, because the rounding of bfloat16 (AMX) would hide errors of the export.
-    written = Predictor(arguments.output, device='cpu', precision='float32', warm_up_size=None)
+    written = Predictor(
+        arguments.output,
+        device='cpu',
+        precision='float32',
+        warm_up_size=None,
+        working_width=NATIVE,
+    )
     parity = compare(reference, written, size or _ANY_SIZE_CHECKED)
     megabytes = sum(
         file.stat().st_size

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 HELP = 'write a dataset, folder or video as a rosbag2 with ground truth, or extract one'
 
+_OF_EXTRACT = ('camera_info', 'true_depth', 'true_segmentation', 'pose', 'fixed_frame')
+"""Options that name what to read from a bag."""
 _DEFAULT_RATE = 10.0
 """Frames per second of images without recorded times."""
 
@@ -73,7 +75,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--storage', choices=('mcap', 'sqlite3'), default='mcap')
     parser.add_argument('--frame-id', default='camera', help='optical frame (default: camera)')
-    add_pose_arguments(add_topic_arguments(parser))
+    topics = add_topic_arguments(parser)
+    topics.description = (
+        'Only with --extract; without it, only --image, the topic to write (default: /image).'
+    )
+    add_pose_arguments(topics)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -86,6 +92,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.rate is not None and not arguments.rate > 0:
         raise HydranetError(f'--rate must be above 0, not {arguments.rate:g}.')
     selection = Selection(arguments.every, arguments.max_frames)
+    unused = [f'--{name.replace("_", "-")}' for name in _OF_EXTRACT if getattr(arguments, name)]
+    if unused and not arguments.extract:
+        raise HydranetError(f'{", ".join(unused)} can only be used with --extract.')
     if arguments.extract:
         source = open_bag(arguments, Path(arguments.source), selection)
     else:
@@ -103,7 +112,7 @@ def run(arguments: argparse.Namespace) -> int:
         f'{arguments.output}: {written.images} images, {written.labels} with labels, '
         f'{written.depth} with depth, {written.poses} with a pose'
     )
-    if arguments.extract:
+    if arguments.extract and selection == Selection():
         _check_extracted(arguments, written)
     if written.other_calibrations:
         print(

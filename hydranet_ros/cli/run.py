@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 HELP = 'predict an image, a folder, a video, a bag or a camera, and write the results to files'
 
 
+_MOST_NOTES = 5
+"""Sentences about the sizes of images."""
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('model', help='model file, or the name of a shipped model')
     parser.add_argument(
@@ -97,6 +101,12 @@ def _open_input(arguments: argparse.Namespace) -> FrameSource:
     from hydranet_ros.data.media import open_source
 
     path = Path(arguments.input).expanduser()
+    taken, output = path.resolve(), arguments.output.resolve()
+    if taken.is_dir() and (taken == output or (taken.parent == output and taken.name == 'image')):
+        raise HydranetError(
+            f'The output {arguments.output} would overwrite the input {path}; choose another '
+            'folder.'
+        )
     if is_bag(path):
         return open_bag_frames(path, image=arguments.image, camera_info=arguments.camera_info)
     return open_source(arguments.input)
@@ -115,7 +125,8 @@ def _predict_all(
 
     counts = [n for n in (source.count, arguments.max_frames) if n is not None]
     total = min(counts, default=None)
-    failed, seconds, last = 0, [], None
+    failed, assumed, seconds = 0, 0, []
+    notes: dict[str, None] = {}  # distinct sentences, in order
     frames = islice(source.frames(), arguments.max_frames)
     # A camera does not end by itself: Ctrl-C ends the recording and keeps it.
     ending = nullcontext() if counts else suppress(KeyboardInterrupt)
@@ -131,22 +142,23 @@ def _predict_all(
                 continue
             writer.write(frame.name, rgb, prediction)
             seconds.append(prediction.timing['total'])
-            last = rgb.shape[1::-1], prediction
-    if last is None:
+            assumed += prediction.scale_assumed
+            working = prediction.working
+            assert working is not None
+            height, width = rgb.shape[:2]
+            notes[about_resizing(working, width, height)] = None
+            notes[untrained_fault(predictor.metadata, working)] = None
+    if not seconds:
         return failed
-    size, prediction = last
-    assert prediction.working is not None
-    sentences = [
-        about_resizing(prediction.working, *size),
-        untrained_fault(predictor.metadata, prediction.working),
-    ]
-    if prediction.scale_assumed:
+    sentences = list(filter(None, notes))[:_MOST_NOTES]
+    if assumed:
+        which = 'Depth' if assumed == len(seconds) else f'Depth of {assumed} images'
         sentences.append(
-            'Depth is scaled with an assumed focal length; give the true one with --fx.'
+            f'{which} is scaled with an assumed focal length; give the true one with --fx.'
         )
-    writer.notes += filter(None, sentences)
+    writer.notes += sentences
     median = sorted(seconds)[len(seconds) // 2]
     print(f'{len(seconds)} frames, {1e3 * median:.0f} ms each (median): {arguments.output}')
-    for sentence in writer.notes:
+    for sentence in sentences:
         print(sentence)
     return failed

@@ -21,6 +21,8 @@ from hydranet_ros.resources import config_file, read_yaml
 
 _VARIABLE = re.compile(r'\$\{(\w+)\}')
 _ENVIRONMENT_PREFIX = 'HYDRANET_'
+_FILE_SUFFIXES = ('.yaml', '.yml', '.safetensors', '.pt', '.pth')
+"""Of files that configuration files name: others, and models to start from."""
 _SIMILAR, _MISSPELT = 0.6, 0.8  # smallest similarity of names; 1 for equal names
 
 T = TypeVar('T')
@@ -69,14 +71,25 @@ def beside(value: str, source: Path) -> str:
     """
     Resolve a path in a configuration file, relative to that file.
 
-    A value is returned unchanged if it is absolute or does not exist there.
+    A value is returned unchanged if it is absolute, has variables, or does not exist there.
     """
     candidate = source.parent / value
-    if not value or Path(value).is_absolute() or not candidate.exists():
+    if not value or '$' in value or Path(value).is_absolute() or not candidate.exists():
         return value
     if Path(value).exists() and Path(value).samefile(candidate):
         return value
     return str(candidate.resolve())
+
+
+def with_files_beside(content: Any, source: Path) -> Any:
+    """Return YAML content in which the files that it names are resolved, see `beside`."""
+    if isinstance(content, Mapping):
+        return {key: with_files_beside(value, source) for key, value in content.items()}
+    if isinstance(content, list):
+        return [with_files_beside(value, source) for value in content]
+    if isinstance(content, str) and Path(content).suffix in _FILE_SUFFIXES:
+        return beside(content, source)
+    return content
 
 
 def own_variables(content: Mapping[str, Any]) -> dict[str, str]:
@@ -171,7 +184,7 @@ def read_with_overrides(
     Returns the content without ``variables``, in which variables are not yet replaced; the values
     of the variables; and the names of those that the file declares or uses.
     """
-    content = read_yaml(path)
+    content = with_files_beside(read_yaml(path), path)
     used = variables_in(content)
     content['variables'] = own_variables(content)
     apply_overrides(content, overrides, str(path), cls)

@@ -11,6 +11,7 @@ import os
 from pathlib import Path
 import re
 from typing import Any
+import warnings
 import zlib
 
 import cv2
@@ -133,14 +134,16 @@ def focal_length_in_exif(path: Path) -> float | None:
     package Pillow; without it, the result is None.
     """
     try:
-        from PIL import Image, UnidentifiedImageError
+        from PIL import Image
     except ImportError:
         return None
     try:
-        with Image.open(path) as image:
-            stored = image.getexif().get_ifd(_EXIF_IFD).get(_FOCAL_LENGTH_35MM)
-            width, height = image.size
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError):
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # about many pixels, which are not decoded here
+            with Image.open(path) as image:
+                stored = image.getexif().get_ifd(_EXIF_IFD).get(_FOCAL_LENGTH_35MM)
+                width, height = image.size
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         return None  # a fault of the file is reported when its pixels are read
     focal = float(stored) if isinstance(stored, int | float) and stored > 0 else None
     return focal and focal * math.hypot(width, height) / _DIAGONAL_35MM

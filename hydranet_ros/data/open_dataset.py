@@ -6,9 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from hydranet_ros.data.configuration import beside, substitute
+from hydranet_ros.data.configuration import beside, substitute, with_files_beside
 from hydranet_ros.data.datasets import DatasetInMemory
 from hydranet_ros.data.media import IMAGE_FOLDER
 from hydranet_ros.data.readers import READERS
@@ -36,29 +35,19 @@ def load_dataset(
     missing or wrong.
     """
     path = config_file('datasets', config)
-    content = substitute(read_yaml(path), variables or {}, str(path))
+    content = with_files_beside(read_yaml(path), path)
+    if isinstance(root := content.get('root'), str):
+        content['root'] = beside(root, path)
+    content = substitute(content, variables or {}, str(path))
     reader = content.pop('reader', 'folders')
     content.pop('variables', None)
     content.setdefault('name', path.stem)
-    _find_beside(content, path)
     if reader not in READERS:
         raise HydranetError(
             f'{path} names the reader {reader!r}; known are {", ".join(sorted(READERS))}.'
         )
     dataset = READERS[reader](content, split, str(path))
     return DatasetInMemory(dataset) if in_memory else dataset
-
-
-def _find_beside(content: dict[str, Any], path: Path) -> None:
-    """Replace paths that are relative to the dataset file, see `beside`."""
-    if isinstance(root := content.get('root'), str):
-        content['root'] = beside(root, path)
-    splits = content.get('splits')
-    parts = [content, *(splits.values() if isinstance(splits, dict) else ())]
-    for part in parts:
-        labels = part.get('segmentation') if isinstance(part, dict) else None
-        if isinstance(labels, dict) and isinstance(labels.get('label_set'), str):
-            labels['label_set'] = beside(labels['label_set'], path)
 
 
 def open_folder(folder: Path, depth_unit: float = 0.001) -> Dataset:

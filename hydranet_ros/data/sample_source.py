@@ -67,7 +67,11 @@ def open_samples(
 
     def samples() -> Iterator[Sample]:
         for frame in selection.of(source.frames()):
-            yield with_camera(frame.read(), focal_length)
+            sample = frame.read()
+            # A focal length of the user is better than that of EXIF data.
+            yield with_camera(
+                replace(sample, camera=None) if focal_length else sample, focal_length
+            )
 
     count = None if source.count is None else selection.count(source.count)
     return SampleSource(source.name, count, samples)

@@ -104,7 +104,7 @@ def evaluate_bag(
                 evaluation.add(reader.matched(frame))
         if not evaluation.rows:
             raise HydranetError(_nothing_measured(path, reader, evaluation))
-        if reader.assumed:
+        if reader.assumed and 'depth' in tasks:
             result.faults.append(
                 f'The focal length of {reader.assumed} images was assumed, because they have no '
                 'camera_info: the scale of their depth may be wrong.'
@@ -137,7 +137,7 @@ def _nothing_to_compare(
 def _nothing_measured(path: Path, reader: _FrameReader, evaluation: FrameEvaluation) -> str:
     """Return why no frame could be measured, and what to do."""
     nearest = reader.stamps.nearest
-    if nearest is not None and nearest <= _NEAR:
+    if not reader.joined and nearest is not None and nearest <= _NEAR:
         return (
             f'{path}: the stamps of no messages match. The nearest ones differ by '
             f'{1e3 * nearest / NANOSECONDS:.3g} ms: if they belong to one frame, give '
@@ -203,6 +203,7 @@ class _FrameReader:
         self._infos = CameraInfoBuffer()
         self.stamps = stamps
         self.assumed = 0  # number of images whose focal length was assumed
+        self.joined = 0  # number of frames with truth and an image or prediction
         parts = {topics.truths[task]: true(task) for task in tasks}
         if predictor is None:
             parts |= {topics.predictions[task]: task for task in tasks}
@@ -238,6 +239,8 @@ class _FrameReader:
 
     def matched(self, frame: StampedFrame) -> MatchedFrame:
         """Decode a frame, and run the model, if there is one, on its image."""
+        known = {true(task) for task in self._tasks} & frame.parts.keys()
+        self.joined += 0 < len(known) < len(frame.parts)
         truths = self._decoder.annotations(frame, {true(task): task for task in self._tasks})
         rgb: RgbImage | None = None
         predictions: dict[str, NDArray] = {}

@@ -166,6 +166,11 @@ class DataCheck:
             for name, share in zip(self.label_set.classes, shares, strict=True)
             if 0 < share < _RARE
         ]
+        strange = (
+            np.flatnonzero(self.pixels[self.label_set.size : UNLABELED]) + self.label_set.size
+        )
+        if strange.size:
+            yield f'Ids outside the label set: {listed(list(map(str, strange)))}.'
         if absent:
             yield f'Classes that never occur: {listed(absent)}.'
         if rare:

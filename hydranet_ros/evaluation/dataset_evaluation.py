@@ -25,8 +25,8 @@ class ImagePredictor(Protocol):
         """Return the predictions for one image."""
         ...
 
-    def warm_up(self, height: int, width: int) -> float:
-        """Prepare for images of this size."""
+    def warm_up(self, height: int, width: int, fx: float | None = None) -> float:
+        """Prepare for images of this size and focal length."""
         ...
 
 
@@ -73,10 +73,10 @@ def evaluate(
     assumed = 0
     for index in progress(chosen):
         sample = dataset.load(index)
-        size = sample.image.shape[:2]
-        if size not in seen:
-            predictor.warm_up(*size)
-            seen.add(size)
+        height, width = sample.image.shape[:2]
+        if (height, width) not in seen:
+            predictor.warm_up(height, width, sample.fx)
+            seen.add((height, width))
         prediction = predictor.predict(sample.image, sample.fx)
         times.append(prediction.timing)
         assumed += prediction.scale_assumed

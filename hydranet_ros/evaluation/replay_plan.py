@@ -92,7 +92,11 @@ def plan_replay(arguments: Mapping[str, str]) -> Replay:
             'output_size': 'input',  # the size of the ground truth
         },
     )
-    evaluator = _evaluator(arguments, topics, tasks, label_set, metadata.name)
+    needs_calibration = 'depth' in tasks and metadata.canonical_focal is not None
+    fault = _NO_CALIBRATION if needs_calibration and not topics.camera_info else ''
+    evaluator = _evaluator(
+        arguments, topics, tasks, label_set=label_set, model=metadata.name, fault=fault
+    )
     player = _player(arguments, topics, tasks, transforms)
     others = [node]
     if arguments['record']:
@@ -127,8 +131,10 @@ def _evaluator(
     arguments: Mapping[str, str],
     topics: BagTopics,
     tasks: list[str],
+    *,
     label_set: str,
     model: str,
+    fault: str,
 ) -> ProcessSpec:
     assert topics.image is not None
     truths = [(truth_topic(task)[1:], base_topic(topics.truths[task])) for task in tasks]
@@ -144,7 +150,7 @@ def _evaluator(
             'crop': arguments['crop'],
             'source': arguments['bag'],
             'model': model,
-            'fault': '' if topics.camera_info else _NO_CALIBRATION,
+            'fault': fault,
         },
         remappings=(('image', base_topic(topics.image)), *truths),
         log_level=arguments['log_level'],

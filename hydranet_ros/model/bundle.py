@@ -195,10 +195,16 @@ class BundleMetadata:
         pixels = self.default_size[0] * self.default_size[1]
         return self.default_focal * math.sqrt(width * height / pixels), assumed
 
-    def length_scale(self, focal: float | None) -> float:
-        """Return the factor for the depth output of an image with this focal length in pixels."""
+    def length_scale(self, focal: float | None, resized: float = 1.0) -> float:
+        """
+        Return the factor for the depth output.
+
+        ``focal`` is the focal length in pixels of the image that the network sees, ``resized`` the
+        factor by which the image of the camera was resized. To a model for one camera, an enlarged
+        image looks nearer.
+        """
         if self.canonical_focal is None or focal is None:
-            return 1.0
+            return resized
         return focal / self.canonical_focal
 
     def to_json(self) -> str:

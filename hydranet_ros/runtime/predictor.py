@@ -62,8 +62,8 @@ class Predictor:
         Fields of :class:`Prediction` to compute, e.g. ``('labels', 'confidence')``; None for the
         first of each task.
     warm_up_size
-        Height and width of the warm-up image, so that the first frame is not slow; None for no
-        warm-up.
+        Height and width of an image on which the network is run once, so that the first frame is
+        not slow; None for no warm-up. See also `warm_up`.
     working_width
         Width in pixels to which images are resized for the network, ``MODEL_CHOICE`` or
         ``NATIVE``; see :mod:`hydranet_ros.runtime.working_size`.
@@ -90,6 +90,7 @@ class Predictor:
         self._model = model
         self.metadata: BundleMetadata = model.metadata
         self.working_width, self.output_size = working_width, output_size
+        self._last_size: tuple[int, int] | None = None  # width and height that the network saw
         self._only_size = model.size if isinstance(model, ExportedModel) else None
         if isinstance(model, ExportedModel):
             label_set = label_set or model.label_set
@@ -104,7 +105,7 @@ class Predictor:
             fields=fields,
         )
         if warm_up_size is not None:
-            self.warm_up(*(self._only_size or warm_up_size))
+            self._run_black(*(self._only_size or warm_up_size))
 
     def predict(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Prediction:
         """
@@ -136,9 +137,9 @@ class Predictor:
         begin = time.perf_counter()
         seen = rgb if working.size == (width, height) else resize_image(rgb, working.size)
         resized = time.perf_counter()
-        outputs, timing = self.backend.run(
-            np.ascontiguousarray(seen), self.metadata.length_scale(working.focal)
-        )
+        scale = self.metadata.length_scale(working.focal, working.width / width)
+        outputs, timing = self.backend.run(np.ascontiguousarray(seen), scale)
+        self._last_size = working.size
         ran = time.perf_counter()
         if seen is not rgb:
             if self.output_size == 'input':
@@ -170,7 +171,7 @@ class Predictor:
         This predictor stays usable meanwhile and afterwards. Raises HydranetError if the
         model has no such label set.
         """
-        return Predictor(
+        other = Predictor(
             self._model,
             device=self.backend.device,
             backend=self.backend.name,
@@ -181,12 +182,19 @@ class Predictor:
             working_width=self.working_width,
             output_size=self.output_size,
         )
+        if self._last_size is not None:
+            other._run_black(*self._last_size[::-1])
+        return other
 
-    def warm_up(self, height: int, width: int) -> float:
-        """Predict one black image of this size; return the duration in seconds."""
+    def warm_up(self, height: int, width: int, fx: float | None = None) -> float:
+        """Prepare for images of this size and focal length; return the duration in seconds."""
         begin = time.perf_counter()
-        self.predict(np.zeros((height, width, 3), np.uint8))
+        self._run_black(*self._working_size(width, height, fx).size[::-1])
         return time.perf_counter() - begin
+
+    def _run_black(self, height: int, width: int) -> None:
+        """Run the network once on a black image of exactly this size."""
+        self.backend.run(np.zeros((height, width, 3), np.uint8), 1.0)
 
     def close(self) -> None:
         """Free the model and the device's memory; the predictor must not be used afterwards."""

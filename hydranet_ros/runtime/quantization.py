@@ -20,10 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hydranet_ros.camera.resize import resize_image
+from hydranet_ros.camera.working_width import MODEL_CHOICE
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.bundle import Bundle, METADATA_KEY
 from hydranet_ros.model.deployed_graph import DeployedGraph
 from hydranet_ros.model.exported_model import ExportedModel
+from hydranet_ros.runtime.working_size import choose_working_size
 
 _LEFT_IN_FLOAT = (
     # Everything outside the network: rounding in the upsampling would show in every pixel, and
@@ -77,7 +80,9 @@ def quantize(
     graph = DeployedGraph(bundle, label_set).eval()
     quantised: Any = nncf.quantize(
         to_openvino(graph),
-        nncf.Dataset(images, lambda rgb: [np.ascontiguousarray(rgb), np.float32(1.0)]),
+        nncf.Dataset(
+            [_as_seen(rgb, bundle) for rgb in images], lambda rgb: [rgb, np.float32(1.0)]
+        ),
         preset=nncf.QuantizationPreset.MIXED,
         subset_size=len(images),
         ignored_scope=nncf.IgnoredScope(patterns=list(_LEFT_IN_FLOAT)),
@@ -94,3 +99,10 @@ def quantize(
     except (OSError, RuntimeError) as error:
         raise HydranetError(f'Cannot write {path}: {error}.') from error
     return model
+
+
+def _as_seen(rgb: NDArray[np.uint8], bundle: Bundle) -> NDArray[np.uint8]:
+    """Resize an image of an unknown camera as a predictor does."""
+    height, width = rgb.shape[:2]
+    working = choose_working_size(bundle.metadata, width, height, None, MODEL_CHOICE)
+    return np.ascontiguousarray(resize_image(rgb, working.size))

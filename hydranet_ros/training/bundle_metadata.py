@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 import dataclasses
+import math
+from pathlib import Path
 import platform
 import re
 from typing import Any
@@ -63,8 +65,10 @@ def trained_focals(recipe: Recipe, datasets: Sequence[Dataset]) -> tuple[float, 
 
     Resizing an image multiplies its focal length. The lowest and highest quarters are omitted,
     because the network is less accurate there (docs/experiments/resolution.md). The result is None
-    if no dataset has a focal length.
+    if no dataset has a focal length, or the recipe treats all cameras as one.
     """
+    if recipe.canonical_focal is None:
+        return None
     positions = np.linspace(0, 1, 101)
     logarithms, weights = [], []
     for part, dataset in zip(recipe.mixture, datasets, strict=True):
@@ -73,6 +77,10 @@ def trained_focals(recipe: Recipe, datasets: Sequence[Dataset]) -> tuple[float, 
             if sample.fx is None:
                 continue
             rows, columns = sample.image.shape[:2]
+            if part.stretch is not None:
+                columns *= math.sqrt(math.prod(part.stretch.width))
+                above = part.stretch.horizon * rows
+                rows += above * (math.sqrt(math.prod(part.stretch.height)) - 1)
             for height, width in recipe.crops:
                 factors = allowed_factors(part.scale, height / rows, width / columns)
                 lowest, highest = np.log(sample.fx) + np.log(factors)
@@ -125,7 +133,7 @@ def describe_training(
 def starting_model(recipe: Recipe) -> BundleMetadata | None:
     """Return the metadata of the starting model; None if the encoder is not a model file."""
     is_model = recipe.encoder.endswith('.safetensors')
-    return load_bundle(recipe.encoder).metadata if is_model else None
+    return load_bundle(Path(recipe.encoder).expanduser()).metadata if is_model else None
 
 
 def inherited_license(recipe: Recipe, start: BundleMetadata | None) -> str:

@@ -51,7 +51,7 @@ class NetworkPredictor:
             raise HydranetError(f'The network does not predict the classes of {label_set}.')
         self._device = device
 
-    def warm_up(self, _height: int, _width: int) -> float:
+    def warm_up(self, _height: int, _width: int, _fx: float | None = None) -> float:
         """Do nothing: times are not measured."""
         return 0.0
 

@@ -5,11 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hydranet_ros.data.configuration import (
-    beside,
     build,
     check_overrides,
     read_with_overrides,
@@ -234,20 +233,9 @@ def load_recipe(
     content, variables, used = read_with_overrides(path, overrides, Recipe)
     content = substitute(content, variables, str(path))
     content.setdefault('name', path.stem)
-    recipe = _with_paths(build(Recipe, content, str(path)), path)
+    recipe = build(Recipe, content, str(path))
     datasets = {part.dataset for part in recipe.mixture}
     datasets |= {part.dataset for part in recipe.evaluation}
     used |= variables_in_files([('datasets', dataset) for dataset in datasets])
     check_overrides(overrides, Recipe, used, str(path))
     return recipe, variables
-
-
-def _with_paths(recipe: Recipe, path: Path) -> Recipe:
-    """Return the recipe with paths that are relative to its file, see `beside`."""
-    return replace(
-        recipe,
-        encoder=beside(recipe.encoder, path),
-        label_sets=tuple(beside(labels, path) for labels in recipe.label_sets),
-        mixture=tuple(replace(p, dataset=beside(p.dataset, path)) for p in recipe.mixture),
-        evaluation=tuple(replace(p, dataset=beside(p.dataset, path)) for p in recipe.evaluation),
-    )

@@ -333,6 +333,36 @@ def test_depth_of_another_size_is_not_the_truth(tmp_path: Path) -> None:
     assert topics.image == '/camera/color/image_raw' and topics.truths == {}
 
 
+@pytest.mark.parametrize(
+    ('depth_topic', 'frame_id'),
+    [('/camera/depth/image_raw', 'depth_optical'), ('/robot/depth', 'color_optical')],
+)
+def test_unregistered_depth_and_predictions_are_not_the_truth(
+    tmp_path: Path, depth_topic: str, frame_id: str
+) -> None:
+    with BagWriter(tmp_path / 'bag') as bag:
+        for name, pixels, encoding, frame in (
+            ('/camera/color/image_raw', np.zeros((4, 6, 3), np.uint8), 'rgb8', 'color_optical'),
+            (depth_topic, np.ones((4, 6), np.uint16), '16UC1', frame_id),
+        ):
+            bag.add_topic(name, IMAGE_TYPE)
+            message = image_message(pixels, START, encoding=encoding, frame_id=frame)
+            bag.write_message(name, START, message)
+    with BagReader(tmp_path / 'bag') as bag:
+        assert find_topics(bag).truths == {}
+        named = find_topics(bag, truths={'depth': depth_topic})
+    assert named.truths == {'depth': depth_topic}
+
+
+def test_the_topic_of_compressed_images_may_be_named_without_its_suffix(tmp_path: Path) -> None:
+    with BagWriter(tmp_path / 'bag') as bag:
+        bag.add_topic('/camera/image_raw/compressed', COMPRESSED_IMAGE_TYPE)
+        bag.write('/camera/image_raw/compressed', START, bytes(20))
+    with BagReader(tmp_path / 'bag') as bag:
+        found = find_topics(bag, image='/camera/image_raw').image
+    assert found == '/camera/image_raw/compressed'
+
+
 def test_a_camera_of_16_bits_is_a_camera(tmp_path: Path) -> None:
     with BagWriter(tmp_path / 'thermal') as bag:
         bag.add_topic('/thermal/image', IMAGE_TYPE)

@@ -72,6 +72,13 @@ def test_what_a_folder_contains(folder: Path, capsys: pytest.CaptureFixture[str]
     assert width > 4 * 320 and height > 4 * 320 * HEIGHT / WIDTH
 
 
+def test_ids_outside_the_label_set(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_image(folder / 'segmentation' / '0.png', np.full((HEIGHT, WIDTH), 7, np.uint8))
+    labels, sheet = str(folder.parent / 'own.yaml'), str(folder.parent / 'sheet.png')
+    assert main(['check', str(folder), '--label-set', labels, '--sheet', sheet]) == 0
+    assert '! Ids outside the label set: 1 (7).' in lines(capsys)
+
+
 def test_damaged_files_and_wrong_units(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / 'image' / '1.png').write_bytes(b'no image')
     command = ['check', str(folder), '--sheet', str(folder.parent / 'sheet.png')]

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 import cv2
 import numpy as np
+from PIL import Image
 from published import published_bundle, VARIANTS
 import pytest
 
@@ -154,6 +155,34 @@ def test_a_photo_of_many_pixels_is_resized_and_told(
     with pytest.raises(SystemExit):
         hydranet_run(path, photo, '-o', tmp_path / 'c', '--working-width', 'wide')
     assert "The working width 'wide' is invalid" in capsys.readouterr().err
+
+
+def test_the_input_is_not_overwritten(
+    models: dict[str, Path], street: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / 'samples'
+    write_image(folder / 'image' / '0.png', picture(0))
+    for given in (folder, folder / 'image'):
+        with pytest.raises(HydranetError, match='would overwrite the input'):
+            hydranet_run(models['kitti6'], given, '-o', folder)
+    assert {path.name for path in folder.iterdir()} == {'image'}
+
+
+def test_some_photos_without_a_focal_length(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bundle = published_bundle('kitti6', canonical_focal=500.0)
+    model = save_bundle(tmp_path / 'm.safetensors', bundle).path
+    photos = tmp_path / 'photos'
+    for index in range(3):
+        write_image(photos / f'{index}.png', picture(index))
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA405] = 26
+    Image.fromarray(picture(3)).save(photos / 'last.jpg', exif=exif)
+    assert hydranet_run(model, photos, '-o', tmp_path / 'output') == 0
+    told = capsys.readouterr().out
+    assert 'Depth of 3 images is scaled with an assumed focal length' in told
+    assert 'Depth of 3 images' in (tmp_path / 'output' / 'index.html').read_text()
 
 
 def test_a_bag_with_a_damaged_image(models: dict[str, Path], tmp_path: Path) -> None:

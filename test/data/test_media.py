@@ -19,6 +19,7 @@ from hydranet_ros.data.media import (
     VideoWriter,
     write_image,
 )
+from hydranet_ros.data.sample_source import open_samples
 from hydranet_ros.errors import HydranetError
 
 
@@ -158,6 +159,9 @@ def test_a_photo_tells_its_focal_length(tmp_path: Path) -> None:
     # Scanners and editors write 0 for "unknown".
     unknown = photo(tmp_path / 'd.jpg', (40, 30), focal_length_35mm=0)
     assert frames_of(unknown)[0].read().fx is None
+    # What the user gives is better.
+    (sample,) = open_samples(str(path), focal_length=1000.0).samples()
+    assert sample.fx == 1000.0
     # The intrinsics of a folder take precedence.
     (tmp_path / 'camera-intrinsics.txt').write_text('50 0 20\n0 50 15\n0 0 1\n')
     assert {frame.read().fx for frame in frames_of(tmp_path)} == {50.0}

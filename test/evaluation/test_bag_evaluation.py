@@ -310,7 +310,7 @@ def test_several_bags_by_processes(
 def test_faults_are_named(bag: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for arguments, sentence in (
         ([str(bag)], 'nothing to compare'),
-        ([str(bag), '--image', '/front'], 'has no topic /front'),
+        ([str(bag), '--image', '/front'], 'has no images on /front'),
         ([str(bag), '--model', str(tmp_path / 'none.safetensors')], 'none.safetensors'),
     ):
         assert main(['evaluate-bag', *arguments, '-o', str(tmp_path / 'o')]) == 1

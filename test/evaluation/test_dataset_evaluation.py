@@ -42,7 +42,7 @@ class Guesser:
     warmed: tuple[tuple[int, int], ...] = ()
     focal_lengths: tuple[float | None, ...] = ()
 
-    def warm_up(self, height: int, width: int) -> float:
+    def warm_up(self, height: int, width: int, _fx: float | None = None) -> float:
         """Note the size."""
         self.warmed += ((height, width),)
         return 0.0

@@ -122,7 +122,7 @@ def test_without_lock_step(model: Path, recorded: Path) -> None:
         ({'rate': 'fast'}, "`rate` must be a number, not 'fast'"),
         ({'rate': '0'}, '`rate` must be above 0'),
         ({'loop': 'maybe'}, 'loop must be true or false'),
-        ({'image': '/side'}, 'has no topic /side'),
+        ({'image': '/side'}, 'has no images on /side'),
         ({'record': '.'}, 'record into ., which exists already'),
         ({'params_file': 'nowhere.yaml'}, 'no parameter file'),
     ],

@@ -12,6 +12,7 @@ import numpy as np
 from published import published_bundle
 import pytest
 
+from hydranet_ros.camera.resize import resize_image
 from hydranet_ros.camera.working_width import MODEL_CHOICE, NATIVE, parse_working_width
 from hydranet_ros.errors import HydranetError
 from hydranet_ros.model.bundle import BundleMetadata
@@ -172,6 +173,28 @@ def test_a_small_image_is_enlarged(bundle):
     found = Predictor(bundle, backend='torch').predict(_picture(48, 64), 50.0)
     assert found.working.size == (128, 96)
     assert found.labels.shape == found.depth.shape == (48, 64)
+
+
+def test_a_model_for_one_camera_sees_enlarged_images_as_nearer():
+    """Its training divides depth by the factor by which an image is enlarged."""
+    one_camera = published_bundle('kitti6')
+    image = _picture(64, 96)
+    seen = resize_image(image, (192, 128))
+    expected = Predictor(one_camera, backend='torch').predict(seen).depth
+    found = Predictor(one_camera, backend='torch', working_width=192, output_size='working')
+    np.testing.assert_allclose(found.predict(image).depth, 2 * expected, rtol=1e-5)
+
+
+def test_the_warm_up_runs_what_the_images_need(bundle, monkeypatch):
+    predictor = Predictor(bundle, backend='torch', warm_up_size=None)
+    sizes = []
+    run = predictor.backend.run
+    monkeypatch.setattr(
+        predictor.backend, 'run', lambda rgb, scale: sizes.append(rgb.shape[:2]) or run(rgb, scale)
+    )
+    predictor.warm_up(480, 640, 500.0)
+    predictor.predict(_picture(480, 640), 500.0)
+    assert sizes == [(96, 128)] * 2
 
 
 def test_outputs_of_the_working_size(bundle):

@@ -62,5 +62,7 @@ def test_datasets_count_by_their_share() -> None:
 
 
 def test_without_cameras_the_range_is_unknown() -> None:
+    one_camera = replace(recipe((0.5, 2.0)), canonical_focal=None)
+    assert trained_focals(one_camera, [OneCamera((640, 480), 500.0)]) is None
     assert trained_focals(recipe((0.5, 2.0)), [OneCamera((640, 480), None)]) is None
     assert metadata_of(recipe((0.5, 2.0)), focal_range=None).focal_range is None

@@ -161,6 +161,12 @@ def test_paths_are_relative_to_the_recipe(tmp_path: Path, monkeypatch: pytest.Mo
         for part in (*recipe.mixture, *recipe.evaluation):
             sample = load_dataset(part.dataset, part.split, variables).load(0)
             assert sample.segmentation is not None and sample.label_set in recipe.label_sets
+    # Names of the package and paths of the command line are not files beside the recipe.
+    (project / 'camvid').mkdir()
+    (project / 'start.safetensors').touch()
+    mixture = ['mixture=[{dataset: camvid}]', 'encoder=start.safetensors']
+    recipe, _ = load_recipe(project / 'recipe.yaml', mixture)
+    assert (recipe.mixture[0].dataset, recipe.encoder) == ('camvid', 'start.safetensors')
     # A file that is not beside the recipe is relative to the working directory.
     (project / 'rooms.yaml').rename(elsewhere / 'rooms.yaml')
     monkeypatch.chdir(elsewhere)

@@ -298,7 +298,8 @@ def _load_model(settings: Settings) -> Predictor:
     loaded = read_model(model_path(model))
     extra = ('confidence',) if settings.confidence else ()
     fields = (*default_fields(loaded.metadata.tasks), *extra)
-    return Predictor(
+    size = (settings.warm_up_height, settings.warm_up_width)
+    predictor = Predictor(
         loaded,
         device=settings.device,
         backend=settings.backend,
@@ -306,10 +307,13 @@ def _load_model(settings: Settings) -> Predictor:
         label_set=settings.label_set or None,
         # An exported graph has fixed outputs.
         fields=None if isinstance(loaded, ExportedModel) and not extra else fields,
-        warm_up_size=(settings.warm_up_height, settings.warm_up_width),
+        warm_up_size=size,
         working_width=settings.working_width,
         output_size=settings.output_size,
     )
+    # Images may be resized; before the first camera_info, their focal length is not known.
+    predictor.warm_up(*size)
+    return predictor
 
 
 def _output_qos() -> QoSProfile:
