@@ -26,7 +26,7 @@ from hydranet_ros.model.tasks import TASKS
 from hydranet_ros.training.recipe import Recipe
 from hydranet_ros.training.transforms import allowed_factors
 
-_MIDDLE_HALF = (0.25, 0.75)
+_MIDDLE_THIRD = (1 / 3, 2 / 3)
 _CAMERAS = 8
 """Number of images of a dataset whose focal lengths are read; most datasets have one camera."""
 
@@ -61,9 +61,9 @@ def metadata_of(
 
 def trained_focals(recipe: Recipe, datasets: Sequence[Dataset]) -> tuple[float, float] | None:
     """
-    Return the range of focal lengths, in pixels, of the middle half of the training samples.
+    Return the range of focal lengths, in pixels, of the middle third of the training samples.
 
-    Resizing an image multiplies its focal length. The lowest and highest quarters are omitted,
+    Resizing an image multiplies its focal length. The lowest and highest thirds are omitted,
     because the network is less accurate there (docs/experiments/resolution.md). The result is None
     if no dataset has a focal length, or the recipe treats all cameras as one.
     """
@@ -91,7 +91,7 @@ def trained_focals(recipe: Recipe, datasets: Sequence[Dataset]) -> tuple[float, 
     values, weight = np.concatenate(logarithms), np.concatenate(weights)
     order = np.argsort(values)
     cumulative = np.cumsum(weight[order]) / weight.sum()
-    lower, upper = np.exp(np.interp(_MIDDLE_HALF, cumulative, values[order]))
+    lower, upper = np.exp(np.interp(_MIDDLE_THIRD, cumulative, values[order]))
     return float(lower), float(upper)
 
 
