@@ -102,7 +102,13 @@ def _trained_width(focal_range: tuple[float, float], width: int, height: int, fo
     enlarged, affordable = (
         math.sqrt(limit / (width * height)) for limit in (_ENLARGED_PIXELS, _AFFORDABLE_PIXELS)
     )
-    scale = min(max(focal, lowest), highest) / focal
+    # Shrinking costs nothing, so go to the middle of the range, where accuracy is best; enlarging
+    # costs time and adds no detail, so go to its near end only.
+    scale = 1.0
+    if focal > highest:
+        scale = math.sqrt(lowest * highest) / focal
+    elif focal < lowest:
+        scale = lowest / focal
     scale = min(scale, max(1.0, enlarged), affordable)
     if scale == 1:
         return width

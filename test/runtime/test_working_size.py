@@ -41,16 +41,18 @@ sides = st.integers(32, 5000)
     [
         ((640, 480), 500.0, (640, 480)),  # in the range: unchanged
         ((641, 479), 400.0, (641, 479)),
-        ((640, 480), 606.0, (640, 480)),  # a change by less than half a step is not worth it
-        ((1280, 960), 1000.0, (768, 576)),
-        ((4000, 3000), 3125.0, (768, 576)),
+        ((640, 480), 600.0, (640, 480)),
+        ((640, 480), 606.0, (512, 384)),
+        ((640, 480), 396.0, (640, 480)),  # a change by less than half a step is not worth it
+        ((1280, 960), 1000.0, (640, 480)),  # to the middle of the range, 490 px
+        ((4000, 3000), 3125.0, (640, 480)),
         ((320, 240), 250.0, (512, 384)),
         ((640, 480), 100.0, (640, 480)),  # enlarging fourfold would cost 16 times as much
         ((320, 240), 100.0, (640, 480)),
         ((4000, 3000), 500.0, (1312, 984)),  # the focal length is right, but not the cost
         ((640, 480), None, (640, 480)),
-        ((4000, 3000), None, (768, 576)),  # the assumed focal length grows with the image
-        ((3000, 4000), None, (576, 768)),
+        ((4000, 3000), None, (640, 480)),  # the assumed focal length grows with the image
+        ((3000, 4000), None, (480, 640)),
     ],
 )
 def test_the_choice_of_the_model(size, fx, expected):
@@ -117,7 +119,7 @@ def test_models_that_do_not_tell_their_range_see_images_as_they_are():
 def test_what_users_are_told():
     working = choose_working_size(METADATA, 1280, 960, 1000.0, MODEL_CHOICE)
     assert about_resizing(working, 1280, 960) == (
-        'Images of 1280x960 pixels are resized to 768x576 for the network.'
+        'Images of 1280x960 pixels are resized to 640x480 for the network.'
     )
     assert untrained_fault(METADATA, working) == ''
     native = choose_working_size(METADATA, 1280, 960, 1000.0, NATIVE)
