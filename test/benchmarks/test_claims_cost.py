@@ -35,7 +35,7 @@ class TimedPredictor(Predictor):
     def predict(self, rgb: NDArray[np.uint8], fx: float | None = None) -> Prediction:
         """Predict one image and advance the clock."""
         tasks = tuple(sorted(self.metadata.tasks))
-        self.calls = getattr(self, 'calls', -1) + 1  # the first is the warm-up of the predictor
+        self.calls = getattr(self, 'calls', 0) + 1
         warming_up = self.calls <= WARM_UP_ROUNDS
         TimedPredictor.clock += 1.0 if warming_up else 0.001 * MILLISECONDS[tasks]
         return super().predict(rgb, fx)

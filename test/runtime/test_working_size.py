@@ -68,8 +68,8 @@ def test_the_choice_is_in_the_range_or_says_so(width, height, fx):
     inside = RANGE[0] / rounding <= working.focal <= RANGE[1] * rounding
     assert working.trained == inside == (not untrained_fault(METADATA, working))
     # Neither enlarging nor shrinking passes the range.
-    if fx < RANGE[0]:
-        assert working.focal <= RANGE[0] * rounding
+    if fx < RANGE[0] and working.height > 32:
+        assert working.focal <= RANGE[0] * (1 + 32 / working.width)
     if working.trained is False and min(working.size) > 64:
         pixels = working.width * working.height
         assert pixels >= 640 * 480 / 1.2 or pixels >= width * height / rounding**2
