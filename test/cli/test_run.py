@@ -146,7 +146,7 @@ def test_a_photo_of_many_pixels_is_resized_and_told(
     write_image(photo, np.asarray(cv2.resize(picture(0), (280, 180)), np.uint8))
     assert hydranet_run(path, photo, '-o', tmp_path / 'a', '--fx', '100') == 0
     told = capsys.readouterr().out
-    assert 'Images of 280x180 pixels are resized to 160x103 for the network.' in told
+    assert 'Images of 280x180 pixels are resized to 128x82 for the network.' in told
     assert stored(tmp_path / 'a/segmentation/photo.png').shape == (180, 280)
     native = ('--working-width', 'native')
     assert hydranet_run(path, photo, '-o', tmp_path / 'b', '--fx', '100', *native) == 0
