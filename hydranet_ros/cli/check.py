@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydranet_ros.cli.common import (
+    add_depth_unit,
     add_pose_arguments,
     add_topic_arguments,
+    add_variables,
     open_bag,
     parse_variables,
     positive,
@@ -36,21 +38,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='dataset file, or the name of one in config/datasets; folder with image/ and '
         'annotations; bag',
     )
-    parser.add_argument(
-        'variables',
-        nargs='*',
-        metavar='NAME=VALUE',
-        help='variables of the dataset file, such as data=FOLDER',
-    )
+    add_variables(parser)
     parser.add_argument('--split', default='train', help='split of a dataset (default: train)')
     parser.add_argument('--label-set', help='label set of a folder or bag')
     parser.add_argument('--every', type=positive, default=1, metavar='N', help='every N-th image')
-    parser.add_argument(
-        '--depth-unit',
-        type=float,
-        default=0.001,
-        help="metres per step of a folder's depth PNGs (default: 0.001)",
-    )
+    add_depth_unit(parser)
     parser.add_argument(
         '--sheet',
         type=Path,

@@ -38,6 +38,26 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def add_variables(parser: argparse.ArgumentParser) -> None:
+    """Declare the variables of a dataset file."""
+    parser.add_argument(
+        'variables',
+        nargs='*',
+        metavar='NAME=VALUE',
+        help='variables of the dataset file, such as data=FOLDER',
+    )
+
+
+def add_depth_unit(parser: argparse.ArgumentParser) -> None:
+    """Declare the unit of depth in a folder without a dataset file."""
+    parser.add_argument(
+        '--depth-unit',
+        type=float,
+        default=0.001,
+        help="metres per step of a folder's depth PNGs (default: 0.001)",
+    )
+
+
 def working_width(text: str) -> int:
     """Parse a working width, see `parse_working_width`."""
     from hydranet_ros.camera.working_width import parse_working_width

@@ -12,6 +12,7 @@ from typing import Any, TYPE_CHECKING
 from hydranet_ros.cli.common import (
     about_backend,
     add_runtime_arguments,
+    add_variables,
     add_working_width,
     open_predictor,
     parse_variables,
@@ -30,12 +31,7 @@ HELP = 'measure a model on a dataset: mIoU, depth errors, times, pictures'
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('model', help='model file, or the name of a shipped model')
     parser.add_argument('dataset', help='dataset file, or the name of one in config/datasets')
-    parser.add_argument(
-        'variables',
-        nargs='*',
-        metavar='NAME=VALUE',
-        help='variables of the dataset file, such as data=FOLDER',
-    )
+    add_variables(parser)
     parser.add_argument('--split', default='val', help='split of the dataset (default: val)')
     parser.add_argument(
         '--tasks', nargs='+', help='tasks to measure (default: all that model and dataset share)'

@@ -12,8 +12,10 @@ import sys
 from typing import TYPE_CHECKING
 
 from hydranet_ros.cli.common import (
+    add_depth_unit,
     add_pose_arguments,
     add_topic_arguments,
+    add_variables,
     named_topics,
     open_bag,
     parse_variables,
@@ -42,12 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'video; with --extract: a bag',
     )
     parser.add_argument('output', type=Path, help='bag to make, or folder to extract to')
-    parser.add_argument(
-        'variables',
-        nargs='*',
-        metavar='NAME=VALUE',
-        help='variables of the dataset file, such as data=FOLDER',
-    )
+    add_variables(parser)
     parser.add_argument('--extract', action='store_true', help='extract a bag to a folder instead')
     parser.add_argument('--split', default='val', help='which split of a dataset (default: val)')
     parser.add_argument(
@@ -61,12 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--fx', type=float, help='focal length in pixels, if the source has no calibration'
     )
-    parser.add_argument(
-        '--depth-unit',
-        type=float,
-        default=0.001,
-        help="metres per step of a folder's depth PNGs (default: 0.001)",
-    )
+    add_depth_unit(parser)
     parser.add_argument(
         '--format',
         choices=('raw', 'png', 'jpeg'),

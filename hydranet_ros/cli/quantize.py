@@ -11,7 +11,7 @@ import itertools
 from pathlib import Path
 from typing import Any, Protocol, TYPE_CHECKING
 
-from hydranet_ros.cli.common import parse_variables
+from hydranet_ros.cli.common import add_variables, parse_variables
 from hydranet_ros.errors import HydranetError
 
 if TYPE_CHECKING:
@@ -26,12 +26,7 @@ HELP = 'quantise a model to 8-bit integers, and measure the loss of accuracy'
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('model', help='model file, or the name of a shipped model')
-    parser.add_argument(
-        'variables',
-        nargs='*',
-        metavar='NAME=VALUE',
-        help='variables of the dataset file, such as data=FOLDER',
-    )
+    add_variables(parser)
     parser.add_argument(
         '--data',
         required=True,

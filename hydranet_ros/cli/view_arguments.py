@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hydranet_ros.cli.common import (
+    add_depth_unit,
     add_pose_arguments,
     add_topic_arguments,
     open_bag,
@@ -34,12 +35,7 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--fx', type=float, help='focal length in pixels, if the input has no calibration'
     )
-    parser.add_argument(
-        '--depth-unit',
-        type=float,
-        default=0.001,
-        help='metres per step of a depth PNG (default: 0.001)',
-    )
+    add_depth_unit(parser)
     add_pose_arguments(add_topic_arguments(parser))
 
 

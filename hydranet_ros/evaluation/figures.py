@@ -28,10 +28,14 @@ class Figure:
         """Return 1, or -1 if lower is better; value times sign is the quality of the value."""
         return 1 if self.higher_is_better else -1
 
+    def number(self, value: float, sign: str = '') -> str:
+        """Return a value in the unit, without the unit; ``sign`` is that of a format, e.g. +."""
+        decimals = 1 if self.unit in ('%', 'deg') else 3
+        return f'{self.factor * value:{sign}.{decimals}f}'
+
     def text(self, value: float) -> str:
         """Return a value with title and unit, e.g. ``mIoU 74.4 %``."""
-        decimals = 1 if self.unit in ('%', 'deg') else 3
-        return f'{self.title} {self.factor * value:.{decimals}f} {self.unit}'.rstrip()
+        return f'{self.title} {self.number(value)} {self.unit}'.rstrip()
 
 
 _TABLE = (

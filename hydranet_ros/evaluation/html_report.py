@@ -15,7 +15,7 @@ import numpy as np
 from hydranet_ros.data.sample import RgbImage
 from hydranet_ros.evaluation import plots
 from hydranet_ros.evaluation.comparison import Difference
-from hydranet_ros.evaluation.figures import Figure, FIGURES, quality_text
+from hydranet_ros.evaluation.figures import FIGURES, quality_text
 from hydranet_ros.evaluation.frame_evaluation import FrameEvaluation
 from hydranet_ros.messages.stamps import NANOSECONDS
 from hydranet_ros.pictures.panels import depth_colors
@@ -84,20 +84,15 @@ def _row(difference: Difference) -> dict[str, Any]:
         'task': figure.task,
         'title': f'{figure.title} {figure.unit}'.rstrip(),
         'frames': difference.frames,
-        'before': _number(figure, difference.before),
-        'after': _number(figure, difference.after),
-        'change': _number(figure, difference.after - difference.before, '+'),
-        'low': _number(figure, difference.low, '+'),
-        'high': _number(figure, difference.high, '+'),
+        'before': figure.number(difference.before),
+        'after': figure.number(difference.after),
+        'change': figure.number(difference.after - difference.before, '+'),
+        'low': figure.number(difference.low, '+'),
+        'high': figure.number(difference.high, '+'),
         'left': 50 + 48 * difference.low / widest,
         'right': 50 + 48 * difference.high / widest,
         'verdict': difference.verdict,
     }
-
-
-def _number(figure: Figure, value: float, sign: str = '') -> str:
-    decimals = 1 if figure.unit in ('%', 'deg') else 3
-    return f'{figure.factor * value:{sign}.{decimals}f}'
 
 
 def _tiles(content: Mapping[str, Any]) -> Iterator[dict[str, str]]:
@@ -107,7 +102,7 @@ def _tiles(content: Mapping[str, Any]) -> Iterator[dict[str, str]]:
         figure = FIGURES[name]
         value = content['figures'].get(figure.task, {}).get(name)
         if value is not None:
-            yield {'title': figure.title, 'value': _number(figure, value), 'unit': figure.unit}
+            yield {'title': figure.title, 'value': figure.number(value), 'unit': figure.unit}
 
 
 def _legends(content: Mapping[str, Any], frames: FrameEvaluation) -> Iterator[str]:
